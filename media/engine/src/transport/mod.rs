@@ -1,0 +1,2 @@
+//! One ICE + DTLS + SRTP association. The only place, with the SDP answerer, that names an `rtc_…` crate.
+

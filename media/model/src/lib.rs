@@ -1,0 +1,24 @@
+//! The nouns that every crate shares: identifiers, roles, media kinds, codecs, limits and [`Pii`].
+//!
+//! Floor 0: pure data. No clock, no socket, no lock, no dependency but serde.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `ids.rs` | who and what: consult, participant number, transport, shard, mid, slot |
+//! | `role.rs` | who someone is in a consult |
+//! | `media.rs` | media kinds, sources, codecs and their formats |
+//! | `limits.rs` | every bound, in one place, with its unit in its name |
+//! | `pii.rs` | `Pii<T>`: personal data that cannot be printed by accident |
+
+mod ids;
+pub mod limits;
+mod media;
+mod pii;
+mod role;
+
+pub use ids::{
+    ConsultId, InvalidId, Mid, ParticipantNumber, ShardId, SlotIndex, SlotPool, TransportId,
+};
+pub use media::{Codec, MediaKind, Source};
+pub use pii::Pii;
+pub use role::Role;

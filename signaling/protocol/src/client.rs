@@ -1,0 +1,83 @@
+//! What clients say, one JSON object a WebSocket text message.
+
+use media_model::{ParticipantNumber, Pii, SlotPool, Source};
+use serde::{Deserialize, Serialize};
+
+/// A message from a client.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ClientMessage {
+    /// The first message: who I am. Exactly one of the two.
+    Hello(Hello),
+    /// My SDP offer; answered by `answer`, or by `error` with the connection left open.
+    Offer(Offer),
+    /// One of my sources has become silent or dark, or is so no longer.
+    Mute {
+        /// Which.
+        source: Source,
+        /// The new state.
+        muted: bool,
+    },
+    /// Lets somebody in who waits. Staff only.
+    Admit {
+        /// Who, by the number in `lobby`.
+        participant: ParticipantNumber,
+    },
+    /// A line of text for everyone who is admitted.
+    Chat {
+        /// At most 2,000 characters.
+        text: Pii<String>,
+    },
+    /// Goodbye. The server closes with 1000.
+    Leave {},
+}
+
+/// Proof of who is calling.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hello {
+    /// A ticket from the control API: opens once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<Pii<String>>,
+    /// The resume token from the last `welcome`: supersedes the earlier connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume_token: Option<Pii<String>>,
+}
+
+/// An SDP offer and what its lines are for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Offer {
+    /// The offer (RFC 8829), as `setLocalDescription` left it. Candidates are not needed: the server is ICE-lite.
+    pub sdp: String,
+    /// The `sendonly` lines.
+    #[serde(default)]
+    pub tracks: Vec<OfferedTrack>,
+    /// The `recvonly` lines.
+    #[serde(default)]
+    pub slots: Vec<OfferedSlot>,
+}
+
+/// A line on which the client sends.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OfferedTrack {
+    /// `a=mid` of the line.
+    pub mid: String,
+    /// What it carries.
+    pub source: Source,
+    /// Whether nothing is sent on it yet.
+    pub muted: bool,
+}
+
+/// A line on which the client receives.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OfferedSlot {
+    /// `a=mid` of the line.
+    pub mid: String,
+    /// The pool of the slot pair that it is half of.
+    pub pool: SlotPool,
+    /// The pair's place in its pool, from 0.
+    pub index: u8,
+}

@@ -1,0 +1,158 @@
+//! What the server says, one JSON object a WebSocket text message.
+
+use media_model::{ConsultId, ParticipantNumber, Pii, Role, SlotIndex, Source};
+use serde::{Deserialize, Serialize};
+
+use crate::error::ErrorCode;
+
+/// A message from the server.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ServerMessage {
+    /// `hello` was good.
+    Welcome(Welcome),
+    /// You are known but not let in yet; `welcome` follows when somebody admits you.
+    Waiting {},
+    /// The answer to the last `offer`.
+    Answer {
+        /// SDP answer (RFC 8829).
+        sdp: String,
+    },
+    /// Please offer again.
+    Reoffer(Reoffer),
+    /// Who is in which slot. Replaces every earlier one.
+    Layout(Layout),
+    /// Who waits to be let in. Staff only; replaces every earlier one.
+    Lobby {
+        /// Everyone who waits, longest first.
+        waiting: Vec<Person>,
+    },
+    /// Somebody wrote a line.
+    Chat {
+        /// Who.
+        from: ParticipantNumber,
+        /// What.
+        text: Pii<String>,
+        /// When the server took it, in milliseconds since 1970-01-01T00:00:00Z.
+        at_ms: u64,
+    },
+    /// What you sent was refused; where `fatal`, the connection closes next.
+    Error {
+        /// Machine-readable reason.
+        code: ErrorCode,
+        /// The same for a developer to read; never contains personal data.
+        message: String,
+        /// Whether the connection ends.
+        fatal: bool,
+    },
+    /// The server says goodbye and closes.
+    Leave {
+        /// Why.
+        reason: GoodbyeReason,
+    },
+}
+
+/// Everything a client needs to make its offer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The consult.
+    pub consult: ConsultId,
+    /// Your number in it.
+    pub participant: ParticipantNumber,
+    /// Your role in it.
+    pub role: Role,
+    /// The name that others see.
+    pub display_name: Pii<String>,
+    /// How many slot pairs to offer.
+    pub slots: SlotCounts,
+    /// Comes back with `hello` after a broken connection. Valid for one use.
+    pub resume_token: Pii<String>,
+}
+
+/// Numbers of slot pairs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlotCounts {
+    /// People.
+    pub camera: u8,
+    /// Screens.
+    pub screen: u8,
+}
+
+/// A request for another offer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Reoffer {
+    /// What it is for.
+    pub reason: ReofferReason,
+    /// How many slot pairs the offer should have; never fewer than before.
+    pub slots: SlotCounts,
+    /// Whether to restart ICE with it (RFC 8445 §9).
+    pub ice_restart: bool,
+}
+
+/// Why the server asks for another offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReofferReason {
+    /// There are more people or screens than slots.
+    Slots,
+    /// Somebody present cannot decode what you send.
+    Codec,
+    /// The media path has gone quiet, or the media shard was restarted.
+    Path,
+}
+
+/// The picture of the room.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Layout {
+    /// Counts up. An older one than seen before is to be ignored.
+    pub revision: u32,
+    /// Slots in use.
+    pub slots: Vec<SlotAssignment>,
+    /// Everyone who is admitted, you included.
+    pub participants: Vec<Participant>,
+}
+
+/// One slot in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlotAssignment {
+    /// Which slot pair.
+    #[serde(flatten)]
+    pub slot: SlotIndex,
+    /// Whom it shows: the CSRC of its packets. Show nothing until the newest CSRC says the same.
+    pub publisher: ParticipantNumber,
+}
+
+/// Somebody who is admitted.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Participant {
+    /// Who.
+    #[serde(flatten)]
+    pub person: Person,
+    /// What they publish and have not muted.
+    pub live: Vec<Source>,
+}
+
+/// A person as the others see them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Person {
+    /// Number in the consult.
+    pub participant: ParticipantNumber,
+    /// Role in the consult.
+    pub role: Role,
+    /// Display name.
+    pub display_name: Pii<String>,
+}
+
+/// Why the server ends a connection in good order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GoodbyeReason {
+    /// The consult was ended.
+    ConsultEnded,
+    /// The same person came back on another connection.
+    Replaced,
+    /// The node is going down.
+    ServerShutdown,
+    /// Your media connection could not be set up or was lost for good.
+    MediaLost,
+}
