@@ -22,6 +22,7 @@
 
 pub mod api;
 mod counters;
+pub mod demux;
 mod drop_reason;
 pub mod rtp;
 pub mod transport;

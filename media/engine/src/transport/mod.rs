@@ -1,2 +1,4 @@
 //! One ICE + DTLS + SRTP association. The only place, with the SDP answerer, that names an `rtc_…` crate.
 
+pub mod ice_lite;
+pub mod stun;
