@@ -1,7 +1,12 @@
 //! What clients say, one JSON object a WebSocket text message.
 
-use media_model::{ParticipantNumber, Pii, SlotPool, Source};
+use media_model::{ParticipantNumber, Pii, SlotPool, Source, limits::TRANSPORT_MEDIA_MAX};
 use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::ErrorCode,
+    limits::{CHAT_CHARS_MAX, MESSAGE_BYTES_MAX, SDP_BYTES_MAX, TOKEN_BYTES_MAX},
+};
 
 /// A message from a client.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -80,4 +85,67 @@ pub struct OfferedSlot {
     pub pool: SlotPool,
     /// The pair's place in its pool, from 0.
     pub index: u8,
+}
+
+/// Reads one message.
+///
+/// Errors: [`ErrorCode::MessageTooLarge`], [`ErrorCode::MessageMalformed`], and [`ErrorCode::MessageUnknown`] for
+/// an object whose `type` this version does not know.
+pub fn parse_client_message(text: &str) -> Result<ClientMessage, ErrorCode> {
+    if text.len() > MESSAGE_BYTES_MAX {
+        return Err(ErrorCode::MessageTooLarge);
+    }
+    match serde_json::from_str::<ClientMessage>(text) {
+        Ok(message) if message.is_within_limits() => Ok(message),
+        Ok(_) => Err(ErrorCode::MessageMalformed),
+        Err(_) => Err(why_malformed(text)),
+    }
+}
+
+/// The `type` alone; everything else is skipped.
+#[derive(Deserialize)]
+struct TypeOnly<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: std::borrow::Cow<'a, str>,
+}
+
+fn why_malformed(text: &str) -> ErrorCode {
+    match serde_json::from_str::<TypeOnly<'_>>(text) {
+        Ok(TypeOnly { kind }) if !ClientMessage::TYPES.contains(&kind.as_ref()) => ErrorCode::MessageUnknown,
+        _ => ErrorCode::MessageMalformed,
+    }
+}
+
+impl ClientMessage {
+    /// Every `type` that a client may say.
+    pub const TYPES: [&'static str; 6] = ["hello", "offer", "mute", "admit", "chat", "leave"];
+
+    fn is_within_limits(&self) -> bool {
+        match self {
+            Self::Hello(hello) => hello.is_within_limits(),
+            Self::Offer(offer) => {
+                offer.sdp.len() <= SDP_BYTES_MAX
+                    && offer.tracks.len() + offer.slots.len() <= TRANSPORT_MEDIA_MAX
+            }
+            Self::Chat { text } => is_chat(text.reveal()),
+            Self::Mute { .. } | Self::Admit { .. } | Self::Leave {} => true,
+        }
+    }
+}
+
+impl Hello {
+    fn is_within_limits(&self) -> bool {
+        let token = match (&self.ticket, &self.resume_token) {
+            (Some(token), None) | (None, Some(token)) => token,
+            _ => return false,
+        };
+        token.reveal().len() <= TOKEN_BYTES_MAX
+    }
+}
+
+/// Something to read, of bounded length; of the control characters only tab and line feed.
+fn is_chat(text: &str) -> bool {
+    !text.trim().is_empty()
+        && text.chars().count() <= CHAT_CHARS_MAX
+        && !text.chars().any(|c| c.is_control() && c != '\n' && c != '\t')
 }

@@ -15,6 +15,9 @@ pub mod client;
 pub mod error;
 pub mod limits;
 pub mod server;
+pub mod ticket;
+
+pub use client::parse_client_message;
 
 /// The WebSocket subprotocol (RFC 6455 §1.9): name and version of everything in this crate.
 pub const SUBPROTOCOL: &str = "consilium.v1";

@@ -12,6 +12,8 @@ pub const CHAT_CHARS_MAX: usize = 2_000;
 pub const DISPLAY_NAME_CHARS_MAX: usize = 100;
 /// Longest person id, in bytes.
 pub const PERSON_ID_BYTES_MAX: usize = 128;
+/// Longest name of a node, in bytes.
+pub const NODE_NAME_BYTES_MAX: usize = 64;
 /// Longest ticket or resume token.
 pub const TOKEN_BYTES_MAX: usize = 4 * 1024;
 /// A connection that has not said `hello` by then is closed.
@@ -24,3 +26,8 @@ pub const MESSAGES_PER_SECOND_MAX: u32 = 10;
 pub const SLOTS_INITIAL: crate::server::SlotCounts = crate::server::SlotCounts { camera: 3, screen: 1 };
 /// Slot pairs that a client is asked to offer at most.
 pub const SLOTS_MAX: crate::server::SlotCounts = crate::server::SlotCounts { camera: 16, screen: 4 };
+
+/// Whether a text is one line with something on it: not blank, no control characters (Unicode category Cc).
+pub fn is_line(text: &str) -> bool {
+    !text.trim().is_empty() && !text.chars().any(char::is_control)
+}
