@@ -1,4 +1,5 @@
 //! One ICE + DTLS + SRTP association. The only place, with the SDP answerer, that names an `rtc_…` crate.
 
 pub mod ice_lite;
+pub mod srtp;
 pub mod stun;

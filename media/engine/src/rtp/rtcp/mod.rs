@@ -1,0 +1,1 @@
+//! RTCP: compound packets read without allocation and written into a buffer.
