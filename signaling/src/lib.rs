@@ -1,1 +1,3 @@
-//! placeholder
+//! The signaling of a node: WebSocket, WHIP and WHEP, the waiting room, and the SDP answerer.
+
+pub mod sdp;
