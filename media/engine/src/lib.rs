@@ -21,6 +21,7 @@
 //! | `drop_reason.rs`, `counters.rs` | every way a packet can die, and what is counted |
 
 pub mod api;
+pub mod codec;
 mod counters;
 pub mod demux;
 mod drop_reason;
