@@ -1,0 +1,208 @@
+//! One visit from the side of one person: ties signaling, media connection, devices and slots together. Knows no page.
+
+import { EMPTY_LAYOUT, applyLayout, slotName, type LayoutState } from './layout.js';
+import { LocalMedia, type Device } from './media.js';
+import { CHAT_CHARS_MAX, type Participant, type Person, type ServerMessage, type Welcome } from './messages.js';
+import { Peer } from './peer.js';
+import { Signaling, type Credential, type Ending } from './signaling.js';
+import { SlotPlayer } from './slot-player.js';
+
+const CHAT_LINES_MAX = 500;
+
+export type Phase = 'connecting' | 'waiting' | 'joined' | 'reconnecting' | 'ended';
+
+export interface ChatLine {
+  from: Person | undefined;
+  isMine: boolean;
+  text: string;
+  atMs: number;
+}
+
+export interface ConsultEvents {
+  /** Something that can be seen has changed. */
+  changed(): void;
+  phase(phase: Phase): void;
+  /** The server refused something, and the visit goes on. */
+  refused(code: string): void;
+  resumeToken(token: string | undefined): void;
+}
+
+export class Consult {
+  phase: Phase = 'connecting';
+  ending: Ending | undefined;
+  me: Welcome | undefined;
+  pathIsUp = false;
+  layout: LayoutState = EMPTY_LAYOUT;
+  lobby: Person[] = [];
+  chat: ChatLine[] = [];
+  soundIsBlocked = false;
+  readonly players = new Map<string, SlotPlayer>();
+  readonly media: LocalMedia;
+  #signaling: Signaling;
+  #peer: Peer | undefined;
+  #events: ConsultEvents;
+  #people = new Map<number, Person>();
+
+  constructor(server: string, credential: Credential, events: ConsultEvents) {
+    this.#events = events;
+    this.media = new LocalMedia((source) => {
+      void this.#peer?.update(source);
+      events.changed();
+    });
+    this.#signaling = new Signaling(server, credential, {
+      message: (message) => this.#receive(message),
+      reconnecting: () => this.#setPhase('reconnecting'),
+      ended: (ending) => this.#end(ending),
+      resumeToken: (token) => events.resumeToken(token),
+    });
+    this.#signaling.connect();
+  }
+
+  get participants(): Participant[] {
+    return [...this.layout.participants.values()];
+  }
+
+  get mayAdmit(): boolean {
+    return this.me?.role === 'provider' || this.me?.role === 'nurse';
+  }
+
+  async toggle(device: Device): Promise<void> {
+    if (this.media.devices[device].on) this.media.turnOff(device);
+    else await this.media.turnOn(device);
+  }
+
+  async toggleScreen(): Promise<void> {
+    if (this.media.screen !== undefined) this.media.stopScreen();
+    else await this.media.shareScreen();
+  }
+
+  /** False when the line could not be sent just now. */
+  say(text: string): boolean {
+    return this.#signaling.send({ type: 'chat', text: [...text].slice(0, CHAT_CHARS_MAX).join('') });
+  }
+
+  admit(participant: number): boolean {
+    return this.#signaling.send({ type: 'admit', participant });
+  }
+
+  leave(): void {
+    this.#signaling.leave();
+  }
+
+  allowSound(): void {
+    this.soundIsBlocked = false;
+    for (const player of this.players.values()) player.play();
+    this.#events.changed();
+  }
+
+  /** Asks for new network paths for the media, as after a change of network. */
+  restartPath(): void {
+    this.#peer?.reoffer(undefined, true);
+  }
+
+  /** Comes back on a new connection. */
+  reconnect(): void {
+    this.#signaling.reconnect();
+  }
+
+  async stats(): Promise<RTCStatsReport | undefined> {
+    return this.#peer?.stats();
+  }
+
+  #receive(message: ServerMessage): void {
+    switch (message.type) {
+      case 'welcome':
+        return this.#welcomed(message);
+      case 'waiting':
+        return this.#setPhase('waiting');
+      case 'answer':
+        void this.#peer?.answered(message.sdp);
+        return;
+      case 'reoffer':
+        return this.#peer?.reoffer(message.slots, message.ice_restart);
+      case 'layout':
+        return this.#arrange(applyLayout(this.layout, message));
+      case 'lobby':
+        this.lobby = message.waiting;
+        return this.#events.changed();
+      case 'chat':
+        this.#heard(message);
+        return this.#events.changed();
+      case 'error':
+        if (!message.fatal) void this.#refused(message.code);
+        return;
+      case 'leave':
+        // The closing handshake follows and brings the ending.
+        return;
+    }
+  }
+
+  #welcomed(welcome: Welcome): void {
+    this.me = welcome;
+    this.#people.set(welcome.participant, welcome);
+    this.#closePeer();
+    this.#peer = new Peer(welcome.slots, {
+      send: (message) => this.#signaling.send(message),
+      local: (source) => this.media.local(source),
+      slotAdded: (slot) => {
+        const player = new SlotPlayer(slot, () => this.#events.changed(), () => this.#blockSound());
+        player.applyLayout(this.layout);
+        this.players.set(slotName(slot.key), player);
+      },
+      path: (isUp) => {
+        this.pathIsUp = isUp;
+        this.#events.changed();
+      },
+      broken: () => this.#signaling.reconnect(),
+    });
+    this.#peer.start();
+    this.#setPhase('joined');
+  }
+
+  #arrange(layout: LayoutState): void {
+    this.layout = layout;
+    for (const person of layout.participants.values()) this.#people.set(person.participant, person);
+    for (const player of this.players.values()) player.applyLayout(layout);
+    this.#events.changed();
+  }
+
+  #heard(message: Extract<ServerMessage, { type: 'chat' }>): void {
+    const line = { from: this.#people.get(message.from), isMine: message.from === this.me?.participant, text: message.text, atMs: message.at_ms };
+    this.chat = [...this.chat, line].slice(-CHAT_LINES_MAX);
+  }
+
+  async #refused(code: string): Promise<void> {
+    if (code === 'offer_invalid' && (await this.#peer?.refused()) === false) {
+      this.#signaling.leave();
+      this.ending = { kind: 'error', code };
+    }
+    this.#events.refused(code);
+  }
+
+  #blockSound(): void {
+    this.soundIsBlocked = true;
+    this.#events.changed();
+  }
+
+  #closePeer(): void {
+    for (const player of this.players.values()) player.close();
+    this.players.clear();
+    this.#peer?.close();
+    this.#peer = undefined;
+    this.pathIsUp = false;
+    this.layout = EMPTY_LAYOUT;
+  }
+
+  #end(ending: Ending): void {
+    this.ending = ending;
+    this.#closePeer();
+    this.media.close();
+    this.#setPhase('ended');
+  }
+
+  #setPhase(phase: Phase): void {
+    this.phase = phase;
+    this.#events.phase(phase);
+    this.#events.changed();
+  }
+}

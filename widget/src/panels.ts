@@ -1,0 +1,146 @@
+//! What stands beside and above the pictures: notices, the staff's lobby, the chat, the card that covers the stage.
+
+import type { Consult } from './consult.js';
+import { element, icon, setText } from './dom.js';
+import type { Device } from './media.js';
+import { CHAT_CHARS_MAX } from './messages.js';
+import { endingWords, problemWords, roleWord } from './words.js';
+
+/** Device problems, blocked sound and refusals: each a line with what to do about it. */
+export class Notices {
+  readonly root = element('div', { class: 'notices', 'aria-live': 'polite' });
+  #refusal = '';
+  #shown = '';
+  #refusalTimer: ReturnType<typeof setTimeout> | undefined;
+
+  refuse(text: string, render: () => void): void {
+    this.#refusal = text;
+    clearTimeout(this.#refusalTimer);
+    this.#refusalTimer = setTimeout(() => {
+      this.#refusal = '';
+      render();
+    }, 8_000);
+    render();
+  }
+
+  render(consult: Consult): void {
+    const lines: [string, string, () => void][] = [];
+    if (consult.soundIsBlocked) lines.push(['Your browser has paused the sound.', 'Turn on sound', () => consult.allowSound()]);
+    for (const device of ['microphone', 'camera'] as const satisfies readonly Device[]) {
+      const { problem } = consult.media.devices[device];
+      if (problem !== undefined) lines.push([problemWords(device, problem), 'Try again', () => void consult.media.turnOn(device)]);
+    }
+    if (this.#refusal !== '') lines.push([this.#refusal, '', () => {}]);
+    const signature = lines.map(([text]) => text).join('\n');
+    if (signature === this.#shown) return;
+    this.#shown = signature;
+    this.root.replaceChildren(...lines.map(([text, action, run]) => notice(text, action, run)));
+  }
+}
+
+function notice(text: string, action: string, run: () => void): HTMLElement {
+  const line = element('div', { class: 'notice' }, element('span', {}, text));
+  if (action !== '') {
+    const button = element('button', { type: 'button', class: 'small' }, action);
+    button.onclick = run;
+    line.append(button);
+  }
+  return line;
+}
+
+/** Who waits to be let in. */
+export class Lobby {
+  readonly root = element('section', { class: 'lobby', 'aria-label': 'Waiting room', 'aria-live': 'polite', hidden: true });
+  #shown = '';
+
+  render(consult: Consult): void {
+    const waiting = consult.mayAdmit && consult.phase === 'joined' ? consult.lobby : [];
+    const signature = JSON.stringify(waiting);
+    if (signature === this.#shown) return;
+    this.#shown = signature;
+    this.root.hidden = waiting.length === 0;
+    this.root.replaceChildren(
+      ...waiting.map((person) => {
+        const admit = element('button', { type: 'button', class: 'small primary', 'aria-label': `Let in ${person.display_name}` }, 'Let in');
+        admit.onclick = () => consult.admit(person.participant);
+        return element('div', { class: 'notice' }, element('span', {}, element('strong', {}, person.display_name), ` (${roleWord(person.role).toLowerCase()}) is waiting`), admit);
+      }),
+    );
+  }
+}
+
+export class Chat {
+  readonly root = element('aside', { class: 'chat', 'aria-label': 'Chat', hidden: true });
+  readonly input = element('input', { type: 'text', maxlength: String(CHAT_CHARS_MAX), autocomplete: 'off', placeholder: 'Write to everyone', 'aria-label': 'Message to everyone' });
+  #lines = element('ol', { 'aria-live': 'polite' });
+  #empty = element('p', { class: 'note' }, 'Messages are seen by everyone in the visit and are gone when it ends.');
+  #problem = element('p', { class: 'problem', role: 'alert' });
+  #shown: unknown;
+
+  constructor(send: (text: string) => boolean, close: () => void) {
+    const closeButton = element('button', { type: 'button', class: 'bare', 'aria-label': 'Close chat' }, icon('close'));
+    closeButton.onclick = close;
+    const form = element('form', {}, this.input, element('button', { type: 'submit', class: 'primary square', 'aria-label': 'Send' }, icon('send')));
+    form.onsubmit = (event) => {
+      event.preventDefault();
+      const text = this.input.value.trim();
+      if (text === '') return;
+      const isSent = send(text);
+      setText(this.#problem, isSent ? '' : 'Not sent: the connection is down just now.');
+      if (isSent) this.input.value = '';
+    };
+    this.root.append(element('header', {}, element('h2', {}, 'Chat'), closeButton), this.#empty, this.#lines, this.#problem, form);
+  }
+
+  render(consult: Consult): void {
+    if (consult.chat === this.#shown) return;
+    this.#shown = consult.chat;
+    this.#empty.hidden = consult.chat.length > 0;
+    this.#lines.replaceChildren(
+      ...consult.chat.map((line) => {
+        const time = new Date(line.atMs).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+        const who = line.isMine ? 'You' : (line.from?.display_name ?? 'Someone who has left');
+        return element('li', { class: line.isMine ? 'mine' : undefined }, element('span', { class: 'who' }, `${who}, ${time}`), element('span', { class: 'text' }, line.text));
+      }),
+    );
+    this.#lines.scrollTop = this.#lines.scrollHeight;
+  }
+}
+
+/** Covers the stage while there is nobody to be seen. */
+export class Card {
+  readonly root = element('div', { class: 'card' });
+  #title = element('h2');
+  #text = element('p');
+  #pulse = element('div', { class: 'pulse', 'aria-hidden': 'true' });
+
+  constructor() {
+    this.root.append(this.#pulse, this.#title, this.#text);
+  }
+
+  render(consult: Consult | undefined): void {
+    const words = cardWords(consult);
+    this.root.hidden = words === undefined;
+    this.#pulse.hidden = consult === undefined || consult.phase === 'ended';
+    setText(this.#title, words?.title ?? '');
+    setText(this.#text, words?.text ?? '');
+  }
+}
+
+function cardWords(consult: Consult | undefined): { title: string; text: string } | undefined {
+  if (consult === undefined) return { title: 'Video visit', text: 'The visit has not been opened yet.' };
+  if (consult.ending !== undefined) return endingWords(consult.ending);
+  const others = consult.participants.some((each) => each.participant !== consult.me?.participant);
+  switch (consult.phase) {
+    case 'connecting':
+      return { title: 'Connecting…', text: 'Please allow the camera and the microphone if your browser asks.' };
+    case 'waiting':
+      return { title: 'You are in the waiting room', text: 'The clinic knows that you are here. Somebody will let you in soon; please keep this page open.' };
+    case 'reconnecting':
+      return others ? undefined : { title: 'Reconnecting…', text: 'The connection to the clinic was lost. It is being set up again.' };
+    case 'joined':
+      return others ? undefined : { title: 'You are in', text: 'Nobody else is here yet. They will appear as soon as they join.' };
+    case 'ended':
+      return endingWords({ kind: 'left' });
+  }
+}

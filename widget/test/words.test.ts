@@ -1,0 +1,32 @@
+//! What people read.
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+import { endingWords, errorWords, initials } from '../src/words.js';
+import { problemOf } from '../src/media.js';
+
+test('initials are two letters at most, without titles, in any script', () => {
+  assert.equal(initials('Maria da Silva'), 'MS');
+  assert.equal(initials('Dr. Wei Chen'), 'WC');
+  assert.equal(initials('Cher'), 'C');
+  assert.equal(initials('  '), '?');
+  assert.equal(initials('李 小龍'), '李小');
+});
+
+test('every ticket error has words of its own that say what to do', () => {
+  const words = ['ticket_invalid', 'ticket_expired', 'ticket_revoked', 'ticket_in_use'].map(errorWords);
+  assert.equal(new Set(words).size, 4);
+  for (const each of words) assert.match(each, /clinic/);
+  assert.match(errorWords('never_heard_of'), /never_heard_of/);
+});
+
+test('being replaced says where the visit goes on', () => {
+  assert.match(endingWords({ kind: 'goodbye', reason: 'replaced' }).text, /another tab/);
+});
+
+test('what a browser throws becomes something to act on', () => {
+  assert.equal(problemOf(new DOMException('', 'NotAllowedError')), 'denied');
+  assert.equal(problemOf(new DOMException('', 'NotFoundError')), 'missing');
+  assert.equal(problemOf(new DOMException('', 'NotReadableError')), 'busy');
+});
