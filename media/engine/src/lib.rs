@@ -25,6 +25,7 @@ pub mod codec;
 mod counters;
 pub mod demux;
 mod drop_reason;
+pub mod publisher;
 pub mod rtp;
 pub mod transport;
 

@@ -12,6 +12,16 @@ pub enum MediaKind {
     Video,
 }
 
+impl MediaKind {
+    /// RTP clock rate in hertz of every codec of this kind that is passed through.
+    pub const fn clock_rate_hz(self) -> u32 {
+        match self {
+            Self::Audio => 48_000,
+            Self::Video => 90_000,
+        }
+    }
+}
+
 /// What a published track shows or carries. A participant publishes at most one track of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -86,10 +96,7 @@ impl Codec {
 
     /// RTP clock rate in hertz.
     pub const fn clock_rate_hz(self) -> u32 {
-        match self.kind() {
-            MediaKind::Audio => 48_000,
-            MediaKind::Video => 90_000,
-        }
+        self.kind().clock_rate_hz()
     }
 }
 

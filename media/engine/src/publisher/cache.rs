@@ -1,0 +1,168 @@
+//! The payloads of a track's last second, once, for everyone who asks for one again.
+//!
+//! Payloads stand one after another in chunks; when the current chunk is full, the oldest one that has outlived its
+//! second is taken over, else a new one is allocated, up to the limit. A busy track allocates nothing.
+
+use std::time::Instant;
+
+use media_model::{
+    MediaKind,
+    limits::{CACHE_AGE_MAX, CACHE_BYTES_MAX},
+};
+
+/// Chunks of a video track and their size; the index has a place for each of so many packets.
+const VIDEO: Size = Size { chunk_bytes: 16 * 1024, chunks_max: CACHE_BYTES_MAX / (16 * 1024), packets: 512 };
+/// A second of Opus: 50 packets of about 80 bytes, or 100 of 300 at most.
+const AUDIO: Size = Size { chunk_bytes: 4 * 1024, chunks_max: 4, packets: 128 };
+
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    chunk_bytes: usize,
+    chunks_max: usize,
+    packets: u64,
+}
+
+#[derive(Debug)]
+struct Chunk {
+    bytes: Box<[u8]>,
+    used: usize,
+    /// Counts up when the chunk is taken over, which is how older entries know that they are gone.
+    generation: u32,
+    newest: Instant,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry<M> {
+    sequence: u64,
+    at: Instant,
+    chunk: usize,
+    generation: u32,
+    offset: usize,
+    length: usize,
+    meta: M,
+}
+
+/// Payloads by extended sequence number, each with what else is known of its packet.
+#[derive(Debug)]
+pub struct Cache<M> {
+    size: Size,
+    chunks: Vec<Chunk>,
+    current: usize,
+    /// By sequence number modulo its length; empty before the first packet.
+    entries: Vec<Option<Entry<M>>>,
+}
+
+impl<M: Copy> Cache<M> {
+    /// An empty cache, which has allocated nothing.
+    pub fn new(kind: MediaKind) -> Self {
+        let size = match kind {
+            MediaKind::Audio => AUDIO,
+            MediaKind::Video => VIDEO,
+        };
+        Self { size, chunks: Vec::new(), current: 0, entries: Vec::new() }
+    }
+
+    /// Keeps a payload; one that is larger than a chunk is not kept.
+    pub fn insert(&mut self, now: Instant, sequence: u64, meta: M, payload: &[u8]) {
+        if payload.len() > self.size.chunk_bytes {
+            return;
+        }
+        if self.entries.is_empty() {
+            self.entries.resize(self.size.packets as usize, None);
+        }
+        let fits = |chunk: &Chunk| chunk.bytes.len() - chunk.used >= payload.len();
+        if !self.chunks.get(self.current).is_some_and(fits) {
+            self.current = self.take_over(now);
+        }
+        let chunk = &mut self.chunks[self.current];
+        let offset = chunk.used;
+        chunk.bytes[offset..offset + payload.len()].copy_from_slice(payload);
+        chunk.used += payload.len();
+        chunk.newest = now;
+        self.entries[(sequence % self.size.packets) as usize] = Some(Entry {
+            sequence,
+            at: now,
+            chunk: self.current,
+            generation: chunk.generation,
+            offset,
+            length: payload.len(),
+            meta,
+        });
+    }
+
+    /// The payload, unless it is older than [`CACHE_AGE_MAX`] or had to make room.
+    pub fn find(&self, now: Instant, sequence: u64) -> Option<(M, &[u8])> {
+        let place = sequence.checked_rem(self.entries.len() as u64)?;
+        let entry = self.entries.get(place as usize)?.as_ref()?;
+        if entry.sequence != sequence || now.saturating_duration_since(entry.at) > CACHE_AGE_MAX {
+            return None;
+        }
+        let chunk = self.chunks.get(entry.chunk).filter(|c| c.generation == entry.generation)?;
+        Some((entry.meta, chunk.bytes.get(entry.offset..entry.offset + entry.length)?))
+    }
+
+    /// An empty chunk's index: a new one only while everything in the others is still wanted.
+    fn take_over(&mut self, now: Instant) -> usize {
+        let oldest = self.chunks.iter().enumerate().min_by_key(|(_, c)| c.newest);
+        match oldest.map(|(index, c)| (index, now.saturating_duration_since(c.newest) > CACHE_AGE_MAX)) {
+            Some((index, outlived)) if outlived || self.chunks.len() == self.size.chunks_max => {
+                let chunk = &mut self.chunks[index];
+                chunk.used = 0;
+                chunk.generation = chunk.generation.wrapping_add(1);
+                index
+            }
+            _ => {
+                let bytes = vec![0; self.size.chunk_bytes].into_boxed_slice();
+                self.chunks.push(Chunk { bytes, used: 0, generation: 0, newest: now });
+                self.chunks.len() - 1
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    #[test]
+    fn a_payload_is_found_for_one_second() {
+        let (mut cache, start) = (Cache::new(MediaKind::Video), Instant::now());
+        cache.insert(start, 7, 'a', &[1, 2, 3]);
+        assert_eq!(cache.find(start + CACHE_AGE_MAX, 7), Some(('a', &[1, 2, 3][..])));
+        assert_eq!(cache.find(start + CACHE_AGE_MAX + MS(1), 7), None);
+        assert_eq!(cache.find(start, 8), None);
+        assert_eq!(cache.find(start, 7 + VIDEO.packets), None, "another packet of the same place");
+    }
+
+    #[test]
+    fn it_never_holds_more_than_its_limit_and_the_oldest_makes_room() {
+        for (kind, bytes_max) in [(MediaKind::Video, CACHE_BYTES_MAX), (MediaKind::Audio, 16 * 1024)] {
+            let (mut cache, start) = (Cache::new(kind), Instant::now());
+            for n in 0..400 {
+                cache.insert(start + MS(n), n, (), &[n as u8; 1_000]);
+            }
+            let now = start + MS(400);
+            let held = cache.chunks.iter().map(|c| c.bytes.len()).sum::<usize>();
+            assert_eq!(held, bytes_max);
+            assert_eq!(cache.find(now, 0), None);
+            let kept =
+                (0..400).filter(|n| cache.find(now, *n).is_some_and(|(_, p)| p[0] == *n as u8)).count();
+            assert!(kept * 1_000 > bytes_max / 2 && kept * 1_000 <= bytes_max, "{kind:?}: {kept}");
+        }
+    }
+
+    #[test]
+    fn a_quiet_track_takes_no_more_memory_than_its_last_second_needs() {
+        let (mut cache, start) = (Cache::new(MediaKind::Video), Instant::now());
+        assert_eq!(cache.entries.capacity() + cache.chunks.capacity(), 0);
+        for n in 0..5_000 {
+            cache.insert(start + MS(20) * n, u64::from(n), (), &[0; 100]);
+        }
+        assert!(cache.chunks.len() <= 2, "{}", cache.chunks.len());
+        assert!(cache.find(start + MS(20) * 5_000, 4_960).is_some());
+    }
+}
