@@ -15,7 +15,7 @@ pub enum KeyframeRequest {
     /// Full intra request (RFC 5104 §4.3.1), which counts up.
     Fir {
         /// `Seq nr.`
-        sequence: u8,
+        number: u8,
     },
 }
 
@@ -24,7 +24,7 @@ pub enum KeyframeRequest {
 pub struct KeyframeRequests {
     wanted: bool,
     asked: Option<Instant>,
-    fir_sequence: u8,
+    fir_number: u8,
 }
 
 impl KeyframeRequests {
@@ -45,8 +45,8 @@ impl KeyframeRequests {
         match agreed {
             Feedback { pli: true, .. } => Some(KeyframeRequest::Pli),
             Feedback { fir: true, .. } => {
-                self.fir_sequence = self.fir_sequence.wrapping_add(1);
-                Some(KeyframeRequest::Fir { sequence: self.fir_sequence })
+                self.fir_number = self.fir_number.wrapping_add(1);
+                Some(KeyframeRequest::Fir { number: self.fir_number })
             }
             _ => None,
         }
@@ -99,7 +99,7 @@ mod tests {
     fn a_full_intra_request_counts_up_and_is_only_sent_without_pli() {
         let (mut requests, start) = (KeyframeRequests::default(), Instant::now());
         requests.request();
-        assert_eq!(requests.poll(start, FIR), Some(KeyframeRequest::Fir { sequence: 1 }));
-        assert_eq!(requests.poll(start + MS(500), FIR), Some(KeyframeRequest::Fir { sequence: 2 }));
+        assert_eq!(requests.poll(start, FIR), Some(KeyframeRequest::Fir { number: 1 }));
+        assert_eq!(requests.poll(start + MS(500), FIR), Some(KeyframeRequest::Fir { number: 2 }));
     }
 }

@@ -3,6 +3,8 @@
 //! | file | holds |
 //! |---|---|
 //! | `track.rs` | [`PublishedTrack`]: from an opened packet to one that can be forwarded, once |
+//! | `packet.rs` | [`TrackPacket`] |
+//! | `stream.rs` | the SSRC that a track is sent with now |
 //! | `window.rs` | which packets came already: nothing is handed on twice |
 //! | `nack.rs` | what is missing and when to ask for it (RFC 4585) |
 //! | `keyframe.rs` | key frame requests, merged and limited |
@@ -14,10 +16,12 @@ mod cache;
 mod clock;
 mod keyframe;
 mod nack;
+mod packet;
 mod reception;
+mod stream;
 mod track;
 mod window;
 
 pub use clock::PublisherClock;
-pub use keyframe::KeyframeRequest;
-pub use track::{CachedPacket, PublishedTrack, TrackPacket};
+pub use packet::{CachedPacket, TrackPacket};
+pub use track::PublishedTrack;

@@ -6,61 +6,28 @@ use media_model::{Codec, MediaKind, Mid, Source};
 
 use super::{
     cache::Cache,
-    clock::{PublisherClock, Timeline},
+    clock::PublisherClock,
     keyframe::{KeyframeRequest, KeyframeRequests},
     nack::{NackList, Repair},
-    reception::{Reception, Report},
+    packet::{CachedPacket, Meta, TrackPacket},
+    stream::{PreviousStream, Stream},
     window::{Arrival, ReceivedWindow},
 };
 use crate::{
     DropReason,
     api::{CodecParams, Feedback, TrackParams},
-    codec::{self, Facts},
-    rtp::{AudioLevel, Extensions, NtpTime, RtpHeader, nearest_sequence},
+    codec,
+    rtp::{
+        Extensions, NtpTime, RtpHeader, nearest_sequence,
+        rtcp::{CompoundWriter, ReportBlock},
+    },
 };
 
 /// Once a track goes on with another SSRC, late packets of the one before are dropped for so long.
 const PREVIOUS_SSRC_LINGERS: Duration = Duration::from_secs(2);
 
-/// What a packet carries beside its payload.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Meta {
-    timestamp: u32,
-    marker: bool,
-    codec: Codec,
-    facts: Facts,
-    audio_level: Option<AudioLevel>,
-    orientation: Option<u8>,
-    restarts: u32,
-}
-
-/// A packet of a track, new or recovered, ready to be forwarded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TrackPacket<'a> {
-    /// Extended, one numbering for the track's life; never handed out twice by [`PublishedTrack::receive`] and
-    /// [`PublishedTrack::receive_rtx`].
-    pub sequence: u64,
-    /// In units of the codec's clock rate, as the publisher set it.
-    pub timestamp: u32,
-    /// As the publisher set it.
-    pub marker: bool,
-    /// By the payload type.
-    pub codec: Codec,
-    /// What the payload is.
-    pub facts: Facts,
-    /// How loud it is (RFC 6464).
-    pub audio_level: Option<AudioLevel>,
-    /// How the camera was held.
-    pub orientation: Option<u8>,
-    /// How often the publisher began anew with another SSRC. Timestamps and picture ids of packets with different
-    /// figures have nothing to do with each other.
-    pub restarts: u32,
-    /// Without padding.
-    pub payload: &'a [u8],
-}
-
-/// A packet out of the cache.
-pub type CachedPacket<'a> = TrackPacket<'a>;
+/// Packets that one NACK asks for; 17 of them take four bytes at best, one at worst.
+const NACK_PACKETS_MAX: usize = 128;
 
 /// One m= line on which a transport sends.
 #[derive(Debug)]
@@ -78,28 +45,6 @@ pub struct PublishedTrack {
     keyframe: KeyframeRequests,
     cache: Cache<Meta>,
     now: Instant,
-}
-
-/// The SSRC that a track is sent with now.
-#[derive(Debug)]
-struct Stream {
-    ssrc: u32,
-    rtx_ssrc: Option<u32>,
-    /// First index of this SSRC and the number it has in the track.
-    first_index: u64,
-    first_sequence: u64,
-    /// Numbers below belong to the SSRC before; 0 where there was none.
-    sequence_min: u64,
-    reception: Reception,
-    timeline: Timeline,
-}
-
-/// The SSRC that it was sent with before.
-#[derive(Debug)]
-struct PreviousStream {
-    ssrc: u32,
-    rtx_ssrc: Option<u32>,
-    until: Instant,
 }
 
 impl PublishedTrack {
@@ -251,7 +196,7 @@ impl PublishedTrack {
     /// [`DropReason::RetransmissionExpired`] when it is not, or not any more, in the cache.
     pub fn cached(&self, now: Instant, sequence: u64) -> Result<CachedPacket<'_>, DropReason> {
         let (meta, payload) = self.cache.find(now, sequence).ok_or(DropReason::RetransmissionExpired)?;
-        Ok(packet(sequence, &meta, payload))
+        Ok(meta.packet(sequence, payload))
     }
 
     /// Someone cannot go on without a key frame. Does nothing for sound.
@@ -262,33 +207,33 @@ impl PublishedTrack {
         }
     }
 
-    /// The sequence numbers to ask the publisher for now; call again while `out` comes back full.
-    pub fn poll_nack(&mut self, now: Instant, out: &mut [u16]) -> usize {
-        let mut sequences = [0; 64];
-        let room = out.len().min(sequences.len());
-        let Some(stream) = &self.stream else { return 0 };
-        let (count, repair) = self.nack.poll(now, &mut sequences[..room]);
-        for (space, sequence) in out.iter_mut().zip(&sequences[..count]) {
-            *space = stream.index(*sequence) as u16;
-        }
+    /// Appends what is to be asked of the publisher now: missing packets, a key frame. What has no room follows later.
+    ///
+    /// Returns whether a key frame was asked for.
+    pub fn poll_rtcp(&mut self, now: Instant, sender_ssrc: u32, writer: &mut CompoundWriter<'_>) -> bool {
+        self.now = now;
+        let Some(stream) = &self.stream else { return false };
+        let media_ssrc = stream.ssrc;
+        let mut sequences = [0; NACK_PACKETS_MAX];
+        let (count, repair) = self.nack.poll(now, &mut sequences);
+        let missing = sequences.iter().take(count).map(|sequence| stream.index(*sequence) as u16);
+        writer.nack(sender_ssrc, media_ssrc, missing);
         if repair == Repair::Hopeless {
             self.request_keyframe(now);
         }
-        count
+        match self.keyframe.poll(now, self.feedback()) {
+            Some(KeyframeRequest::Pli) => writer.pli(sender_ssrc, media_ssrc),
+            Some(KeyframeRequest::Fir { number }) => writer.fir(sender_ssrc, media_ssrc, number),
+            None => false,
+        }
     }
 
-    /// The key frame request to send now.
-    pub fn poll_keyframe_request(&mut self, now: Instant) -> Option<KeyframeRequest> {
-        self.keyframe.poll(now, self.feedback())
-    }
-
-    /// This track's part of a receiver report; `None` before the first packet. The caller adds [`Self::ssrc`].
-    pub fn report(&mut self, now: Instant) -> Option<Report> {
+    /// This track's part of a receiver report; `None` before the first packet.
+    pub fn report_block(&mut self, now: Instant) -> Option<ReportBlock> {
         self.stream.as_mut().map(|s| s.reception.report(now))
     }
 
-    /// When [`Self::poll_nack`] or [`Self::poll_keyframe_request`] has something to say. Receiver reports are sent at
-    /// the transport's pace.
+    /// When [`Self::poll_rtcp`] has something to say. Receiver reports are sent at the transport's pace.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let keyframe = self.keyframe.poll_timeout(self.now);
         [self.nack.poll_timeout(), keyframe].into_iter().flatten().min()
@@ -300,8 +245,6 @@ impl PublishedTrack {
 
     /// Begins with an SSRC: the first, or one that takes over from another.
     fn begin(&mut self, now: Instant, index: u64, header: &RtpHeader, clock_rate_hz: u32) {
-        let sequence_min = self.window.newest().map_or(0, |newest| newest + 1);
-        let first_sequence = self.window.newest().map_or(index, |newest| newest + 1);
         if let Some(before) = self.stream.take() {
             let until = now + PREVIOUS_SSRC_LINGERS;
             self.previous = Some(PreviousStream { ssrc: before.ssrc, rtx_ssrc: before.rtx_ssrc, until });
@@ -309,17 +252,7 @@ impl PublishedTrack {
             self.nack.clear();
             self.request_keyframe(now);
         }
-        let mut timeline = Timeline::new(clock_rate_hz);
-        timeline.packet(now, header.timestamp);
-        self.stream = Some(Stream {
-            ssrc: header.ssrc,
-            rtx_ssrc: None,
-            first_index: index,
-            first_sequence,
-            sequence_min,
-            reception: Reception::new(now, clock_rate_hz, index, header.timestamp),
-            timeline,
-        });
+        self.stream = Some(Stream::new(now, index, header, clock_rate_hz, self.window.newest()));
     }
 
     /// Lets every sequence number pass once, and looks for gaps.
@@ -358,31 +291,10 @@ impl PublishedTrack {
             restarts: self.restarts,
         };
         self.cache.insert(self.now, sequence, meta, payload);
-        Ok(packet(sequence, &meta, payload))
+        Ok(meta.packet(sequence, payload))
     }
 }
 
-impl Stream {
-    /// The track's number of a packet of this SSRC; `None` for one that comes before its takeover from another.
-    fn sequence(&self, index: u64) -> Option<u64> {
-        (self.first_sequence + index).checked_sub(self.first_index).filter(|s| *s >= self.sequence_min)
-    }
-
-    fn index(&self, sequence: u64) -> u64 {
-        (self.first_index + sequence).saturating_sub(self.first_sequence)
-    }
-}
-
-fn packet<'a>(sequence: u64, meta: &Meta, payload: &'a [u8]) -> TrackPacket<'a> {
-    TrackPacket {
-        sequence,
-        timestamp: meta.timestamp,
-        marker: meta.marker,
-        codec: meta.codec,
-        facts: meta.facts,
-        audio_level: meta.audio_level,
-        orientation: meta.orientation,
-        restarts: meta.restarts,
-        payload,
-    }
-}
+#[cfg(test)]
+#[path = "track_tests.rs"]
+mod tests;
