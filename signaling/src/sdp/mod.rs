@@ -16,11 +16,15 @@
 mod answerer;
 mod bare;
 mod error;
+mod extensions;
+mod formats;
+mod offer;
+mod writer;
 
-use std::{collections::HashSet, net::SocketAddr, sync::Arc};
+use std::{collections::HashSet, fmt, net::SocketAddr, sync::Arc};
 
 use media_engine::api::{IceCredentials, MediaParams};
-use media_model::Codec;
+use media_model::{Codec, Mid};
 use signaling_protocol::client::Offer;
 
 pub use bare::{whep_offer, whip_offer};
@@ -42,7 +46,7 @@ pub struct Ours<'a> {
 }
 
 /// What was agreed.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Negotiated {
     /// The SDP answer.
     pub answer: String,
@@ -70,7 +74,7 @@ struct Kept {
     /// RFC 7022 §4.2.
     cname: Arc<str>,
     /// SSRCs of the slots, retransmissions included, also of those that rest now.
-    ssrcs: Vec<(media_model::Mid, u32, u32)>,
+    ssrcs: Vec<(Mid, u32, u32)>,
 }
 
 /// Answers an offer. `random` gives numbers that nobody can guess.
@@ -86,5 +90,11 @@ impl Negotiated {
     /// What the client decodes: the formats of its slots.
     pub fn decodes(&self) -> HashSet<Codec> {
         self.media.slots.iter().flat_map(|slot| slot.codecs.iter().map(|format| format.codec)).collect()
+    }
+}
+
+impl fmt::Debug for Negotiated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Negotiated").field("media", &self.media).finish_non_exhaustive()
     }
 }
