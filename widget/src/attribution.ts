@@ -31,6 +31,11 @@ export function newestSource(sources: readonly Contribution[]): number | undefin
   return newest?.source;
 }
 
+/** Whether it can be told whose frame has this RTP timestamp. Firefox vouches for a frame one frame later. */
+export function isVouchedFor(sources: readonly Contribution[], rtpTimestamp: number): boolean {
+  return sources.some((each) => !rtpAfter(rtpTimestamp, each.rtpTimestamp));
+}
+
 /**
  * Whose frame has this RTP timestamp: a slot has one timeline for life, so the frame belongs to the source that ends
  * the stretch it lies in. `undefined` when it is newer than everything known, because then nobody has vouched for it yet.
@@ -82,9 +87,9 @@ export function reduceSlot(state: SlotState, event: SlotEvent): SlotState {
     }
     case 'frame': {
       const newest = newestSource(event.sources);
-      const owner = frameOwner(state, event, newest);
-      const agrees = state.pictureLive && owner !== undefined && owner === state.expected && newest === state.expected;
-      return { ...state, shown: agrees ? owner : undefined, previousNewest: newest };
+      const mayShow = state.pictureLive && state.expected !== undefined && newest === state.expected;
+      const shown = mayShow && frameOwner(state, event, newest) === state.expected ? state.expected : undefined;
+      return { ...state, shown, previousNewest: newest };
     }
     case 'pictureCheck': {
       const newest = newestSource(event.sources);

@@ -78,7 +78,8 @@ export class Consult {
 
   /** False when the line could not be sent just now. */
   say(text: string): boolean {
-    return this.#signaling.send({ type: 'chat', text: [...text].slice(0, CHAT_CHARS_MAX).join('') });
+    const printable = text.replace(/[^\P{Cc}\n\t]/gu, ' ').trim();
+    return printable === '' || this.#signaling.send({ type: 'chat', text: [...printable].slice(0, CHAT_CHARS_MAX).join('') });
   }
 
   admit(participant: number): boolean {

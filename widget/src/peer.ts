@@ -102,7 +102,6 @@ export class Peer {
     } catch {
       return this.#giveUp();
     }
-    for (const source of SOURCES) this.tellMuted(source);
     this.#finishOffer();
   }
 
@@ -126,8 +125,8 @@ export class Peer {
 
   tellMuted(source: Source): void {
     const { muted } = this.#events.local(source);
-    // Before the first offer there is nothing to mute; the offer will say it.
-    if (!this.#told.has(source) || this.#told.get(source) === muted) return;
+    // Before the first offer there is nothing to mute, and while one is in flight the server may not know the line yet: `answered` makes up for it.
+    if (this.#inFlight || !this.#told.has(source) || this.#told.get(source) === muted) return;
     if (this.#events.send({ type: 'mute', source, muted })) this.#told.set(source, muted);
   }
 
@@ -193,6 +192,7 @@ export class Peer {
   #finishOffer(): void {
     clearTimeout(this.#answerTimer);
     this.#inFlight = false;
+    for (const source of SOURCES) this.tellMuted(source);
     const next = this.#next;
     this.#next = undefined;
     if (next !== undefined) void this.#negotiate(next);

@@ -3,7 +3,7 @@
 //! Frames go through a canvas, because a `<video>` shows the next frame whenever it comes, while the name beside it changes
 //! when script runs: for a frame or two they would disagree. Canvas and name change in the same rendering step.
 
-import { EMPTY_SLOT, newestSource, reduceSlot, type Contribution, type SlotEvent, type SlotState } from './attribution.js';
+import { EMPTY_SLOT, isVouchedFor, reduceSlot, type Contribution, type SlotEvent, type SlotState } from './attribution.js';
 import { personInSlot, pictureSource, type LayoutState, type SlotKey } from './layout.js';
 import type { ReceiveSlot } from './peer.js';
 
@@ -19,6 +19,8 @@ export class SlotPlayer {
   #changed: () => void;
   #soundBlocked: () => void;
   #timer: ReturnType<typeof setInterval>;
+  #aside = document.createElement('canvas');
+  #pendingTimestamp: number | undefined;
   #frameRequest = 0;
   #isClosed = false;
 
@@ -71,27 +73,31 @@ export class SlotPlayer {
     });
   }
 
+  /** A frame that nobody has vouched for yet is kept aside; what is on display stays until the next look. */
   #frame(rtpTimestamp: number | undefined): void {
+    this.#settlePending();
+    if (rtpTimestamp !== undefined && !isVouchedFor(this.#pictureSources(), rtpTimestamp)) {
+      copy(this.video, this.video.videoWidth, this.video.videoHeight, this.#aside);
+      this.#pendingTimestamp = rtpTimestamp;
+      return;
+    }
     this.#reduce({ type: 'frame', sources: this.#pictureSources(), rtpTimestamp });
     if (this.#state.shown === undefined) return;
-    this.#draw();
-    // What was drawn is the newest frame, which may be newer than the one asked about; a microtask later is before the next rendering.
-    queueMicrotask(() => {
-      if (newestSource(this.#pictureSources()) !== this.#state.expected) this.#reduce({ type: 'pictureCheck', sources: this.#pictureSources() });
-    });
+    copy(this.video, this.video.videoWidth, this.video.videoHeight, this.canvas);
+    // What was copied is the newest frame, which may be newer than the one asked about; a microtask later is before the next rendering.
+    queueMicrotask(() => this.#reduce({ type: 'pictureCheck', sources: this.#pictureSources() }));
   }
 
-  #draw(): void {
-    const { videoWidth, videoHeight } = this.video;
-    if (videoWidth === 0 || videoHeight === 0) return;
-    if (this.canvas.width !== videoWidth || this.canvas.height !== videoHeight) {
-      this.canvas.width = videoWidth;
-      this.canvas.height = videoHeight;
-    }
-    this.canvas.getContext('2d')?.drawImage(this.video, 0, 0);
+  #settlePending(): void {
+    const rtpTimestamp = this.#pendingTimestamp;
+    if (rtpTimestamp === undefined || !isVouchedFor(this.#pictureSources(), rtpTimestamp)) return;
+    this.#pendingTimestamp = undefined;
+    this.#reduce({ type: 'frame', sources: this.#pictureSources(), rtpTimestamp });
+    if (this.#state.shown !== undefined) copy(this.#aside, this.#aside.width, this.#aside.height, this.canvas);
   }
 
   #check(): void {
+    this.#settlePending();
     this.#reduce({ type: 'pictureCheck', sources: this.#pictureSources() });
     this.#reduce({ type: 'soundCheck', sources: contributions(this.#slot.audio.receiver) });
   }
@@ -111,6 +117,15 @@ export class SlotPlayer {
     const isVisibleChange = before.shown !== after.shown || before.audible !== after.audible || before.expected !== after.expected || before.pictureLive !== after.pictureLive;
     if (isVisibleChange) this.#changed();
   }
+}
+
+function copy(from: HTMLVideoElement | HTMLCanvasElement, width: number, height: number, to: HTMLCanvasElement): void {
+  if (width === 0 || height === 0) return;
+  if (to.width !== width || to.height !== height) {
+    to.width = width;
+    to.height = height;
+  }
+  to.getContext('2d')?.drawImage(from, 0, 0);
 }
 
 function contributions(receiver: RTCRtpReceiver): readonly Contribution[] {

@@ -5,7 +5,7 @@ export const STYLES = `
   --ink: #10262b; --ink-soft: #4d6368; --paper: #ffffff; --mist: #eef4f4; --line: #d5e1e2;
   --accent: #0b6b72; --accent-deep: #084f55; --accent-soft: #d9eeee; --alarm: #b3261e; --warm: #fff5e0; --warm-line: #ecd29a;
   --stage: #0e2227; --tile: #1b353b; --radius: 14px;
-  display: block; min-height: 320px; height: 100%; container-type: size; color: var(--ink); background: var(--paper);
+  display: block; min-height: 320px; height: 100%; container: room / size; color: var(--ink); background: var(--paper);
   font: 400 15px/1.45 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
 }
 *, *::before, *::after { box-sizing: border-box; }
@@ -34,12 +34,12 @@ h2, p, ol { margin: 0; padding: 0; }
 .tiles[data-screen] { grid-template-columns: minmax(0, 3fr) minmax(150px, 1fr); grid-auto-rows: minmax(90px, 1fr); }
 .tiles[data-screen] .tile.screen { grid-column: 1; grid-row: 1 / span 4; }
 .tiles[data-screen] .tile:not(.screen) { grid-column: 2; }
-.tile { position: relative; min-width: 0; min-height: 0; overflow: hidden; border-radius: var(--radius); background: var(--tile); color: #fff; box-shadow: 0 0 0 1px #ffffff14; }
+.tile { container: tile / inline-size; position: relative; min-width: 0; min-height: 0; overflow: hidden; border-radius: var(--radius); background: var(--tile); color: #fff; box-shadow: 0 0 0 1px #ffffff14; }
 .picture { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: cover; }
 .screen .picture { object-fit: contain; background: #081518; }
 .source { position: absolute; width: 2px; height: 2px; opacity: 0; pointer-events: none; }
 .placeholder { position: absolute; inset: 0; display: flex; flex-direction: column; align-items: center; justify-content: center; gap: 4px; padding: 12px; text-align: center; }
-.initials { display: grid; place-items: center; width: 76px; height: 76px; margin-bottom: 8px; border-radius: 50%; background: linear-gradient(150deg, #2f7f86, #1d5a62); font-size: 28px; font-weight: 600; letter-spacing: .02em; color: #fff; }
+.initials { flex: none; display: grid; place-items: center; width: 76px; height: 76px; margin-bottom: 8px; border-radius: 50%; background: linear-gradient(150deg, #2f7f86, #1d5a62); font-size: 28px; font-weight: 600; letter-spacing: .02em; color: #fff; }
 .screen .initials { border-radius: 18px; }
 .placeholder-name { font-weight: 600; font-size: 16px; }
 .note { font-size: 13px; color: #b9cdd0; }
@@ -55,9 +55,10 @@ h2, p, ol { margin: 0; padding: 0; }
 .self .initials { width: 48px; height: 48px; font-size: 18px; margin: 0; }
 .self .label { left: 6px; bottom: 6px; padding: 1px 8px; font-size: 12px; }
 .self .silent { right: 6px; top: 6px; width: 24px; height: 24px; }
+.tiles[data-screen] ~ .self { right: 12px; bottom: 12px; width: max(150px, calc((100% - 36px) / 4)); }
 .card { position: absolute; inset: 0; display: flex; flex-direction: column; align-items: center; justify-content: center; gap: 8px; padding: 24px 24px 12%; text-align: center; color: #fff; background: radial-gradient(120% 90% at 50% 0, #17363c 0, var(--stage) 70%); }
 .card h2 { font-size: 22px; font-weight: 600; letter-spacing: -.01em; }
-.card p { max-width: 46ch; color: #c3d5d8; }
+.card p { max-width: 46ch; text-wrap: balance; color: #c3d5d8; }
 .pulse { width: 46px; height: 46px; margin-bottom: 14px; border-radius: 50%; border: 3px solid #ffffff2b; border-top-color: #7fd0d0; animation: turn 1.2s linear infinite; }
 @keyframes turn { to { transform: rotate(360deg); } }
 
@@ -92,7 +93,7 @@ button { font: inherit; color: inherit; cursor: pointer; border: 0; background: 
 .chat input { flex: 1; min-width: 0; padding: 9px 12px; border: 1px solid #b9cccd; border-radius: 10px; font: inherit; color: inherit; background: var(--paper); }
 .square { display: grid; place-items: center; width: 42px; border-radius: 10px; }
 
-@container (max-width: 620px) {
+@container room (max-width: 620px) {
   .control { min-width: 0; flex: 1; max-width: 84px; padding: 8px 4px 6px; }
   .top { padding: 8px 12px; }
   .stage { padding: 8px; }
@@ -102,10 +103,18 @@ button { font: inherit; color: inherit; cursor: pointer; border: 0; background: 
   .tiles[data-screen] .tile.screen { grid-column: 1 / -1; grid-row: 1; }
   .tiles[data-screen] .tile:not(.screen) { grid-column: auto; min-height: 90px; }
   .self { right: 14px; bottom: 14px; }
+  .tiles[data-screen] ~ .self { right: 14px; top: 14px; bottom: auto; width: 112px; }
   .chat { position: absolute; inset: 0 0 auto auto; width: 100%; height: calc(100% - 76px); z-index: 2; border-left: 0; }
   .status { font-size: 12px; }
 }
-@container (max-height: 420px) {
+@container tile (max-width: 220px) {
+  .role { display: none; }
+  .label { left: 6px; bottom: 6px; padding: 2px 8px; font-size: 13px; }
+  .initials { width: 44px; height: 44px; margin-bottom: 2px; font-size: 17px; }
+  .placeholder-name { font-size: 14px; line-height: 1.25; }
+  .placeholder .note { display: none; }
+}
+@container room (max-height: 420px) {
   .control-text { display: none; }
   .initials { width: 48px; height: 48px; font-size: 18px; }
 }

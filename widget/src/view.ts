@@ -89,11 +89,11 @@ export class RoomView {
     const { microphone, camera } = consult.media.devices;
     this.#microphone.render(microphone.on ? 'microphone' : 'microphoneOff', microphone.on ? 'Mute' : 'Unmute', microphone.on ? 'Mute microphone' : 'Unmute microphone');
     this.#microphone.root.classList.toggle('off', !microphone.on);
-    this.#camera.render(camera.on ? 'camera' : 'cameraOff', camera.on ? 'Camera off' : 'Camera on', camera.on ? 'Turn camera off' : 'Turn camera on');
+    this.#camera.render(camera.on ? 'camera' : 'cameraOff', 'Camera', camera.on ? 'Turn camera off' : 'Turn camera on');
     this.#camera.root.classList.toggle('off', !camera.on);
     const isSharing = consult.media.screen !== undefined;
     this.#screen.render('screen', isSharing ? 'Stop sharing' : 'Share', isSharing ? 'Stop sharing screen' : 'Share screen', isSharing);
-    this.#screen.root.hidden = typeof navigator.mediaDevices?.getDisplayMedia !== 'function' || consult.me?.role === 'observer';
+    this.#screen.root.hidden = typeof navigator.mediaDevices?.getDisplayMedia !== 'function' || consult.me?.role === 'observer' || consult.phase === 'waiting';
     const isChatOpen = !this.#chat.root.hidden;
     if (isChatOpen) this.#chatSeen = consult.chat.length;
     const unread = consult.chat.slice(this.#chatSeen).some((line) => !line.isMine);

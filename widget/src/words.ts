@@ -41,7 +41,7 @@ export function errorWords(code: string): string {
 }
 
 const GOODBYE_WORDS: Record<string, string> = {
-  consult_ended: 'The visit has ended. You can close this page.',
+  consult_ended: 'Thank you. You can close this page.',
   replaced: 'You are now connected in another tab or on another device. This one has stepped aside.',
   server_shutdown: 'The service is being restarted. Please come back in a minute.',
   media_lost: 'The connection for picture and sound was lost. Please check your network and join again.',

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { EMPTY_SLOT, newestSource, reduceSlot, rtpAfter, sourceOfFrame, type Contribution, type SlotEvent, type SlotState } from '../src/attribution.js';
+import { EMPTY_SLOT, isVouchedFor, newestSource, reduceSlot, rtpAfter, sourceOfFrame, type Contribution, type SlotEvent, type SlotState } from '../src/attribution.js';
 
 const ANA = 1;
 const BEN = 2;
@@ -121,6 +121,9 @@ test('RTP timestamps compare across their wrap', () => {
 test('a frame newer than every CSRC known belongs to nobody yet', () => {
   assert.equal(sourceOfFrame([entry(ANA, 10, 900)], 901), undefined);
   assert.equal(sourceOfFrame([entry(ANA, 10, 900)], 899), ANA);
+  assert.equal(isVouchedFor([entry(ANA, 10, 900)], 901), false);
+  assert.equal(isVouchedFor([entry(ANA, 10, 900)], 900), true);
+  assert.equal(run([layout(ANA), frame([entry(ANA, 10, 900)], 901)]).shown, undefined);
 });
 
 test('of two sources with one clock reading the later RTP timestamp is newer', () => {

@@ -1,0 +1,69 @@
+//! A Consilium server of the test's own: fresh data directory, free ports, stopped by SIGINT as a person would.
+
+import { spawn } from 'node:child_process';
+import { access, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const BINARY = process.env.CONSILIUM_BIN ?? join(ROOT, 'target/debug/consilium');
+const START_BUDGET_MS = 20_000;
+const STOP_BUDGET_MS = 10_000;
+
+async function listeningOrigin(child, log) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`the server did not say where it listens:\n${log.join('')}`)), START_BUDGET_MS);
+    const look = () => {
+      const found = /listening on (http:\/\/\S+)/.exec(log.join(''));
+      if (found === null) return;
+      clearTimeout(timer);
+      resolve(found[1].replace(/\/$/, ''));
+    };
+    child.stdout.on('data', look);
+    child.stderr.on('data', look);
+    child.on('error', reject);
+    child.on('exit', (code) => reject(new Error(`the server ended with ${code}:\n${log.join('')}`)));
+  });
+}
+
+export async function startServer() {
+  await access(BINARY).catch(() => {
+    throw new Error(`${BINARY} is missing: build it, or name another by CONSILIUM_BIN`);
+  });
+  const data = await mkdtemp(join(tmpdir(), 'consilium-browser-'));
+  const log = [];
+  const child = spawn(BINARY, ['serve', '--dev', '--listen', '127.0.0.1:0', '--data', data], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => log.push(String(chunk)));
+  const ended = new Promise((resolve) => child.on('exit', resolve));
+  const origin = await listeningOrigin(child, log).catch(async (error) => {
+    child.kill('SIGKILL');
+    await rm(data, { recursive: true, force: true });
+    throw error;
+  });
+  const { api_key: apiKey } = JSON.parse(await readFile(join(data, 'dev-credentials.json'), 'utf8'));
+
+  async function post(path, body) {
+    const response = await fetch(origin + path, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    if (!response.ok) throw new Error(`POST ${path}: ${response.status} ${await response.text()}`);
+    return response.json();
+  }
+
+  return {
+    origin,
+    log: () => log.join(''),
+    createConsult: async () => (await post('/v1/consults', {})).id,
+    ticket: async (consult, { role, person_id, display_name }) => (await post(`/v1/consults/${consult}/tickets`, { role, person_id, display_name })).ticket,
+    stop: async () => {
+      child.kill('SIGINT');
+      const timer = setTimeout(() => child.kill('SIGKILL'), STOP_BUDGET_MS);
+      await ended;
+      clearTimeout(timer);
+      await rm(data, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,177 @@
+//! Bad tickets, broken lines, reloads and missing devices: what the person sees, and that the others notice nothing.
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+import { launchChromium } from './support/browsers.mjs';
+import { eventually } from './support/eventually.mjs';
+import { PEOPLE } from './support/fixtures.mjs';
+import { Participant, withScreenshots } from './support/participant.mjs';
+import { installPaintedCamera, installPlainDevices } from './support/probe.mjs';
+import { startServer } from './support/server.mjs';
+
+const PATIENT = { ...PEOPLE.red, id: 'p-red', role: 'patient', name: 'Rita Red' };
+const DOCTOR = { ...PEOPLE.green, id: 'p-green', role: 'provider', name: 'Dr. Gil Green' };
+
+let server;
+let browser;
+test.before(async () => {
+  server = await startServer();
+  browser = await launchChromium({});
+});
+test.after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+/** A page in a context of its own: nothing is shared with other people's tabs. */
+async function painted(t, person, on = browser) {
+  const context = await on.createBrowserContext();
+  t.after(() => context.close());
+  return Participant.open(context, person, { install: installPaintedCamera, installArgument: person.rgb });
+}
+
+/** Patient and doctor in a consult, each seeing the other. */
+async function pair(t) {
+  const consult = await server.createConsult();
+  const both = [await painted(t, PATIENT), await painted(t, DOCTOR)];
+  for (const each of both) {
+    await each.join(server, consult);
+    await each.waitForPhase('joined');
+  }
+  const [patient, doctor] = both;
+  await patient.waitToSee([DOCTOR]);
+  await doctor.waitToSee([PATIENT]);
+  return { consult, patient, doctor };
+}
+
+async function waitForCard(participant, pattern) {
+  await eventually(`${participant.person.name} reads ${pattern}`, async () => {
+    const seen = await participant.probe('card');
+    return { ok: pattern.test(seen), seen };
+  });
+}
+
+test('a wrong ticket says so in plain words', async (t) => {
+  const patient = await painted(t, PATIENT);
+  await patient.goWith(server, 'not-a-ticket');
+  await waitForCard(patient, /link is not valid/);
+  await patient.screenshot('ticket-invalid');
+  assert.equal(await patient.probe('phase'), 'ended');
+});
+
+test('a ticket leaves the address bar as soon as it was read', async (t) => {
+  const patient = await painted(t, PATIENT);
+  await patient.join(server, await server.createConsult());
+  await patient.waitForPhase('joined');
+  assert.equal(patient.page.url(), `${server.origin}/portal/`);
+});
+
+test('a second tab with the same ticket is refused, and the first goes on', async (t) => {
+  const consult = await server.createConsult();
+  const ticket = await server.ticket(consult, { role: PATIENT.role, person_id: PATIENT.id, display_name: PATIENT.name });
+  const [first, second, doctor] = [await painted(t, PATIENT), await painted(t, PATIENT), await painted(t, DOCTOR)];
+  await first.goWith(server, ticket);
+  await first.waitForPhase('joined');
+  await second.goWith(server, ticket);
+  await waitForCard(second, /already been used/);
+  await doctor.join(server, consult);
+  await doctor.waitToSee([PATIENT]);
+  assert.equal(await first.probe('phase'), 'joined');
+});
+
+test('who comes back with a fresh ticket replaces the earlier connection, which is told so', async (t) => {
+  const { consult, patient, doctor } = await pair(t);
+  const again = await painted(t, PATIENT);
+  await again.join(server, consult);
+  await again.waitForPhase('joined');
+  await waitForCard(patient, /another tab/);
+  await doctor.waitToSee([PATIENT]);
+  await again.waitToSee([DOCTOR]);
+});
+
+test('a cut line comes back by itself', async (t) => {
+  const { patient, doctor } = await pair(t);
+  await withScreenshots('cut', [patient, doctor], async () => {
+    await patient.page.evaluate(() => window.socketWrap.sockets.at(-1).close());
+    await eventually('a second connection', async () => {
+      const seen = await patient.page.evaluate(() => window.socketWrap.sockets.length);
+      return { ok: seen === 2, seen };
+    });
+    await patient.waitForPhase('joined');
+    await patient.waitToSee([DOCTOR]);
+    await patient.waitForFrames(1);
+    await doctor.waitToSee([PATIENT]);
+    await doctor.waitForFrames(1);
+  });
+});
+
+test('a reload goes back into the visit', async (t) => {
+  const { patient, doctor } = await pair(t);
+  await withScreenshots('reload', [patient, doctor], async () => {
+    await patient.page.reload();
+    await patient.waitForPhase('joined');
+    await patient.waitToSee([DOCTOR]);
+    await doctor.waitToSee([PATIENT]);
+    await doctor.waitForFrames(1);
+  });
+});
+
+test('an ICE restart changes the path and loses nobody', async (t) => {
+  const { patient, doctor } = await pair(t);
+  await withScreenshots('restart', [patient, doctor], async () => {
+    const before = await patient.probe('localUfrag');
+    assert.ok(before);
+    await patient.page.evaluate(() => document.querySelector('consult-room').restartPath());
+    await eventually('new ICE credentials', async () => {
+      const seen = await patient.probe('localUfrag');
+      return { ok: seen !== undefined && seen !== before, seen };
+    });
+    await patient.waitForFrames(1);
+    await doctor.waitForFrames(1);
+    assert.equal(await patient.page.evaluate(() => window.socketWrap.sockets.length), 1, 'the line was not cut for it');
+  });
+});
+
+test('a camera that is turned off leaves name and initials, and comes back', async (t) => {
+  const { patient, doctor } = await pair(t);
+  await patient.click('Turn camera off');
+  await eventually('the doctor sees no picture', async () => {
+    const seen = await doctor.probe('tiles');
+    return { ok: seen.length === 1 && !seen[0].hasPicture && seen[0].name === PATIENT.name, seen };
+  });
+  await patient.click('Turn camera on');
+  await doctor.waitToSee([PATIENT]);
+});
+
+for (const [what, options, words] of [
+  ['refuses camera and microphone', { allow: false }, /camera may not be used/],
+  ['has neither camera nor microphone', { devices: false }, /No camera was found/],
+]) {
+  test(`who ${what} joins anyway, is told, and sees the others`, async (t) => {
+    const without = await launchChromium(options);
+    t.after(() => without.close());
+    const consult = await server.createConsult();
+    const patient = await Participant.open(without, PATIENT, { install: installPlainDevices });
+    const doctor = await painted(t, DOCTOR);
+    await withScreenshots('no-devices', [patient, doctor], async () => {
+      for (const each of [patient, doctor]) {
+        await each.join(server, consult);
+        await each.waitForPhase('joined');
+      }
+      await patient.waitToSee([DOCTOR]);
+      assert.match(await patient.probe('notices'), words);
+      await patient.screenshot(`no-devices-${options.allow === false ? 'refused' : 'missing'}`);
+      const [tile] = await doctor.probe('tiles');
+      assert.deepEqual([tile.name, tile.hasPicture], [PATIENT.name, false]);
+    });
+  });
+}
+
+test('a link of dev mode survives reloads', async (t) => {
+  const patient = await painted(t, PATIENT);
+  await patient.page.goto(`${server.origin}/portal/#patient`);
+  await patient.waitForPhase('joined');
+  await patient.page.reload();
+  await patient.waitForPhase('joined');
+});
