@@ -1,3 +1,211 @@
-//! The signaling of a node: WebSocket, WHIP and WHEP, the waiting room, and the SDP answerer.
+//! Signaling: the WebSocket, WHIP and WHEP in front of the media engine, and who is in which consult.
+//!
+//! [`Signaling`] is given a media plane, its events, a journal and keys, and gives back an [`axum::Router`]. What is
+//! decided stands in pure code (`session/`, `consult/`, `sdp/`); what waits, sends and reads clocks stands in the shells
+//! around it. It knows nothing of the control API: the binary passes on what that wants ([`Signaling::revoke_ticket`],
+//! [`Signaling::end_consult`]).
+//!
+//! | file | holds |
+//! |---|---|
+//! | `session/` | one WebSocket connection as a pure state machine |
+//! | `websocket.rs` | its shell: `GET /v1/signal` |
+//! | `consult/` | who is in which consult: numbers, waiting room, transports |
+//! | `door.rs` | from a ticket to a place in a consult, by way of the journal |
+//! | `negotiation.rs` | from an offer to an answer, by way of the shard |
+//! | `sdp/` | SDP to plain parameters and back |
+//! | `whip.rs`, `whep.rs`, `resource.rs`, `fragment.rs` | RFC 9725 and its counterpart for receivers |
+//! | `origin.rs`, `problem.rs` | which web pages may call; HTTP errors |
+//! | `dispatcher.rs` | takes the shards' events to their consults |
+//! | `media.rs`, `journal.rs` | what is asked of the media plane and of the audit log |
+//! | `counters.rs`, `limits.rs` | what is counted and what is bounded |
 
+mod consult;
+mod counters;
+mod dispatcher;
+mod door;
+mod fragment;
+mod journal;
+pub mod limits;
+mod media;
+mod negotiation;
+mod origin;
+mod problem;
+mod resource;
 pub mod sdp;
+mod session;
+mod websocket;
+mod whep;
+mod whip;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware,
+    routing::{get, post},
+};
+use media_engine::api::Event;
+use media_model::{ConsultId, ParticipantNumber};
+use signaling_protocol::{
+    limits::SDP_BYTES_MAX,
+    ticket::{InvalidKey, ResumeSigner, ResumeVerifier, TicketId, TicketVerifier},
+};
+use tokio::sync::{Semaphore, mpsc, watch};
+
+pub use self::{
+    consult::Headcount,
+    counters::Counters,
+    journal::{BoxFuture, Departure, Entry, Journal, JournalUnavailable, Way, What, Who},
+    media::{MediaPlane, Overloaded, Shard},
+    origin::OriginPolicy,
+};
+use self::{
+    consult::{Moment, Registry},
+    journal::Scribe,
+    limits::{CONNECTIONS_MAX, GOODBYE_TIMEOUT},
+    resource::Resources,
+};
+
+/// What signaling has to be told.
+pub struct Config {
+    /// Keys whose tickets open.
+    pub tickets: TicketVerifier,
+    /// The node's own key for resume tokens.
+    pub resume: ResumeSigner,
+    /// This node's name: tickets that name another node do not open here.
+    pub node: Option<String>,
+    /// Which web pages may call.
+    pub origins: OriginPolicy,
+}
+
+/// The signaling of one node. Clones are handles to the same thing.
+#[derive(Clone)]
+pub struct Signaling {
+    shared: Arc<Shared>,
+}
+
+impl fmt::Debug for Signaling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signaling").finish_non_exhaustive()
+    }
+}
+
+pub(crate) struct Shared {
+    registry: Mutex<Registry>,
+    resources: Mutex<Resources>,
+    pub(crate) media: Arc<dyn MediaPlane>,
+    pub(crate) scribe: Scribe,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) tickets: TicketVerifier,
+    pub(crate) resume_signer: ResumeSigner,
+    pub(crate) resume_verifier: ResumeVerifier,
+    pub(crate) node: Option<String>,
+    pub(crate) origins: OriginPolicy,
+    /// One permit a WebSocket connection.
+    pub(crate) connections: Arc<Semaphore>,
+    /// Turns true when the node goes down.
+    pub(crate) closing: watch::Sender<bool>,
+}
+
+impl Shared {
+    /// The consults. The guard must not be held across an `await`.
+    pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The WHIP and WHEP sessions. Where both locks are needed, the registry's comes first.
+    pub(crate) fn resources(&self) -> MutexGuard<'_, Resources> {
+        self.resources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Signaling {
+    /// Starts the tasks behind the shells; to be called within a tokio runtime. They end when `events` does.
+    ///
+    /// Errors: the resume key cannot verify what it signs.
+    pub fn start(
+        config: Config,
+        media: Arc<dyn MediaPlane>,
+        events: mpsc::Receiver<Event>,
+        journal: Arc<dyn Journal>,
+    ) -> Result<Self, InvalidKey> {
+        let counters = Arc::new(Counters::default());
+        let scribe = Scribe::start(journal, Arc::clone(&counters));
+        let registry = Registry::new(Arc::clone(&media), scribe.clone(), Arc::clone(&counters));
+        let shared = Arc::new(Shared {
+            registry: Mutex::new(registry),
+            resources: Mutex::default(),
+            media,
+            scribe,
+            counters,
+            tickets: config.tickets,
+            resume_verifier: ResumeVerifier::new([config.resume.public_key().clone()])?,
+            resume_signer: config.resume,
+            node: config.node,
+            origins: config.origins,
+            connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            closing: watch::Sender::new(false),
+        });
+        tokio::spawn(dispatcher::run(Arc::clone(&shared), events));
+        Ok(Self { shared })
+    }
+
+    /// `/v1/signal`, `/v1/whip` and `/v1/whep`.
+    pub fn router(&self) -> Router {
+        let whip = post(whip::create).options(resource::options);
+        let whep = post(whep::create).options(resource::options);
+        let session =
+            || axum::routing::patch(resource::patch).delete(resource::delete).options(resource::options);
+        Router::new()
+            .route("/v1/signal", get(websocket::signal))
+            .route("/v1/whip", whip)
+            .route("/v1/whip/{id}", session())
+            .route("/v1/whep", whep)
+            .route("/v1/whep/{id}", session())
+            .layer(middleware::from_fn_with_state(Arc::clone(&self.shared), origin::guard))
+            .layer(DefaultBodyLimit::max(SDP_BYTES_MAX))
+            .with_state(Arc::clone(&self.shared))
+    }
+
+    /// What was counted.
+    pub fn counters(&self) -> &Counters {
+        &self.shared.counters
+    }
+
+    /// How many are here now.
+    pub fn headcount(&self) -> Headcount {
+        self.shared.registry().headcount()
+    }
+
+    /// Takes a ticket back. Whoever came in with it is gone, both directions at once, and cannot come back with it.
+    pub fn revoke_ticket(&self, ticket: TicketId) {
+        self.shared.registry().revoke_ticket(Moment::now(), ticket);
+    }
+
+    /// Takes back whatever this participant came in with.
+    pub fn revoke_participant(&self, consult: ConsultId, participant: ParticipantNumber) {
+        self.shared.registry().revoke_participant(Moment::now(), consult, participant);
+    }
+
+    /// Ends a consult for everyone. None of its tickets opens any more.
+    pub fn end_consult(&self, consult: ConsultId) {
+        self.shared.registry().end_consult(Moment::now(), consult);
+    }
+
+    /// Says goodbye to everyone connected, stops their media and waits, for a bounded time, until it was said and
+    /// the journal has it. Nobody comes in any more.
+    pub async fn shutdown(&self) {
+        self.shared.registry().close(Moment::now());
+        self.shared.closing.send_replace(true);
+        let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
+        let said = tokio::time::timeout(GOODBYE_TIMEOUT, self.shared.connections.acquire_many(all)).await;
+        if said.is_err() {
+            tracing::warn!("some connections did not take their goodbye in time");
+        }
+        self.shared.scribe.flush().await;
+    }
+}

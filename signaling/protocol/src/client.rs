@@ -14,7 +14,8 @@ use crate::{
 pub enum ClientMessage {
     /// The first message: who I am. Exactly one of the two.
     Hello(Hello),
-    /// My SDP offer; answered by `answer`, or by `error` with the connection left open.
+    /// My SDP offer; answered by `answer`. A later offer that cannot be answered leaves the media as it was and the
+    /// connection open; a first one ends it.
     Offer(Offer),
     /// One of my sources has become silent or dark, or is so no longer.
     Mute {

@@ -1,0 +1,56 @@
+//! What a ticket or a resume token comes to, once it is believed.
+
+use media_model::{ConsultId, ParticipantNumber, Pii, Role};
+use signaling_protocol::ticket::{ResumeToken, Ticket, TicketId};
+
+/// A person who stands at the door.
+#[derive(Debug, Clone)]
+pub(crate) struct Claim {
+    pub(crate) consult: ConsultId,
+    pub(crate) person: Pii<String>,
+    pub(crate) role: Role,
+    pub(crate) display_name: Pii<String>,
+    pub(crate) ticket: TicketId,
+    /// Has to be let in by somebody.
+    pub(crate) waits: bool,
+    pub(crate) expires_unix_s: u64,
+    /// Was here before.
+    pub(crate) resumes: Option<Resumes>,
+}
+
+/// The place that a resume token names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Resumes {
+    pub(crate) participant: ParticipantNumber,
+    pub(crate) generation: u32,
+}
+
+impl From<Ticket> for Claim {
+    fn from(ticket: Ticket) -> Self {
+        Self {
+            consult: ticket.consult,
+            person: ticket.person,
+            role: ticket.role,
+            display_name: ticket.display_name,
+            ticket: ticket.id,
+            waits: ticket.waits,
+            expires_unix_s: ticket.expires_at_unix_s,
+            resumes: None,
+        }
+    }
+}
+
+impl From<ResumeToken> for Claim {
+    fn from(token: ResumeToken) -> Self {
+        Self {
+            consult: token.consult,
+            person: token.person,
+            role: token.role,
+            display_name: token.display_name,
+            ticket: token.ticket,
+            waits: token.waits,
+            expires_unix_s: token.expires_at_unix_s,
+            resumes: Some(Resumes { participant: token.participant, generation: token.generation }),
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! Coming in, waiting, being admitted, leaving, being sent away.
+
+use media_model::{ConsultId, ParticipantNumber, Pii, limits::CONSULT_TRANSPORTS_MAX};
+use signaling_protocol::{
+    error::ErrorCode,
+    server::GoodbyeReason,
+    ticket::{ResumeToken, TicketId},
+};
+use tokio::sync::mpsc;
+
+use super::{Claim, ConnectionId, Consult, Moment, Owed, Registry, Seat, member::Standing};
+use crate::{
+    counters::Counters,
+    journal::{Departure, Way, Who},
+    limits::{CONSULTS_MAX, RESUME_GRACE},
+    session::Notice,
+};
+
+/// How long a resume token is good, in seconds: longer than any visit.
+const RESUME_VALID_S: u64 = 24 * 3_600;
+
+/// How an entry went.
+pub(crate) enum Opening {
+    /// Admitted; the token is to be signed and handed over.
+    Present(ResumeToken),
+    /// In the waiting room.
+    Waiting,
+}
+
+/// A place that was kept while the journal is written.
+pub(crate) struct Reservation {
+    pub(crate) seat: Seat,
+    pub(crate) who: Who,
+    /// Somebody who comes back within the grace time never left.
+    pub(crate) is_return: bool,
+    pub(crate) waits: bool,
+}
+
+impl Registry {
+    /// Uses up the ticket or the resume token and finds the person's place. Nobody else notices yet.
+    pub(crate) fn reserve(&mut self, now: Moment, claim: &Claim, way: Way) -> Result<Reservation, ErrorCode> {
+        if self.closing {
+            return Err(ErrorCode::Internal);
+        }
+        self.tickets.check(claim.ticket, claim.consult)?;
+        let connection = ConnectionId(self.next_connection);
+        self.next_connection += 1;
+        if claim.resumes.is_none() {
+            self.tickets.take(claim.ticket, way, claim.expires_unix_s)?;
+        }
+        let reserved = self.reserve_place(now, claim, way, connection);
+        if reserved.is_err() && claim.resumes.is_none() {
+            self.tickets.release(claim.ticket, way);
+        }
+        reserved
+    }
+
+    fn reserve_place(
+        &mut self,
+        now: Moment,
+        claim: &Claim,
+        way: Way,
+        connection: ConnectionId,
+    ) -> Result<Reservation, ErrorCode> {
+        if !self.consults.contains_key(&claim.consult) && self.consults.len() >= CONSULTS_MAX {
+            return Err(ErrorCode::ConsultFull);
+        }
+        let consult =
+            self.consults.entry(claim.consult).or_insert_with(|| Consult::new(claim.consult, now.steady));
+        consult.empty_since = now.steady;
+        let is_full = consult.present() >= CONSULT_TRANSPORTS_MAX;
+        let member = consult.member_of(claim)?;
+        let is_present = member.is_present();
+        if is_full && !is_present {
+            return Err(ErrorCode::ConsultFull);
+        }
+        if let Some(resumes) = claim.resumes {
+            if resumes.participant != member.number {
+                return Err(ErrorCode::TicketInvalid);
+            }
+            if resumes.generation != member.generation {
+                return Err(ErrorCode::TicketInUse);
+            }
+            member.generation = member.generation.wrapping_add(1);
+        }
+        // A person comes by WebSocket or by WHIP and WHEP: two cameras of one person could not be told apart.
+        if way != Way::WebSocket && member.connection.is_some() {
+            return Err(ErrorCode::TicketInUse);
+        }
+        let seat = Seat { consult: claim.consult, participant: member.number, connection };
+        Ok(Reservation {
+            seat,
+            who: member.as_who(),
+            is_return: is_present,
+            waits: claim.waits && !is_present,
+        })
+    }
+
+    /// Gives a reservation back: the journal could not be written.
+    pub(crate) fn give_up(&mut self, claim: &Claim, way: Way) {
+        if claim.resumes.is_none() {
+            self.tickets.release(claim.ticket, way);
+        }
+    }
+
+    /// Takes the reserved place. An earlier connection of the same person is told that it was replaced.
+    pub(crate) fn open(
+        &mut self,
+        now: Moment,
+        claim: &Claim,
+        reservation: &Reservation,
+        notices: mpsc::Sender<Notice>,
+    ) -> Result<Opening, ErrorCode> {
+        self.tickets.check(claim.ticket, claim.consult)?;
+        let Seat { consult: id, participant, connection } = reservation.seat;
+        let consult = self.consults.get_mut(&id).ok_or(ErrorCode::Internal)?;
+        let turn = consult.next_turn();
+        let member = consult.members.get_mut(&participant).ok_or(ErrorCode::Internal)?;
+        member.dismiss(Notice::Goodbye(GoodbyeReason::Replaced));
+        member.connection = Some(connection);
+        member.notices = Some(notices);
+        member.ticket = claim.ticket;
+        member.role = claim.role;
+        member.display_name = claim.display_name.clone();
+        let waits = reservation.waits && !member.is_present();
+        member.standing = if waits { Standing::Waiting(turn) } else { Standing::Present { lost_at: None } };
+        let others =
+            member.transports.iter().filter(|t| t.way != Way::WebSocket).map(|t| t.id).collect::<Vec<_>>();
+        for transport in others {
+            self.remove_transport(transport);
+        }
+        if waits {
+            self.tell_lobby(id);
+            return Ok(Opening::Waiting);
+        }
+        self.welcome(now, reservation.seat).map(Opening::Present)
+    }
+
+    /// Takes the reserved place for a WHIP or WHEP session, which is connected by its transport alone.
+    pub(crate) fn open_resource(&mut self, claim: &Claim, seat: Seat) -> Result<(), ErrorCode> {
+        self.tickets.check(claim.ticket, claim.consult)?;
+        let member = self.member(seat.consult, seat.participant).ok_or(ErrorCode::Internal)?;
+        member.ticket = claim.ticket;
+        member.role = claim.role;
+        member.display_name = claim.display_name.clone();
+        member.standing = Standing::Present { lost_at: None };
+        let others =
+            member.transports.iter().filter(|t| t.way == Way::WebSocket).map(|t| t.id).collect::<Vec<_>>();
+        for transport in others {
+            self.remove_transport(transport);
+        }
+        Ok(())
+    }
+
+    /// Gives the place of a WHIP or WHEP session back that came to nothing.
+    pub(crate) fn close_resource(&mut self, now: Moment, claim: &Claim, seat: Seat, way: Way) {
+        self.give_up(claim, way);
+        self.leave_if_alone(now, seat.consult, seat.participant, Departure::Lost);
+    }
+
+    /// Makes the next resume token of somebody who is admitted; earlier ones are good no longer.
+    pub(crate) fn welcome(&mut self, now: Moment, seat: Seat) -> Result<ResumeToken, ErrorCode> {
+        let member = self.seated(seat).filter(|m| m.is_present()).ok_or(ErrorCode::Internal)?;
+        member.generation = member.generation.wrapping_add(1);
+        Ok(ResumeToken {
+            consult: seat.consult,
+            participant: seat.participant,
+            ticket: member.ticket,
+            person: member.person.clone(),
+            role: member.role,
+            display_name: member.display_name.clone(),
+            generation: member.generation,
+            waits: false,
+            issued_at_unix_s: now.unix_s(),
+            expires_at_unix_s: now.unix_s() + RESUME_VALID_S,
+        })
+    }
+
+    /// Tells staff who has just come in who waits.
+    pub(crate) fn greet(&mut self, seat: Seat) {
+        let Some(consult) = self.consults.get_mut(&seat.consult) else { return };
+        let lobby = consult.lobby();
+        let Some(member) = self.seated(seat) else { return };
+        if member.role.admits_others() && !lobby.is_empty() {
+            member.tell(Notice::Lobby(lobby));
+        }
+    }
+
+    /// Lets somebody in. Someone who is not waiting (any more) is left as they are: two may press at once.
+    pub(crate) fn admit(&mut self, by: Seat, participant: ParticipantNumber) -> Result<(), ErrorCode> {
+        let staff = self.seated(by).ok_or(ErrorCode::Internal)?;
+        if !staff.is_present() || !staff.role.admits_others() {
+            return Err(ErrorCode::Forbidden);
+        }
+        let Some(member) = self.member(by.consult, participant) else { return Ok(()) };
+        if matches!(member.standing, Standing::Waiting(_)) {
+            member.standing = Standing::Present { lost_at: None };
+            member.tell(Notice::Admitted { by: by.participant });
+            self.tell_lobby(by.consult);
+        }
+        Ok(())
+    }
+
+    /// Passes a line of text to everyone who is admitted, its author included.
+    pub(crate) fn chat(&mut self, now: Moment, from: Seat, text: &Pii<String>) {
+        if !self.seated(from).is_some_and(|member| member.is_present()) {
+            return;
+        }
+        let Some(consult) = self.consults.get_mut(&from.consult) else { return };
+        let since_1970 = now.wall.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let at_ms = u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX);
+        let cut = consult.tell_present(|| Notice::Chat { from: from.participant, text: text.clone(), at_ms });
+        Counters::add(&self.counters.chat_lines);
+        self.count_cut(cut);
+    }
+
+    /// The connection is gone. Someone who said goodbye leaves at once; for others media goes on for a while.
+    pub(crate) fn depart(&mut self, now: Moment, seat: Seat, said_goodbye: bool) {
+        let Some(member) = self.seated(seat) else { return };
+        member.connection = None;
+        member.notices = None;
+        match member.standing {
+            Standing::Absent => {}
+            Standing::Waiting(_) => {
+                let ticket = member.ticket;
+                self.send_away(now, seat.consult, seat.participant, Departure::Left);
+                self.tickets.release(ticket, Way::WebSocket);
+            }
+            Standing::Present { .. } if said_goodbye => {
+                self.send_away(now, seat.consult, seat.participant, Departure::Left);
+            }
+            Standing::Present { .. } => member.standing = Standing::Present { lost_at: Some(now.steady) },
+        }
+    }
+
+    /// Ends the grace time of those who did not come back.
+    pub(super) fn expire_graces(&mut self, now: Moment) {
+        let is_over = |standing: Standing| match standing {
+            Standing::Present { lost_at: Some(at) } => {
+                now.steady.saturating_duration_since(at) >= RESUME_GRACE
+            }
+            _ => false,
+        };
+        let over: Vec<_> = self
+            .consults
+            .values()
+            .flat_map(|consult| consult.members.values().map(move |member| (consult.id, member)))
+            .filter(|(_, member)| is_over(member.standing))
+            .map(|(consult, member)| (consult, member.number))
+            .collect();
+        for (consult, participant) in over {
+            self.send_away(now, consult, participant, Departure::Lost);
+        }
+    }
+
+    /// Ends somebody's presence: transports, waiting room, journal. The connection was dismissed before.
+    pub(super) fn send_away(
+        &mut self,
+        now: Moment,
+        consult: ConsultId,
+        participant: ParticipantNumber,
+        why: Departure,
+    ) {
+        let Some(member) = self.member(consult, participant) else { return };
+        let was = std::mem::replace(&mut member.standing, Standing::Absent);
+        let who = member.as_who();
+        let transports: Vec<_> = member.transports.iter().map(|transport| transport.id).collect();
+        for transport in transports {
+            self.remove_transport(transport);
+        }
+        if was == Standing::Absent {
+            return;
+        }
+        self.note_left(now, consult, who, why);
+        if matches!(was, Standing::Waiting(_)) {
+            self.tell_lobby(consult);
+        }
+    }
+
+    /// Takes a ticket back: whoever came in with it is gone, both directions at once.
+    pub(crate) fn revoke_ticket(&mut self, now: Moment, ticket: TicketId) {
+        self.tickets.revoke(ticket, now.unix_s());
+        let holders: Vec<_> = self
+            .consults
+            .values()
+            .flat_map(|consult| consult.members.values().map(move |member| (consult.id, member)))
+            .filter(|(_, member)| member.has_ticket(ticket))
+            .map(|(consult, member)| (consult, member.number))
+            .collect();
+        for (consult, participant) in holders {
+            if let Some(member) = self.member(consult, participant) {
+                member.dismiss(Notice::Refused(ErrorCode::TicketRevoked));
+            }
+            self.send_away(now, consult, participant, Departure::Revoked);
+        }
+    }
+
+    /// Takes back what a participant came in with.
+    pub(crate) fn revoke_participant(
+        &mut self,
+        now: Moment,
+        consult: ConsultId,
+        participant: ParticipantNumber,
+    ) {
+        if let Some(ticket) = self.member(consult, participant).map(|member| member.ticket) {
+            self.revoke_ticket(now, ticket);
+        }
+    }
+
+    /// Ends a consult for everyone, for good.
+    pub(crate) fn end_consult(&mut self, now: Moment, consult: ConsultId) {
+        self.tickets.end(consult, now.unix_s());
+        self.dismiss_all(now, consult, GoodbyeReason::ConsultEnded, Departure::ConsultEnded);
+        if let Some(shard) = self.consults.remove(&consult).and_then(|consult| consult.shard) {
+            self.command(&shard, Owed::EndConsult(consult));
+        }
+    }
+
+    /// Says goodbye to everyone on the node. Nobody comes in any more.
+    pub(crate) fn close(&mut self, now: Moment) {
+        self.closing = true;
+        let consults: Vec<_> = self.consults.keys().copied().collect();
+        for consult in consults {
+            self.dismiss_all(now, consult, GoodbyeReason::ServerShutdown, Departure::Shutdown);
+        }
+    }
+
+    fn dismiss_all(&mut self, now: Moment, id: ConsultId, words: GoodbyeReason, why: Departure) {
+        let Some(consult) = self.consults.get_mut(&id) else { return };
+        let numbers: Vec<_> = consult.members.keys().copied().collect();
+        // All are told before any is taken away, so that nobody's last message is about somebody else's leaving.
+        for member in consult.members.values_mut() {
+            member.dismiss(Notice::Goodbye(words));
+        }
+        for participant in numbers {
+            self.send_away(now, id, participant, why);
+        }
+    }
+
+    fn tell_lobby(&mut self, consult: ConsultId) {
+        if let Some(consult) = self.consults.get_mut(&consult) {
+            let cut = consult.tell_lobby();
+            self.count_cut(cut);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! One person of one consult: a number for life, and whatever connects them now.
+
+use std::{sync::Arc, time::Instant};
+
+use media_engine::api::Refusal;
+use media_model::{ParticipantNumber, Pii, Role, TransportId};
+use signaling_protocol::{error::ErrorCode, server::Person, ticket::TicketId};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    journal::{Way, Who},
+    sdp::Negotiated,
+    session::Notice,
+};
+
+/// A WebSocket connection, unique on a node for the life of its process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct ConnectionId(pub(crate) u64);
+
+/// Where somebody stands in a consult.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Not here. The number is kept.
+    Absent,
+    /// In the waiting room, since this turn.
+    Waiting(u64),
+    /// Admitted. Without a connection: it broke at this time, and they may come back to their picture.
+    Present {
+        /// When the WebSocket broke.
+        lost_at: Option<Instant>,
+    },
+}
+
+/// One person.
+pub(crate) struct Member {
+    pub(crate) number: ParticipantNumber,
+    pub(crate) person: Pii<String>,
+    pub(crate) role: Role,
+    pub(crate) display_name: Pii<String>,
+    /// What they came in with last.
+    pub(crate) ticket: TicketId,
+    pub(crate) standing: Standing,
+    /// The WebSocket that counts; an earlier one has no say any more.
+    pub(crate) connection: Option<ConnectionId>,
+    /// The way to its session, until it is cut off for not reading.
+    pub(crate) notices: Option<mpsc::Sender<Notice>>,
+    /// Of the newest resume token; no other is good.
+    pub(crate) generation: u32,
+    /// Oldest first. A WebSocket has two while a new one takes over.
+    pub(crate) transports: Vec<Transport>,
+    /// Layout revisions count on across transports: what a new transport's revisions are added to.
+    pub(crate) layout_base: u32,
+    pub(crate) layout_last: u32,
+}
+
+/// One transport, as far as signaling is concerned.
+pub(crate) struct Transport {
+    pub(crate) id: TransportId,
+    pub(crate) way: Way,
+    pub(crate) ticket: TicketId,
+    pub(crate) agreed: Arc<Negotiated>,
+    /// Whether the engine routes its media. A successor waits until its handshake is done.
+    pub(crate) admitted: bool,
+    pub(crate) reply: Option<oneshot::Sender<Result<(), Refusal>>>,
+}
+
+impl Member {
+    /// Whether they are admitted, connected or not.
+    pub(crate) const fn is_present(&self) -> bool {
+        matches!(self.standing, Standing::Present { .. })
+    }
+
+    /// The person as others see them.
+    pub(crate) fn as_person(&self) -> Person {
+        Person { participant: self.number, role: self.role, display_name: self.display_name.clone() }
+    }
+
+    /// The person as the journal sees them.
+    pub(crate) fn as_who(&self) -> Who {
+        Who { participant: self.number, person: self.person.clone(), role: self.role }
+    }
+
+    /// Tells the connection something. One that has too much waiting is not reading: it is cut off, and the
+    /// return is false.
+    pub(crate) fn tell(&mut self, notice: Notice) -> bool {
+        let Some(notices) = &self.notices else { return true };
+        if notices.try_send(notice).is_ok() {
+            return true;
+        }
+        self.notices = None;
+        false
+    }
+
+    /// Says the last words to the connection and lets go of it.
+    pub(crate) fn dismiss(&mut self, last_words: Notice) {
+        self.tell(last_words);
+        self.connection = None;
+        self.notices = None;
+    }
+
+    /// Whether this connection is the one that counts.
+    pub(crate) fn is_linked_by(&self, connection: ConnectionId) -> bool {
+        self.connection == Some(connection)
+    }
+
+    /// Whether they came in with this ticket, by whichever way.
+    pub(crate) fn has_ticket(&self, ticket: TicketId) -> bool {
+        self.ticket == ticket || self.transports.iter().any(|transport| transport.ticket == ticket)
+    }
+
+    /// The newest transport of a way.
+    pub(crate) fn transport(&self, way: Way) -> Option<&Transport> {
+        self.transports.iter().rev().find(|transport| transport.way == way)
+    }
+}
+
+/// What a member's refused command means to the client.
+pub(crate) const fn refusal_code(refusal: Refusal) -> ErrorCode {
+    match refusal {
+        Refusal::ConsultFull => ErrorCode::ConsultFull,
+        Refusal::InvalidParameters => ErrorCode::OfferInvalid,
+        Refusal::UnknownTransport => ErrorCode::Internal,
+    }
+}

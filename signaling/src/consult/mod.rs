@@ -1,0 +1,204 @@
+//! Who is in which consult on this node. Plain data behind one lock that is never held across an `await`: everything
+//! here is short and does no I/O; notices go into bounded queues, commands into bounded mailboxes.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `claim.rs` | what a ticket or resume token comes to |
+//! | `tickets.rs` | used and revoked tickets |
+//! | `member.rs` | one person: number, standing, connection, transports |
+//! | `roster.rs` | one consult: numbers, lobby, layout with names |
+//! | `entry.rs` | coming in, waiting, being admitted, leaving, being sent away |
+//! | `transports.rs` | offers become transports; the shards' events find their people |
+
+mod claim;
+mod entry;
+mod member;
+mod roster;
+#[cfg(test)]
+mod tests;
+mod tickets;
+mod transports;
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+
+use media_engine::api::Command;
+use media_model::{ConsultId, ParticipantNumber, Source, TransportId};
+
+pub(crate) use self::{
+    claim::Claim,
+    entry::{Opening, Reservation},
+    member::{ConnectionId, refusal_code},
+    transports::{Ground, Placed},
+};
+use self::{member::Member, roster::Consult, tickets::Tickets};
+use crate::{
+    counters::Counters,
+    journal::{Departure, Entry, Scribe, What},
+    limits::EMPTY_CONSULT_KEPT,
+    media::{MediaPlane, Shard},
+};
+
+/// Now, on both clocks: the steady one for timers, the wall's for tickets and the journal.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    pub(crate) steady: Instant,
+    pub(crate) wall: SystemTime,
+}
+
+impl Moment {
+    /// Reads the clocks; only shells call this.
+    pub(crate) fn now() -> Self {
+        Self { steady: Instant::now(), wall: SystemTime::now() }
+    }
+
+    /// Seconds since 1970.
+    pub(crate) fn unix_s(&self) -> u64 {
+        self.wall.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    }
+}
+
+/// One person's place in a consult, as the connection that sits in it knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seat {
+    pub(crate) consult: ConsultId,
+    pub(crate) participant: ParticipantNumber,
+    pub(crate) connection: ConnectionId,
+}
+
+/// How many are here now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Headcount {
+    /// Consults with somebody admitted.
+    pub consults: u64,
+    /// People who are admitted.
+    pub participants: u64,
+    /// People in waiting rooms.
+    pub waiting: u64,
+}
+
+/// Every consult of the node.
+pub(crate) struct Registry {
+    media: Arc<dyn MediaPlane>,
+    scribe: Scribe,
+    counters: Arc<Counters>,
+    consults: HashMap<ConsultId, Consult>,
+    tickets: Tickets,
+    /// Which member a transport belongs to.
+    owners: HashMap<TransportId, (ConsultId, ParticipantNumber)>,
+    /// Commands that a full mailbox refused and that must not be lost.
+    owed: Vec<(Arc<dyn Shard>, Owed)>,
+    next_connection: u64,
+    next_transport: u64,
+    closing: bool,
+}
+
+/// A command that has to reach its shard, sooner or later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owed {
+    Admit(TransportId),
+    Mute(TransportId, Source, bool),
+    Leave(TransportId),
+    EndConsult(ConsultId),
+}
+
+impl Owed {
+    fn command(self) -> Command {
+        match self {
+            Self::Admit(transport) => Command::Admit(transport),
+            Self::Mute(transport, source, muted) => Command::Mute { transport, source, muted },
+            Self::Leave(transport) => Command::Leave(transport),
+            Self::EndConsult(consult) => Command::EndConsult(consult),
+        }
+    }
+}
+
+impl Registry {
+    /// Nobody is here.
+    pub(crate) fn new(media: Arc<dyn MediaPlane>, scribe: Scribe, counters: Arc<Counters>) -> Self {
+        Self {
+            media,
+            scribe,
+            counters,
+            consults: HashMap::new(),
+            tickets: Tickets::default(),
+            owners: HashMap::new(),
+            owed: Vec::new(),
+            next_connection: 0,
+            next_transport: 0,
+            closing: false,
+        }
+    }
+
+    /// How many are here.
+    pub(crate) fn headcount(&self) -> Headcount {
+        let mut headcount = Headcount::default();
+        for consult in self.consults.values() {
+            let present = consult.present() as u64;
+            headcount.consults += u64::from(present > 0);
+            headcount.participants += present;
+            headcount.waiting += consult.waiting() as u64;
+        }
+        headcount
+    }
+
+    /// Clears away what has run out: grace times, old tickets, consults without anybody, commands still owed.
+    pub(crate) fn sweep(&mut self, now: Moment) {
+        self.pay();
+        self.tickets.sweep(now.unix_s());
+        self.expire_graces(now);
+        self.consults.retain(|_, consult| {
+            if !consult.is_empty() {
+                consult.empty_since = now.steady;
+            }
+            now.steady.saturating_duration_since(consult.empty_since) < EMPTY_CONSULT_KEPT
+        });
+    }
+
+    /// Sends a command that must arrive. Behind others that are owed it waits its turn, so that order is kept.
+    fn command(&mut self, shard: &Arc<dyn Shard>, owed: Owed) {
+        if !self.owed.is_empty() || shard.send(owed.command()).is_err() {
+            Counters::add(&self.counters.shard_overloaded);
+            self.owed.push((Arc::clone(shard), owed));
+        }
+    }
+
+    fn pay(&mut self) {
+        let mut owed = std::mem::take(&mut self.owed).into_iter();
+        while let Some((shard, debt)) = owed.next() {
+            if shard.send(debt.command()).is_err() {
+                self.owed.push((shard, debt));
+                break;
+            }
+        }
+        self.owed.extend(owed);
+    }
+
+    fn member(&mut self, consult: ConsultId, participant: ParticipantNumber) -> Option<&mut Member> {
+        self.consults.get_mut(&consult)?.members.get_mut(&participant)
+    }
+
+    /// The member who sits here, unless another connection has taken over.
+    fn seated(&mut self, seat: Seat) -> Option<&mut Member> {
+        self.member(seat.consult, seat.participant).filter(|member| member.is_linked_by(seat.connection))
+    }
+
+    fn note_left(&self, now: Moment, consult: ConsultId, who: crate::journal::Who, why: Departure) {
+        tracing::info!(%consult, participant = who.participant.csrc(), why = why.as_str(), "left");
+        self.scribe.note(Entry {
+            at: now.wall,
+            consult: Some(consult),
+            who: Some(who),
+            what: What::Left(why),
+        });
+    }
+
+    fn count_cut(&self, cut: usize) {
+        for _ in 0..cut {
+            Counters::add(&self.counters.slow_readers);
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! One consult: who has which number, and what is told to whom.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Instant,
+};
+
+use media_engine::api;
+use media_model::{ConsultId, ParticipantNumber, Pii};
+use signaling_protocol::{
+    error::ErrorCode,
+    server::{Layout, Participant, SlotAssignment},
+};
+
+use super::{
+    claim::Claim,
+    member::{Member, Standing},
+};
+use crate::{limits::CONSULT_PEOPLE_MAX, media::Shard, session::Notice};
+
+/// The people of one consult, those who have left included.
+pub(crate) struct Consult {
+    pub(crate) id: ConsultId,
+    pub(crate) shard: Option<Arc<dyn Shard>>,
+    pub(crate) members: BTreeMap<ParticipantNumber, Member>,
+    numbers: HashMap<Pii<String>, ParticipantNumber>,
+    next_number: u32,
+    next_turn: u64,
+    pub(crate) empty_since: Instant,
+}
+
+impl Consult {
+    /// A consult that nobody has come to yet.
+    pub(crate) fn new(id: ConsultId, now: Instant) -> Self {
+        Self {
+            id,
+            shard: None,
+            members: BTreeMap::new(),
+            numbers: HashMap::new(),
+            next_number: 1,
+            next_turn: 0,
+            empty_since: now,
+        }
+    }
+
+    /// The person's member, made on first sight: one person is one number for the consult's life on this node.
+    ///
+    /// A resume token that outlived a restart of the node asks for the number that its person had.
+    pub(crate) fn member_of(&mut self, claim: &Claim) -> Result<&mut Member, ErrorCode> {
+        let number = match self.numbers.get(&claim.person) {
+            Some(number) => *number,
+            None => self.new_number(claim)?,
+        };
+        let member = self.members.entry(number).or_insert_with(|| Member {
+            number,
+            person: claim.person.clone(),
+            role: claim.role,
+            display_name: claim.display_name.clone(),
+            ticket: claim.ticket,
+            standing: Standing::Absent,
+            connection: None,
+            notices: None,
+            generation: claim.resumes.map_or(0, |resumes| resumes.generation),
+            transports: Vec::new(),
+            layout_base: 0,
+            layout_last: 0,
+        });
+        Ok(member)
+    }
+
+    fn new_number(&mut self, claim: &Claim) -> Result<ParticipantNumber, ErrorCode> {
+        if self.members.len() >= CONSULT_PEOPLE_MAX {
+            return Err(ErrorCode::ConsultFull);
+        }
+        let kept = claim.resumes.map(|resumes| resumes.participant);
+        let number = match kept {
+            Some(number) if !self.members.contains_key(&number) => number,
+            Some(_) => return Err(ErrorCode::TicketInvalid),
+            None => ParticipantNumber::new(self.next_number).ok_or(ErrorCode::ConsultFull)?,
+        };
+        self.next_number = self.next_number.max(number.csrc().saturating_add(1));
+        self.numbers.insert(claim.person.clone(), number);
+        Ok(number)
+    }
+
+    /// The next place in the waiting room.
+    pub(crate) fn next_turn(&mut self) -> u64 {
+        self.next_turn += 1;
+        self.next_turn
+    }
+
+    /// How many are admitted, connected or in their grace time.
+    pub(crate) fn present(&self) -> usize {
+        self.members.values().filter(|member| member.is_present()).count()
+    }
+
+    /// How many wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.members.values().filter(|member| matches!(member.standing, Standing::Waiting(_))).count()
+    }
+
+    /// Whether nobody is here in any way.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.members
+            .values()
+            .all(|member| member.standing == Standing::Absent && member.transports.is_empty())
+    }
+
+    /// Tells everyone who is admitted. Returns how many were cut off because they do not read.
+    pub(crate) fn tell_present(&mut self, notice: impl Fn() -> Notice) -> usize {
+        let present = self.members.values_mut().filter(|m| m.is_present());
+        present.map(|m| usize::from(!m.tell(notice()))).sum()
+    }
+
+    /// Tells staff who waits. Returns how many were cut off.
+    pub(crate) fn tell_lobby(&mut self) -> usize {
+        let notice = self.lobby();
+        let staff = self.members.values_mut().filter(|m| m.is_present() && m.role.admits_others());
+        staff.map(|m| usize::from(!m.tell(Notice::Lobby(notice.clone())))).sum()
+    }
+
+    /// Who waits, longest first.
+    pub(crate) fn lobby(&self) -> Vec<signaling_protocol::server::Person> {
+        let mut waiting: Vec<_> = self
+            .members
+            .values()
+            .filter_map(|m| match m.standing {
+                Standing::Waiting(turn) => Some((turn, m.as_person())),
+                _ => None,
+            })
+            .collect();
+        waiting.sort_by_key(|(turn, _)| *turn);
+        waiting.into_iter().map(|(_, person)| person).collect()
+    }
+
+    /// The engine's layout joined with names.
+    pub(crate) fn name_layout(&self, revision: u32, layout: &api::Layout) -> Layout {
+        let slots = layout
+            .slots
+            .iter()
+            .map(|slot| SlotAssignment { slot: slot.slot, publisher: slot.publisher })
+            .collect();
+        let participants = layout
+            .participants
+            .iter()
+            .filter_map(|presence| {
+                let person = self.members.get(&presence.participant)?.as_person();
+                Some(Participant { person, live: presence.live.clone() })
+            })
+            .collect();
+        Layout { revision, slots, participants }
+    }
+}

@@ -1,0 +1,363 @@
+//! Offers become transports; the shards' events find their people.
+//!
+//! When somebody comes back with another certificate (a reloaded page), the new transport joins without being
+//! admitted and takes over when its handshake is done: the old one leaves and the new one is admitted in one go. Until
+//! then the others keep the old picture, and nobody ever sees the same person twice. An offer with the certificate
+//! of the running transport (a WebSocket that broke alone) goes on with that transport and costs nobody anything.
+
+use std::{collections::HashSet, sync::Arc};
+
+use media_engine::api::{self, Command, Event, IceCredentials, Join, LeaveReason, Refusal, Renegotiate};
+use media_model::{Codec, ConsultId, MediaKind, ParticipantNumber, SlotPool, Source, TransportId};
+use signaling_protocol::{
+    error::ErrorCode,
+    limits::{SLOTS_INITIAL, SLOTS_MAX},
+    server::{GoodbyeReason, Reoffer, ReofferReason, SlotCounts},
+    ticket::TicketId,
+};
+use tokio::sync::oneshot;
+
+use super::{
+    Moment, Owed, Registry, Seat,
+    member::{Member, Standing, Transport, refusal_code},
+};
+use crate::{
+    counters::Counters,
+    journal::{Departure, Way},
+    media::Shard,
+    sdp::Negotiated,
+    session::Notice,
+};
+
+/// What an offer is to be answered on.
+pub(crate) struct Ground {
+    pub(crate) shard: Arc<dyn Shard>,
+    pub(crate) previous: Option<Arc<Negotiated>>,
+    /// Video codecs that everyone else who is present decodes; `None` where nobody else receives video.
+    pub(crate) decoded_by_all: Option<HashSet<Codec>>,
+}
+
+/// A negotiation on its way to the shard.
+pub(crate) enum Placed {
+    /// A new transport: the shard still has to say whether it takes it.
+    Joining(TransportId, oneshot::Receiver<Result<(), Refusal>>),
+    /// The running transport goes on with other parameters.
+    Renegotiated,
+}
+
+impl Registry {
+    /// Where this person's next offer is answered.
+    pub(crate) fn ground(&mut self, seat: Seat, way: Way) -> Result<Ground, ErrorCode> {
+        let media = Arc::clone(&self.media);
+        let consult = self.consults.get_mut(&seat.consult).ok_or(ErrorCode::Internal)?;
+        let id = consult.id;
+        let shard = Arc::clone(consult.shard.get_or_insert_with(|| media.place(id)));
+        let others = consult.members.values().filter(|member| member.number != seat.participant);
+        let decoded_by_all = decoded_by_all(others);
+        let member = consult.members.get(&seat.participant).filter(|member| may_negotiate(member, seat, way));
+        let previous = member.ok_or(ErrorCode::Internal)?.transport(way).map(|t| Arc::clone(&t.agreed));
+        Ok(Ground { shard, previous, decoded_by_all })
+    }
+
+    /// Adds a transport, which supersedes an earlier one of the same person and way.
+    pub(crate) fn join(
+        &mut self,
+        seat: Seat,
+        way: Way,
+        ticket: Option<TicketId>,
+        agreed: Negotiated,
+    ) -> Result<Placed, ErrorCode> {
+        let shard = self.shard(seat.consult).ok_or(ErrorCode::Internal)?;
+        let id = TransportId(self.next_transport);
+        self.next_transport += 1;
+        let member = self.member(seat.consult, seat.participant).ok_or(ErrorCode::Internal)?;
+        if !may_negotiate(member, seat, way) {
+            return Err(ErrorCode::Internal);
+        }
+        let successors = member.transports.iter().filter(|t| t.way == way && !t.admitted);
+        let abandoned: Vec<_> = successors.map(|t| t.id).collect();
+        let admitted = member.transports.iter().all(|t| t.way != way || !t.admitted);
+        let join = Join {
+            transport: id,
+            consult: seat.consult,
+            participant: seat.participant,
+            admitted,
+            ice_local: agreed.ice_local.clone(),
+            ice_remote: agreed.ice_remote.clone(),
+            fingerprint: agreed.fingerprint,
+            media: agreed.media.clone(),
+        };
+        let (reply, replied) = oneshot::channel();
+        let ticket = ticket.unwrap_or(member.ticket);
+        let reply = Some(reply);
+        member.transports.push(Transport { id, way, ticket, agreed: Arc::new(agreed), admitted, reply });
+        member.layout_base = member.layout_last;
+        self.owners.insert(id, (seat.consult, seat.participant));
+        for transport in abandoned {
+            self.remove_transport(transport);
+        }
+        if shard.send(Command::Join(Box::new(join))).is_err() {
+            Counters::add(&self.counters.shard_overloaded);
+            self.forget_transport(id);
+            return Err(ErrorCode::Internal);
+        }
+        Ok(Placed::Joining(id, replied))
+    }
+
+    /// Gives the running transport other parameters.
+    pub(crate) fn renegotiate(
+        &mut self,
+        seat: Seat,
+        way: Way,
+        agreed: Negotiated,
+    ) -> Result<Placed, ErrorCode> {
+        let shard = self.shard(seat.consult).ok_or(ErrorCode::Internal)?;
+        let member = self.member(seat.consult, seat.participant).ok_or(ErrorCode::Internal)?;
+        if !may_negotiate(member, seat, way) {
+            return Err(ErrorCode::Internal);
+        }
+        let transport =
+            member.transports.iter_mut().rev().find(|t| t.way == way).ok_or(ErrorCode::Internal)?;
+        let ice = agreed.ice_restarted.then(|| (agreed.ice_local.clone(), agreed.ice_remote.clone()));
+        let command = Renegotiate { transport: transport.id, ice, media: agreed.media.clone() };
+        if shard.send(Command::Renegotiate(Box::new(command))).is_err() {
+            Counters::add(&self.counters.shard_overloaded);
+            return Err(ErrorCode::Internal);
+        }
+        transport.agreed = Arc::new(agreed);
+        Ok(Placed::Renegotiated)
+    }
+
+    /// Silences or darkens one of somebody's sources, or ends that.
+    pub(crate) fn mute(&mut self, seat: Seat, source: Source, muted: bool) {
+        let Some(shard) = self.shard(seat.consult) else { return };
+        let Some(member) = self.seated(seat) else { return };
+        let transports: Vec<_> = member.transports.iter().map(|transport| transport.id).collect();
+        for transport in transports {
+            self.command(&shard, Owed::Mute(transport, source, muted));
+        }
+    }
+
+    /// Removes a transport at once, both directions.
+    pub(crate) fn remove_transport(&mut self, id: TransportId) {
+        let Some((consult, _)) = self.owners.get(&id).copied() else { return };
+        self.forget_transport(id);
+        if let Some(shard) = self.shard(consult) {
+            self.command(&shard, Owed::Leave(id));
+        }
+    }
+
+    /// Gives the running transport new ICE credentials and leaves the rest. Returns the answer that still holds.
+    pub(crate) fn restart_ice(
+        &mut self,
+        seat: Seat,
+        way: Way,
+        ours: IceCredentials,
+        theirs: IceCredentials,
+    ) -> Result<String, ErrorCode> {
+        let member = self.member(seat.consult, seat.participant).ok_or(ErrorCode::Internal)?;
+        let agreed = &member.transport(way).ok_or(ErrorCode::Internal)?.agreed;
+        let mut agreed = agreed.as_ref().clone();
+        agreed.ice_local = ours;
+        agreed.ice_remote = theirs;
+        agreed.ice_restarted = true;
+        let answer = agreed.answer.clone();
+        self.renegotiate(seat, way, agreed)?;
+        Ok(answer)
+    }
+
+    /// Ends a WHIP or WHEP session: its transport, and its person's presence with the last of them.
+    pub(crate) fn end_resource(&mut self, now: Moment, id: TransportId, why: Departure) {
+        let Some((consult, participant)) = self.owners.get(&id).copied() else { return };
+        self.remove_transport(id);
+        self.leave_if_alone(now, consult, participant, why);
+    }
+
+    /// Sends away somebody whom neither a WebSocket nor a transport connects any more.
+    pub(crate) fn leave_if_alone(
+        &mut self,
+        now: Moment,
+        consult: ConsultId,
+        participant: ParticipantNumber,
+        why: Departure,
+    ) {
+        let Some(member) = self.member(consult, participant) else { return };
+        let is_in_grace = matches!(member.standing, Standing::Present { lost_at: Some(_) });
+        if member.transports.is_empty() && member.connection.is_none() && !is_in_grace {
+            self.send_away(now, consult, participant, why);
+        }
+    }
+
+    /// Whether this transport is still there.
+    pub(crate) fn has_transport(&self, id: TransportId) -> bool {
+        self.owners.contains_key(&id)
+    }
+
+    /// A shard says something.
+    pub(crate) fn handle_event(&mut self, now: Moment, event: Event) {
+        match event {
+            Event::Joined(id) => self.reply(id, Ok(())),
+            Event::Refused(id, refusal) => self.handle_refused(now, id, refusal),
+            Event::Connected(id) => self.take_over(id),
+            Event::Layout(layout) => self.handle_layout(&layout),
+            Event::ReofferNeeded(id, reason) => self.handle_reoffer(id, reason),
+            Event::Left(id, reason) => self.handle_left(now, id, reason),
+        }
+    }
+
+    fn reply(&mut self, id: TransportId, result: Result<(), Refusal>) {
+        let reply = self.owner(id).and_then(|member| find(member, id)).and_then(|t| t.reply.take());
+        if let Some(reply) = reply {
+            // Nobody listens any more when the connection has gone meanwhile.
+            let _ = reply.send(result);
+        }
+    }
+
+    fn handle_refused(&mut self, now: Moment, id: TransportId, refusal: Refusal) {
+        let Some(member) = self.owner(id) else { return };
+        let is_join = find(member, id).is_some_and(|transport| transport.reply.is_some());
+        if !is_join {
+            // A renegotiation whose answer is out already: client and shard no longer agree on anything.
+            tracing::warn!(?id, ?refusal, "the shard refused parameters that were answered");
+            member.dismiss(Notice::Refused(refusal_code(refusal)));
+            member.standing = Standing::Present { lost_at: Some(now.steady) };
+            return;
+        }
+        self.reply(id, Err(refusal));
+        self.forget_transport(id);
+    }
+
+    /// The newest transport is connected: what it supersedes leaves, and it is admitted.
+    fn take_over(&mut self, id: TransportId) {
+        let Some(member) = self.owner(id) else { return };
+        let Some(transport) = find(member, id).filter(|transport| !transport.admitted) else { return };
+        transport.admitted = true;
+        let way = transport.way;
+        let superseded: Vec<_> =
+            member.transports.iter().filter(|t| t.way == way && t.id != id).map(|t| t.id).collect();
+        for transport in superseded {
+            self.remove_transport(transport);
+        }
+        self.admit_transport(id);
+    }
+
+    fn admit_transport(&mut self, id: TransportId) {
+        let Some((consult, _)) = self.owners.get(&id).copied() else { return };
+        if let Some(shard) = self.shard(consult) {
+            self.command(&shard, Owed::Admit(id));
+        }
+    }
+
+    fn handle_layout(&mut self, layout: &api::Layout) {
+        let Some((id, participant)) = self.owners.get(&layout.transport).copied() else { return };
+        let Some(consult) = self.consults.get_mut(&id) else { return };
+        let Some(member) = consult.members.get_mut(&participant) else { return };
+        let is_current = member.transport(Way::WebSocket).is_some_and(|t| t.id == layout.transport);
+        if !is_current {
+            return;
+        }
+        let revision = member.layout_base.wrapping_add(layout.revision);
+        member.layout_last = revision;
+        let named = consult.name_layout(revision, layout);
+        let told = self.member(id, participant).is_none_or(|member| member.tell(Notice::Layout(named)));
+        self.count_cut(usize::from(!told));
+    }
+
+    fn handle_reoffer(&mut self, id: TransportId, reason: api::ReofferReason) {
+        let Some(member) = self.owner(id) else { return };
+        let Some(transport) = member.transport(Way::WebSocket).filter(|t| t.id == id) else { return };
+        let has = slot_counts(&transport.agreed.media);
+        let (reason, slots) = match reason {
+            api::ReofferReason::Slots { camera, screen } => {
+                let slots = SlotCounts {
+                    camera: camera.min(SLOTS_MAX.camera).max(has.camera),
+                    screen: screen.min(SLOTS_MAX.screen).max(has.screen),
+                };
+                (ReofferReason::Slots, slots)
+            }
+            api::ReofferReason::Codec => (ReofferReason::Codec, has),
+        };
+        if reason == ReofferReason::Slots && slots == has {
+            return;
+        }
+        let told = member.tell(Notice::Reoffer(Reoffer { reason, slots, ice_restart: false }));
+        self.count_cut(usize::from(!told));
+    }
+
+    fn handle_left(&mut self, now: Moment, id: TransportId, reason: LeaveReason) {
+        let Some((consult, participant)) = self.owners.get(&id).copied() else { return };
+        let Some(member) = self.owner(id) else { return };
+        let Some(way) = find(member, id).map(|transport| transport.way) else { return };
+        let was_newest = member.transport(way).is_some_and(|t| t.id == id);
+        tracing::info!(%consult, participant = participant.csrc(), ?reason, "transport ended");
+        self.forget_transport(id);
+        if way != Way::WebSocket {
+            return self.leave_if_alone(now, consult, participant, Departure::Lost);
+        }
+        let Some(member) = self.member(consult, participant) else { return };
+        if !was_newest {
+            // What a successor waits for is gone already.
+            let successor = member.transports.iter_mut().find(|t| t.way == way && !t.admitted);
+            let Some(successor) = successor else { return };
+            successor.admitted = true;
+            let id = successor.id;
+            return self.admit_transport(id);
+        }
+        // A client that closed its side is about to offer anew, or to leave; everyone else is told.
+        if reason != LeaveReason::ClosedByPeer && member.connection.is_some() {
+            member.dismiss(Notice::Goodbye(GoodbyeReason::MediaLost));
+            member.standing = Standing::Present { lost_at: Some(now.steady) };
+        }
+    }
+
+    fn forget_transport(&mut self, id: TransportId) {
+        let Some((consult, participant)) = self.owners.remove(&id) else { return };
+        let Some(member) = self.member(consult, participant) else { return };
+        let Some(at) = member.transports.iter().position(|transport| transport.id == id) else { return };
+        let transport = member.transports.remove(at);
+        if transport.way != Way::WebSocket {
+            self.tickets.release(transport.ticket, transport.way);
+        }
+    }
+
+    fn owner(&mut self, id: TransportId) -> Option<&mut Member> {
+        let (consult, participant) = self.owners.get(&id).copied()?;
+        self.member(consult, participant)
+    }
+
+    fn shard(&self, consult: ConsultId) -> Option<Arc<dyn Shard>> {
+        self.consults.get(&consult)?.shard.clone()
+    }
+}
+
+fn find(member: &mut Member, id: TransportId) -> Option<&mut Transport> {
+    member.transports.iter_mut().find(|transport| transport.id == id)
+}
+
+/// A WebSocket negotiates while it is the one that counts, WHIP and WHEP while their person is admitted.
+fn may_negotiate(member: &Member, seat: Seat, way: Way) -> bool {
+    member.is_present() && (way != Way::WebSocket || member.is_linked_by(seat.connection))
+}
+
+/// The slot pairs that a client has, and never fewer than it was first asked for.
+fn slot_counts(media: &api::MediaParams) -> SlotCounts {
+    let pairs = |pool: SlotPool| {
+        let of_pool = media.slots.iter().filter(|slot| slot.slot.pool == pool);
+        of_pool.map(|slot| slot.slot.index.saturating_add(1)).max().unwrap_or(0)
+    };
+    SlotCounts {
+        camera: pairs(SlotPool::Camera).max(SLOTS_INITIAL.camera),
+        screen: pairs(SlotPool::Screen).max(SLOTS_INITIAL.screen),
+    }
+}
+
+/// The video codecs that each of these members decodes in every one of their slots.
+fn decoded_by_all<'a>(members: impl Iterator<Item = &'a Member>) -> Option<HashSet<Codec>> {
+    members
+        .filter(|member| member.is_present())
+        .flat_map(|member| &member.transports)
+        .flat_map(|transport| &transport.agreed.media.slots)
+        .filter(|slot| slot.kind == MediaKind::Video && !slot.codecs.is_empty())
+        .map(|slot| slot.codecs.iter().map(|format| format.codec).collect::<HashSet<_>>())
+        .reduce(|all, slot| &all & &slot)
+}

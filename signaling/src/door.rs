@@ -1,0 +1,120 @@
+//! From a ticket to a place in a consult: verified, kept, written down, and only then opened.
+
+use media_model::Pii;
+use signaling_protocol::{
+    client::Hello,
+    error::ErrorCode,
+    limits::{SLOTS_INITIAL, TOKEN_BYTES_MAX},
+    server::Welcome,
+    ticket::ResumeToken,
+};
+use tokio::sync::mpsc;
+
+use crate::{
+    Shared,
+    consult::{Claim, Moment, Opening, Reservation, Seat},
+    journal::{Entry, Way, What, Who},
+    session::{self, Notice},
+};
+
+/// Who a WebSocket's `hello` speaks for.
+pub(crate) fn believe_hello(shared: &Shared, now: Moment, hello: &Hello) -> Result<Claim, ErrorCode> {
+    match (&hello.ticket, &hello.resume_token) {
+        (Some(ticket), None) => believe_ticket(shared, now, ticket.reveal()),
+        (None, Some(token)) => Ok(shared.resume_verifier.verify(token.reveal(), now.unix_s())?.into()),
+        _ => Err(ErrorCode::MessageMalformed),
+    }
+}
+
+/// Who a ticket speaks for.
+pub(crate) fn believe_ticket(shared: &Shared, now: Moment, ticket: &str) -> Result<Claim, ErrorCode> {
+    if ticket.len() > TOKEN_BYTES_MAX {
+        return Err(ErrorCode::TicketInvalid);
+    }
+    let ticket = shared.tickets.verify(ticket, now.unix_s())?;
+    if ticket.node.is_some() && ticket.node != shared.node {
+        return Err(ErrorCode::TicketInvalid);
+    }
+    Ok(ticket.into())
+}
+
+/// Lets a WebSocket in, or into the waiting room.
+pub(crate) async fn enter(
+    shared: &Shared,
+    hello: &Hello,
+    notices: mpsc::Sender<Notice>,
+) -> Result<(Seat, session::Entry), ErrorCode> {
+    let now = Moment::now();
+    let claim = believe_hello(shared, now, hello)?;
+    let reservation = reserve(shared, now, &claim, Way::WebSocket).await?;
+    let seat = reservation.seat;
+    let opening = shared.registry().open(Moment::now(), &claim, &reservation, notices)?;
+    Ok(match opening {
+        Opening::Present(token) => (seat, session::Entry::Welcome(welcome(shared, token))),
+        Opening::Waiting => (seat, session::Entry::Waiting),
+    })
+}
+
+/// Keeps a place and writes down who comes; where that cannot be written, nobody comes.
+pub(crate) async fn reserve(
+    shared: &Shared,
+    now: Moment,
+    claim: &Claim,
+    way: Way,
+) -> Result<Reservation, ErrorCode> {
+    let reserved = shared.registry().reserve(now, claim, way);
+    let reservation = match reserved {
+        Ok(reservation) => reservation,
+        Err(code) => {
+            refused(shared, now, Some(claim), code);
+            return Err(code);
+        }
+    };
+    if reservation.is_return {
+        return Ok(reservation);
+    }
+    let what = if reservation.waits { What::Waited } else { What::Joined(way) };
+    if write(shared, now, claim, reservation.who.clone(), what).await.is_err() {
+        shared.registry().give_up(claim, way);
+        return Err(ErrorCode::Internal);
+    }
+    Ok(reservation)
+}
+
+/// Notes that somebody whose ticket is genuine was turned away.
+pub(crate) fn refused(shared: &Shared, now: Moment, claim: Option<&Claim>, code: ErrorCode) {
+    let consult = claim.map(|claim| claim.consult);
+    shared.scribe.note(Entry { at: now.wall, consult, who: None, what: What::Refused(code) });
+}
+
+async fn write(shared: &Shared, now: Moment, claim: &Claim, who: Who, what: What) -> Result<(), ErrorCode> {
+    let entry = Entry { at: now.wall, consult: Some(claim.consult), who: Some(who), what };
+    shared.scribe.write(entry).await.map_err(|_| ErrorCode::Internal)
+}
+
+/// Welcomes somebody who was let in from the waiting room, once that is written down.
+pub(crate) async fn welcome_admitted(
+    shared: &Shared,
+    seat: Seat,
+    by: media_model::ParticipantNumber,
+) -> Result<session::Entry, ErrorCode> {
+    let now = Moment::now();
+    let token = shared.registry().welcome(now, seat)?;
+    let who = Who { participant: seat.participant, person: token.person.clone(), role: token.role };
+    let entry =
+        Entry { at: now.wall, consult: Some(seat.consult), who: Some(who), what: What::Admitted { by } };
+    shared.scribe.write(entry).await.map_err(|_| ErrorCode::Internal)?;
+    Ok(session::Entry::Welcome(welcome(shared, token)))
+}
+
+fn welcome(shared: &Shared, token: ResumeToken) -> Welcome {
+    let signed = shared.resume_signer.sign(&token);
+    Welcome {
+        consult: token.consult,
+        participant: token.participant,
+        role: token.role,
+        display_name: token.display_name,
+        slots: SLOTS_INITIAL,
+        resume_token: Pii::new(signed),
+    }
+}

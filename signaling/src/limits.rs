@@ -1,0 +1,38 @@
+//! Bounds of the signaling shells: queues, times, tables. Sizes of messages are in `signaling_protocol::limits`.
+
+use std::time::Duration;
+
+/// Messages that wait for one connection; a client that lets more pile up is not reading and is closed.
+pub const OUTBOX_NOTICES_MAX: usize = 256;
+/// WebSocket connections of a node at one time.
+pub const CONNECTIONS_MAX: usize = 10_000;
+/// One WebSocket write; a client that takes longer is closed.
+pub const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a closed connection is read for the peer's close frame, so that it still gets our last words.
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// From one WebSocket ping to the next.
+pub const PING_INTERVAL: Duration = Duration::from_secs(15);
+/// A connection from which nothing at all came for so long is dead.
+pub const SILENCE_MAX: Duration = Duration::from_secs(40);
+/// How long the journal may take to write down a join.
+pub const JOURNAL_TIMEOUT: Duration = Duration::from_secs(5);
+/// Journal entries that nobody waits for and that are not written yet.
+pub const JOURNAL_BACKLOG_MAX: usize = 1_024;
+/// How long a shard may take to answer a `Join`.
+pub const SHARD_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long media goes on for someone whose WebSocket broke, so that coming back costs nobody a picture.
+pub const RESUME_GRACE: Duration = Duration::from_secs(15);
+/// Between two `reoffer` to one client.
+pub const REOFFER_INTERVAL: Duration = Duration::from_secs(2);
+/// How long a shutdown waits for goodbyes to be said.
+pub const GOODBYE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How often what has run out is cleared away.
+pub const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+/// Consults that a node remembers.
+pub const CONSULTS_MAX: usize = 10_000;
+/// How long a consult without anybody keeps its numbers.
+pub const EMPTY_CONSULT_KEPT: Duration = Duration::from_secs(3_600);
+/// People that ever came to one consult, those who have left included.
+pub const CONSULT_PEOPLE_MAX: usize = 256;
+/// Tickets remembered as used or revoked.
+pub const TICKETS_REMEMBERED_MAX: usize = 200_000;

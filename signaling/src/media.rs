@@ -1,0 +1,27 @@
+//! What signaling needs of the media plane: a shard for a consult, and a way to send it commands.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use media_engine::api::Command;
+use media_model::ConsultId;
+
+/// The media node, as signaling sees it.
+pub trait MediaPlane: Send + Sync {
+    /// The shard that carries this consult; the same one for as long as the consult has a transport.
+    fn place(&self, consult: ConsultId) -> Arc<dyn Shard>;
+    /// SHA-256 of the node's DTLS certificate.
+    fn fingerprint(&self) -> [u8; 32];
+}
+
+/// One shard's mailbox.
+pub trait Shard: Send + Sync {
+    /// Where clients reach it.
+    fn candidates(&self) -> Vec<SocketAddr>;
+    /// Puts a command into its bounded mailbox.
+    fn send(&self, command: Command) -> Result<(), Overloaded>;
+}
+
+/// The shard's mailbox is full, or the shard is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the media shard takes no more commands")]
+pub struct Overloaded;

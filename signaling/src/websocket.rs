@@ -1,0 +1,253 @@
+//! `GET /v1/signal`: the shell around [`Session`]. It waits, reads clocks and moves frames; it decides nothing.
+
+use std::{sync::Arc, time::Instant};
+
+use axum::{
+    extract::{
+        State, WebSocketUpgrade,
+        ws::{CloseFrame, Message, WebSocket},
+    },
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use futures_util::{SinkExt, StreamExt, stream::SplitSink, stream::SplitStream};
+use signaling_protocol::{
+    SUBPROTOCOL, error::ErrorCode, limits::MESSAGE_BYTES_MAX, server::GoodbyeReason, server::ServerMessage,
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc},
+    time::timeout,
+};
+
+use crate::{
+    Shared,
+    consult::{Moment, Seat},
+    counters::Counters,
+    door,
+    journal::Way,
+    limits::{CLOSE_TIMEOUT, OUTBOX_NOTICES_MAX, SEND_TIMEOUT},
+    negotiation,
+    problem::Problem,
+    session::{Notice, Output, Session},
+};
+
+/// A message just above the limit still gets an error of its own; far above it the WebSocket layer refuses to read on.
+const FRAME_BYTES_MAX: usize = 2 * MESSAGE_BYTES_MAX;
+
+/// Upgrades to a WebSocket that speaks [`SUBPROTOCOL`].
+pub(crate) async fn signal(State(shared): State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {
+    let upgrade = upgrade.protocols([SUBPROTOCOL]);
+    if upgrade.selected_protocol().is_none() {
+        let title = "the WebSocket subprotocol consilium.v1 is needed";
+        return Problem::new(StatusCode::BAD_REQUEST, "subprotocol_missing", title).into_response();
+    }
+    let Ok(permit) = Arc::clone(&shared.connections).try_acquire_owned() else {
+        let title = "the node has as many connections as it can have";
+        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "connections_full", title).into_response();
+    };
+    Counters::add(&shared.counters.connections);
+    upgrade
+        .max_message_size(FRAME_BYTES_MAX)
+        .max_frame_size(FRAME_BYTES_MAX)
+        .on_upgrade(move |socket| Connection::new(shared, socket, permit).run())
+}
+
+struct Connection {
+    shared: Arc<Shared>,
+    session: Session,
+    sink: SplitSink<WebSocket, Message>,
+    stream: SplitStream<WebSocket>,
+    /// The sender is handed to the consult with `hello`.
+    notices: (Option<mpsc::Sender<Notice>>, mpsc::Receiver<Notice>),
+    seat: Option<Seat>,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// Whether the connection goes on.
+type GoesOn = bool;
+
+impl Connection {
+    fn new(shared: Arc<Shared>, socket: WebSocket, permit: OwnedSemaphorePermit) -> Self {
+        let (sink, stream) = socket.split();
+        let (sender, notices) = mpsc::channel(OUTBOX_NOTICES_MAX);
+        Self {
+            shared,
+            session: Session::new(Instant::now()),
+            sink,
+            stream,
+            notices: (Some(sender), notices),
+            seat: None,
+            _permit: permit,
+        }
+    }
+
+    async fn run(mut self) {
+        let mut closing = self.shared.closing.subscribe();
+        while self.perform().await && self.wait(&mut closing).await {}
+        // A connection that ended without a word from the client may come back: its media goes on for a while.
+        self.depart(false);
+    }
+
+    /// Waits for whatever comes first and tells the session. False when the socket is gone.
+    async fn wait(&mut self, closing: &mut tokio::sync::watch::Receiver<bool>) -> GoesOn {
+        let deadline = tokio::time::Instant::from_std(self.session.poll_timeout());
+        tokio::select! {
+            biased;
+            Ok(_) = closing.wait_for(|closing| *closing) => {
+                self.session.handle_notice(Instant::now(), Notice::Goodbye(GoodbyeReason::ServerShutdown));
+            }
+            notice = self.notices.1.recv() => match notice {
+                Some(notice) => self.session.handle_notice(Instant::now(), notice),
+                None => self.session.handle_cut(),
+            },
+            () = tokio::time::sleep_until(deadline) => self.session.handle_timeout(Instant::now()),
+            frame = self.stream.next() => match frame {
+                Some(Ok(frame)) => return self.handle_frame(frame),
+                Some(Err(error)) => return self.handle_broken(&error),
+                None => return false,
+            },
+        }
+        true
+    }
+
+    fn handle_frame(&mut self, frame: Message) -> GoesOn {
+        let now = Instant::now();
+        match frame {
+            Message::Text(text) => {
+                Counters::add(&self.shared.counters.messages_received);
+                self.session.handle_text(now, &text);
+            }
+            Message::Binary(_) => self.session.handle_binary(now),
+            Message::Ping(_) | Message::Pong(_) => self.session.handle_control(now),
+            Message::Close(_) => return false,
+        }
+        true
+    }
+
+    fn handle_broken(&mut self, error: &axum::Error) -> GoesOn {
+        use std::error::Error as _;
+        use tungstenite::Error::{Capacity, Utf8};
+        match error.source().and_then(|source| source.downcast_ref::<tungstenite::Error>()) {
+            Some(Capacity(_)) => self.session.handle_oversize(),
+            Some(Utf8(_)) => self.session.handle_binary(Instant::now()),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Does what the session wants done. False when that was to close.
+    async fn perform(&mut self) -> GoesOn {
+        while let Some(output) = self.session.poll_output() {
+            let goes_on = match output {
+                Output::Send(message) => self.send(&message).await,
+                Output::Ping => self.write(Message::Ping(Default::default())).await,
+                Output::Close { code, departed } => {
+                    self.depart(departed);
+                    self.close(code).await;
+                    false
+                }
+                Output::Erred(code) => self.erred(code),
+                Output::Enter(hello) => self.enter(&hello).await,
+                Output::Welcome { by } => self.welcome(by).await,
+                seated => self.perform_seated(seated).await,
+            };
+            if !goes_on {
+                return false;
+            }
+        }
+        true
+    }
+
+    async fn enter(&mut self, hello: &signaling_protocol::client::Hello) -> GoesOn {
+        let Some(notices) = self.notices.0.take() else { return false };
+        let entry = match door::enter(&self.shared, hello, notices).await {
+            Ok((seat, entry)) => {
+                self.seat = Some(seat);
+                Ok(entry)
+            }
+            Err(code) => Err(code),
+        };
+        self.finish_entry(entry);
+        true
+    }
+
+    async fn welcome(&mut self, by: media_model::ParticipantNumber) -> GoesOn {
+        let Some(seat) = self.seat else { return false };
+        let entry = door::welcome_admitted(&self.shared, seat, by).await;
+        self.finish_entry(entry);
+        true
+    }
+
+    fn finish_entry(&mut self, entry: Result<crate::session::Entry, ErrorCode>) {
+        let is_in = matches!(entry, Ok(crate::session::Entry::Welcome(_)));
+        self.session.handle_entry(entry);
+        if let (true, Some(seat)) = (is_in, self.seat) {
+            tracing::info!(consult = %seat.consult, participant = seat.participant.csrc(), "joined");
+            self.shared.registry().greet(seat);
+        }
+    }
+
+    /// What only somebody who is in a consult can want.
+    async fn perform_seated(&mut self, output: Output) -> GoesOn {
+        let Some(seat) = self.seat else { return false };
+        match output {
+            Output::Negotiate(offer) => {
+                let answered = negotiation::negotiate(&self.shared, seat, Way::WebSocket, None, &offer).await;
+                self.session.handle_answer(Instant::now(), answered.map(|answered| answered.sdp));
+            }
+            Output::Mute { source, muted } => self.shared.registry().mute(seat, source, muted),
+            Output::Chat(text) => self.shared.registry().chat(Moment::now(), seat, &text),
+            Output::Admit(participant) => {
+                let admitted = self.shared.registry().admit(seat, participant);
+                if admitted == Err(ErrorCode::Forbidden) {
+                    self.session.handle_forbidden();
+                }
+            }
+            // The others are dealt with where no seat is needed.
+            _ => {}
+        }
+        true
+    }
+
+    fn erred(&self, code: ErrorCode) -> GoesOn {
+        self.shared.counters.erred(code);
+        let consult = self.seat.map(|seat| seat.consult);
+        let participant = self.seat.map(|seat| seat.participant.csrc());
+        tracing::info!(?consult, participant, code = code.as_str(), "signaling error");
+        true
+    }
+
+    fn depart(&mut self, said_goodbye: bool) {
+        if let Some(seat) = self.seat.take() {
+            self.shared.registry().depart(Moment::now(), seat, said_goodbye);
+        }
+    }
+
+    async fn send(&mut self, message: &ServerMessage) -> GoesOn {
+        let Ok(json) = serde_json::to_string(message) else { return false };
+        Counters::add(&self.shared.counters.messages_sent);
+        self.write(Message::Text(json.into())).await
+    }
+
+    async fn write(&mut self, frame: Message) -> GoesOn {
+        match timeout(SEND_TIMEOUT, self.sink.send(frame)).await {
+            Ok(sent) => sent.is_ok(),
+            Err(_) => {
+                Counters::add(&self.shared.counters.slow_readers);
+                false
+            }
+        }
+    }
+
+    /// Sends the close frame and reads on for a moment: a socket that is dropped with unread bytes in it is reset, and
+    /// the client would lose our last words (RFC 6455 §7.1.1).
+    async fn close(&mut self, code: u16) {
+        let frame = CloseFrame { code, reason: Default::default() };
+        if !self.write(Message::Close(Some(frame))).await {
+            return;
+        }
+        let drain = async { while let Some(Ok(_)) = self.stream.next().await {} };
+        // A client that does not close its side in time is dropped.
+        let _ = timeout(CLOSE_TIMEOUT, drain).await;
+    }
+}
