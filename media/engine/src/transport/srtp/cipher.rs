@@ -24,8 +24,8 @@ pub(super) struct Unauthenticated;
 pub(super) enum SessionKeys {
     /// AEAD_AES_128_GCM and AEAD_AES_256_GCM.
     Gcm(GcmKeys),
-    /// AES128_CM_HMAC_SHA1_80.
-    CmSha1(CmSha1Keys),
+    /// AES128_CM_HMAC_SHA1_80. Boxed: it takes 1.7 KiB, GCM takes 40 bytes.
+    CmSha1(Box<CmSha1Keys>),
 }
 
 impl SessionKeys {
@@ -35,7 +35,9 @@ impl SessionKeys {
             Profile::AeadAes128Gcm | Profile::AeadAes256Gcm => {
                 GcmKeys::derive(profile, master, first_label).map(Self::Gcm)
             }
-            Profile::Aes128CmSha1_80 => CmSha1Keys::derive(master, first_label).map(Self::CmSha1),
+            Profile::Aes128CmSha1_80 => {
+                CmSha1Keys::derive(master, first_label).map(|keys| Self::CmSha1(Box::new(keys)))
+            }
         }
     }
 }
@@ -53,6 +55,11 @@ impl GcmKeys {
         master.derive(first_label + Label::Encryption as u8, key)?;
         let mut salt = [0; 12];
         master.derive(first_label + Label::Salt as u8, &mut salt)?;
+        Self::new(key, salt)
+    }
+
+    /// From session keys, of 16 or 32 bytes.
+    pub(super) fn new(key: &[u8], salt: [u8; 12]) -> Result<Self, InvalidKey> {
         let algorithm = if key.len() == 16 { &AES_128_GCM } else { &AES_256_GCM };
         let key = UnboundKey::new(algorithm, key).map_err(|_| InvalidKey)?;
         Ok(Self { key: LessSafeKey::new(key), salt })

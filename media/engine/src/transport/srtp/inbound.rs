@@ -48,13 +48,13 @@ impl SrtpInbound {
     /// [`InvalidKey`] when key or salt are not as long as the profile wants them.
     pub fn new(profile: Profile, key: &[u8], salt: &[u8]) -> Result<Self, InvalidKey> {
         let master = MasterKey::new(profile, key, salt)?;
-        Ok(Self {
-            profile,
-            rtp_keys: SessionKeys::derive(profile, &master, 0)?,
-            rtcp_keys: SessionKeys::derive(profile, &master, Label::SRTCP)?,
-            rtp: SsrcTable::new(),
-            rtcp: SsrcTable::new(),
-        })
+        let rtp_keys = SessionKeys::derive(profile, &master, 0)?;
+        let rtcp_keys = SessionKeys::derive(profile, &master, Label::SRTCP)?;
+        Ok(Self::with_session_keys(profile, rtp_keys, rtcp_keys))
+    }
+
+    pub(super) fn with_session_keys(profile: Profile, rtp_keys: SessionKeys, rtcp_keys: SessionKeys) -> Self {
+        Self { profile, rtp_keys, rtcp_keys, rtp: SsrcTable::new(), rtcp: SsrcTable::new() }
     }
 
     /// Authenticates and decrypts an SRTP packet in place.

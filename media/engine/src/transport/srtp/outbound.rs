@@ -28,12 +28,13 @@ impl SrtpOutbound {
     /// [`InvalidKey`] when key or salt are not as long as the profile wants them.
     pub fn new(profile: Profile, key: &[u8], salt: &[u8]) -> Result<Self, InvalidKey> {
         let master = MasterKey::new(profile, key, salt)?;
-        Ok(Self {
-            profile,
-            rtp_keys: SessionKeys::derive(profile, &master, 0)?,
-            rtcp_keys: SessionKeys::derive(profile, &master, Label::SRTCP)?,
-            rtcp_index: 0,
-        })
+        let rtp_keys = SessionKeys::derive(profile, &master, 0)?;
+        let rtcp_keys = SessionKeys::derive(profile, &master, Label::SRTCP)?;
+        Ok(Self::with_session_keys(profile, rtp_keys, rtcp_keys))
+    }
+
+    pub(super) fn with_session_keys(profile: Profile, rtp_keys: SessionKeys, rtcp_keys: SessionKeys) -> Self {
+        Self { profile, rtp_keys, rtcp_keys, rtcp_index: 0 }
     }
 
     /// The profile, which says how much room a packet needs.
@@ -112,5 +113,85 @@ impl SrtpOutbound {
 impl std::fmt::Debug for SrtpOutbound {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SrtpOutbound").field("profile", &self.profile).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{SrtpInbound, cipher::GcmKeys},
+        *,
+    };
+
+    const SALT: &[u8; 12] = b"Quid pro quo";
+    const RTP: &str = "8040f17b 8041f8d3 5501a0b2 47616c6c 69612065 7374206f 6d6e6973 20646976
+                       69736120 696e2070 61727465 73207472 6573";
+    const RTCP: &str = "81c8000d 4d617273 4e545031 4e545032 52545020 0000042a 0000e930 4c756e61
+                        deadbeef deadbeef deadbeef deadbeef deadbeef";
+
+    fn hex(text: &str) -> Vec<u8> {
+        let digits: Vec<_> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
+        digits.chunks(2).map(|d| u8::from_str_radix(std::str::from_utf8(d).unwrap(), 16).unwrap()).collect()
+    }
+
+    fn both(profile: Profile) -> (SrtpOutbound, SrtpInbound) {
+        let key: Vec<u8> = (0..profile.key_len() as u8).collect();
+        let keys = || SessionKeys::Gcm(GcmKeys::new(&key, *SALT).unwrap());
+        (
+            SrtpOutbound::with_session_keys(profile, keys(), keys()),
+            SrtpInbound::with_session_keys(profile, keys(), keys()),
+        )
+    }
+
+    /// RFC 7714 §16.1.1, §16.2.1
+    #[test]
+    fn rtp_is_sealed_and_opened_as_rfc_7714_shows() {
+        let sealed_128 = "8040f17b 8041f8d3 5501a0b2 f24de3a3 fb34de6c acba861c 9d7e4bca be633bd5
+                          0d294e6f 42a5f47a 51c7d19b 36de3adf 8833899d 7f27beb1 6a9152cf 765ee439 0cce";
+        let sealed_256 = "8040f17b 8041f8d3 5501a0b2 32b1de78 a822fe12 ef9f78fa 332e33aa b1801238
+                          9a58e2f3 b50b2a02 76ffae0f 1ba63799 b87b7aa3 db36dfff d6b0f9bb 7878d7a7 6c13";
+        for (profile, sealed) in [(Profile::AeadAes128Gcm, sealed_128), (Profile::AeadAes256Gcm, sealed_256)]
+        {
+            let (outbound, mut inbound) = both(profile);
+            let (plain, mut packet) = (hex(RTP), [hex(RTP), vec![0; 16]].concat());
+            assert_eq!(outbound.seal_rtp(0xf17b, &mut packet, plain.len()), Some(packet.len()));
+            assert_eq!(packet, hex(sealed));
+            let opened = inbound.open_rtp(&mut packet).unwrap();
+            assert_eq!((opened.index, &packet[..opened.payload.end]), (0xf17b, &plain[..]));
+        }
+    }
+
+    /// RFC 7714 §17.1, §17.3
+    #[test]
+    fn rtcp_is_sealed_and_opened_as_rfc_7714_shows() {
+        let sealed_128 = "81c8000d 4d617273 63e94885 dcdab67c a727d766 2f6b7e99 7ff5c0f7 6c06f32d
+                          c676a5f1 730d6fda 4ce09b46 86303ded 0bb9275b c84aa458 96cf4d2f c5abf872
+                          45d9eade 800005d4";
+        let sealed_256 = "81c8000d 4d617273 d50ae4d1 f5ce5d30 4ba297e4 7d470c28 2c3ece5d bffe0a50
+                          a2eaa5c1 110555be 8415f658 c61de047 6f1b6fad 1d1eb30c 4446839f 57ff6f6c
+                          b26ac3be 800005d4";
+        for (profile, sealed) in [(Profile::AeadAes128Gcm, sealed_128), (Profile::AeadAes256Gcm, sealed_256)]
+        {
+            let (mut outbound, mut inbound) = both(profile);
+            outbound.rtcp_index = 0x5d4;
+            let (plain, mut packet) = (hex(RTCP), [hex(RTCP), vec![0; 20]].concat());
+            assert_eq!(outbound.seal_rtcp(&mut packet, plain.len()), Some(packet.len()));
+            assert_eq!(packet, hex(sealed));
+            assert_eq!(inbound.open_rtcp(&mut packet), Ok(plain.len()));
+            assert_eq!(packet[..plain.len()], plain);
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_used_up_seals_nothing_more() {
+        let (mut outbound, _) = both(Profile::AeadAes128Gcm);
+        outbound.rtcp_index = RTCP_INDEX_MAX;
+        let mut packet = [hex(RTCP), vec![0; 20]].concat();
+        assert!(outbound.seal_rtcp(&mut packet, 52).is_some());
+        assert_eq!(outbound.seal_rtcp(&mut packet, 52), None);
+        let mut packet = [hex(RTP), vec![0; 16]].concat();
+        assert_eq!(outbound.seal_rtp(1 << 48 | 0xf17b, &mut packet, 50), None);
+        assert_eq!(outbound.seal_rtp(0xf17c, &mut packet, 50), None, "not the packet's sequence number");
+        assert_eq!(outbound.seal_rtp(0xf17b, &mut packet, 51), None, "no room for the tag");
     }
 }
