@@ -40,6 +40,7 @@ export class Consult {
   readonly media: LocalMedia;
   #signaling: Signaling;
   #peer: Peer | undefined;
+  #retiring: Peer | undefined;
   #events: ConsultEvents;
   #people = new Map<number, Person>();
 
@@ -141,7 +142,7 @@ export class Consult {
   #welcomed(welcome: Welcome): void {
     this.me = welcome;
     this.#people.set(welcome.participant, welcome);
-    this.#closePeer();
+    this.#retirePeer();
     this.#peer = new Peer(welcome.slots, {
       send: (message) => this.#signaling.send(message),
       local: (source) => this.media.local(source),
@@ -152,6 +153,7 @@ export class Consult {
       },
       path: (isUp) => {
         this.pathIsUp = isUp;
+        if (isUp) this.#closeRetiring();
         this.#events.changed();
       },
       broken: () => this.#signaling.reconnect(),
@@ -185,18 +187,27 @@ export class Consult {
     this.#events.changed();
   }
 
-  #closePeer(): void {
+  /** The server hands over to the new connection once it stands; until then the old one sends on. */
+  #retirePeer(): void {
     for (const player of this.players.values()) player.close();
     this.players.clear();
-    this.#peer?.close();
+    this.#closeRetiring();
+    this.#peer?.retire();
+    this.#retiring = this.#peer;
     this.#peer = undefined;
     this.pathIsUp = false;
     this.layout = EMPTY_LAYOUT;
   }
 
+  #closeRetiring(): void {
+    this.#retiring?.close();
+    this.#retiring = undefined;
+  }
+
   #end(ending: Ending): void {
     this.ending = ending;
-    this.#closePeer();
+    this.#retirePeer();
+    this.#closeRetiring();
     this.media.close();
     this.#setPhase('ended');
   }

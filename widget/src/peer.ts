@@ -130,11 +130,16 @@ export class Peer {
     if (this.#events.send({ type: 'mute', source, muted })) this.#told.set(source, muted);
   }
 
-  close(): void {
+  /** A successor is on its way: goes on sending, so that the others see no gap, and does nothing else. */
+  retire(): void {
     this.#isClosed = true;
     clearTimeout(this.#answerTimer);
     clearTimeout(this.#mendTimer);
     this.#connection.onconnectionstatechange = null;
+  }
+
+  close(): void {
+    this.retire();
     this.#connection.close();
   }
 
