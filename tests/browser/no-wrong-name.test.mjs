@@ -19,10 +19,6 @@ const GUESTS = [
   { ...PEOPLE.yellow, id: 'p-yellow', role: 'nurse', name: 'Yan Yellow' },
 ];
 
-async function freshTicket(server, consult, person) {
-  return server.ticket(consult, { role: person.role, person_id: person.id, display_name: person.name });
-}
-
 async function comeAndGo(t, name, launchWatcher) {
   const server = await startServer();
   t.after(() => server.stop());
@@ -55,7 +51,7 @@ async function comeAndGo(t, name, launchWatcher) {
     await watcher.waitToSee(GUESTS.slice(0, 2));
     for (let swap = 0; swap < SWAPS; swap += 1) {
       const [leaving, coming] = [guests[swap % 4], guests[(swap + 2) % 4]];
-      const ticket = await freshTicket(server, consult, coming.person);
+      const ticket = await server.ticket(consult, coming.person);
       // Both at once, so that the slot that falls free is filled again while the layout still names the one who left.
       await Promise.all([leaving.click('Leave the visit'), coming.goWith(server, ticket)]);
       await coming.waitForPhase('joined');

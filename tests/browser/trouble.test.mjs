@@ -12,6 +12,7 @@ import { startServer } from './support/server.mjs';
 
 const PATIENT = { ...PEOPLE.red, id: 'p-red', role: 'patient', name: 'Rita Red' };
 const DOCTOR = { ...PEOPLE.green, id: 'p-green', role: 'provider', name: 'Dr. Gil Green' };
+const GUEST = { ...PEOPLE.blue, id: 'p-blue', role: 'guardian', name: 'Bea Blue' };
 
 let server;
 let browser;
@@ -60,6 +61,66 @@ test('a wrong ticket says so in plain words', async (t) => {
   assert.equal(await patient.probe('phase'), 'ended');
 });
 
+test('an expired ticket says so', async (t) => {
+  const patient = await painted(t, PATIENT);
+  const { ticket } = await server.mint(await server.createConsult(), PATIENT, { expires_in_s: 1 });
+  const minted = Date.now();
+  await eventually('the ticket has expired', () => ({ ok: Date.now() > minted + 2_100, seen: Date.now() - minted }));
+  await patient.goWith(server, ticket);
+  await waitForCard(patient, /expired/);
+});
+
+test('a ticket that is withdrawn sends its holder away, and opens nothing', async (t) => {
+  const { consult, doctor } = await pair(t);
+  const [guest, late] = [await painted(t, GUEST), await painted(t, GUEST)];
+  const { id, ticket } = await server.mint(consult, GUEST);
+  await guest.goWith(server, ticket);
+  await guest.waitForPhase('joined');
+  await doctor.waitToSee([PATIENT, GUEST]);
+  await server.revoke(consult, id);
+  await waitForCard(guest, /withdrawn/);
+  await late.goWith(server, ticket);
+  await waitForCard(late, /withdrawn/);
+  await doctor.waitToSee([PATIENT]);
+});
+
+test('who waits is let in by staff', async (t) => {
+  const consult = await server.createConsult({ waiting_room: true });
+  const [patient, doctor] = [await painted(t, PATIENT), await painted(t, DOCTOR)];
+  await patient.join(server, consult);
+  await patient.waitForPhase('waiting');
+  await doctor.join(server, consult);
+  await doctor.waitForPhase('joined');
+  await eventually('the doctor is asked', async () => {
+    const seen = await doctor.probe('buttons');
+    return { ok: seen.includes(`Let in ${PATIENT.name}`), seen };
+  });
+  assert.deepEqual(await doctor.probe('tiles'), []);
+  await doctor.click(`Let in ${PATIENT.name}`);
+  await patient.waitForPhase('joined');
+  await patient.waitToSee([DOCTOR]);
+  await doctor.waitToSee([PATIENT]);
+});
+
+test('the end of the consult is told to everyone', async (t) => {
+  const { consult, patient, doctor } = await pair(t);
+  await server.endConsult(consult);
+  for (const each of [patient, doctor]) await waitForCard(each, /The visit has ended/);
+});
+
+test('chat reaches everyone', async (t) => {
+  const { patient, doctor } = await pair(t);
+  await patient.click('Chat');
+  await patient.page.keyboard.type('Good morning');
+  await patient.page.keyboard.press('Enter');
+  for (const each of [patient, doctor]) {
+    await eventually(`${each.person.name} reads it`, async () => {
+      const seen = await each.page.evaluate(() => [...document.querySelector('consult-room').shadowRoot.querySelectorAll('.chat li')].map((line) => line.textContent));
+      return { ok: seen.length === 1 && seen[0].endsWith('Good morning'), seen };
+    });
+  }
+});
+
 test('a ticket leaves the address bar as soon as it was read', async (t) => {
   const patient = await painted(t, PATIENT);
   await patient.join(server, await server.createConsult());
@@ -69,7 +130,7 @@ test('a ticket leaves the address bar as soon as it was read', async (t) => {
 
 test('a second tab with the same ticket is refused, and the first goes on', async (t) => {
   const consult = await server.createConsult();
-  const ticket = await server.ticket(consult, { role: PATIENT.role, person_id: PATIENT.id, display_name: PATIENT.name });
+  const ticket = await server.ticket(consult, PATIENT);
   const [first, second, doctor] = [await painted(t, PATIENT), await painted(t, PATIENT), await painted(t, DOCTOR)];
   await first.goWith(server, ticket);
   await first.waitForPhase('joined');

@@ -41,8 +41,7 @@ export class Participant {
   }
 
   async join(server, consult) {
-    const ticket = await server.ticket(consult, { role: this.person.role, person_id: this.person.id, display_name: this.person.name });
-    await this.goWith(server, ticket);
+    await this.goWith(server, await server.ticket(consult, this.person));
   }
 
   async goWith(server, ticket) {

@@ -43,21 +43,29 @@ export async function startServer() {
   });
   const { api_key: apiKey } = JSON.parse(await readFile(join(data, 'dev-credentials.json'), 'utf8'));
 
-  async function post(path, body) {
+  async function call(method, path, body) {
     const response = await fetch(origin + path, {
-      method: 'POST',
+      method,
       headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
-      body: JSON.stringify(body),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    if (!response.ok) throw new Error(`POST ${path}: ${response.status} ${await response.text()}`);
-    return response.json();
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+    return text === '' ? undefined : JSON.parse(text);
   }
+
+  /** The whole answer: `ticket` and its `id`. */
+  const mint = (consult, person, options = {}) =>
+    call('POST', `/v1/consults/${consult}/tickets`, { role: person.role, person_id: person.id, display_name: person.name, ...options });
 
   return {
     origin,
     log: () => log.join(''),
-    createConsult: async () => (await post('/v1/consults', {})).id,
-    ticket: async (consult, { role, person_id, display_name }) => (await post(`/v1/consults/${consult}/tickets`, { role, person_id, display_name })).ticket,
+    createConsult: async (options = {}) => (await call('POST', '/v1/consults', options)).id,
+    endConsult: (consult) => call('POST', `/v1/consults/${consult}/end`),
+    mint,
+    ticket: async (consult, person) => (await mint(consult, person)).ticket,
+    revoke: (consult, id) => call('DELETE', `/v1/consults/${consult}/tickets/${id}`),
     stop: async () => {
       child.kill('SIGINT');
       const timer = setTimeout(() => child.kill('SIGKILL'), STOP_BUDGET_MS);
