@@ -66,11 +66,27 @@ impl<'de> Deserialize<'de> for ConsultId {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for ConsultId {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ConsultId".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "pattern": "^[0-9a-f]{32}$",
+            "description": "One consult: 32 lower-case hexadecimal digits.",
+        })
+    }
+}
+
 /// A person's number within one consult, from 1 upwards, never given to somebody else in that consult.
 ///
 /// It is the CSRC of every packet forwarded from that person (RFC 3550 §5.1) and the number that `layout`
 /// names, which is how a picture and a name are tied together. Someone who leaves and comes back keeps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct ParticipantNumber(NonZeroU32);
 
@@ -161,6 +177,7 @@ impl fmt::Debug for Mid {
 
 /// What a pool of slots is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SlotPool {
     /// People: camera with microphone.
@@ -171,6 +188,7 @@ pub enum SlotPool {
 
 /// One slot pair of a subscriber: audio *k* and video *k* of a pool always show the same publisher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SlotIndex {
     /// Which pool the slot belongs to.
     pub pool: SlotPool,

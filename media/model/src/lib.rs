@@ -16,9 +16,7 @@ mod media;
 mod pii;
 mod role;
 
-pub use ids::{
-    ConsultId, InvalidId, Mid, ParticipantNumber, ShardId, SlotIndex, SlotPool, TransportId,
-};
+pub use ids::{ConsultId, InvalidId, Mid, ParticipantNumber, ShardId, SlotIndex, SlotPool, TransportId};
 pub use media::{Codec, MediaKind, Source};
 pub use pii::Pii;
 pub use role::Role;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Sound or picture: the `<media>` of an m= line (RFC 8866 §5.14).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MediaKind {
     /// `m=audio`
@@ -24,6 +25,7 @@ impl MediaKind {
 
 /// What a published track shows or carries. A participant publishes at most one track of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// The person's voice.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A participant's role, as the EHR's back end asserted it when it asked for the ticket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// The person whom the visit is about.
@@ -46,6 +47,10 @@ mod tests {
     #[test]
     fn only_clinic_staff_admits_others() {
         assert!(Role::Provider.admits_others() && Role::Nurse.admits_others());
-        assert!(![Role::Patient, Role::Interpreter, Role::Guardian, Role::Observer].iter().any(|r| r.admits_others()));
+        assert!(
+            ![Role::Patient, Role::Interpreter, Role::Guardian, Role::Observer]
+                .iter()
+                .any(|r| r.admits_others())
+        );
     }
 }

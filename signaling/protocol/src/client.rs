@@ -1,6 +1,7 @@
 //! What clients say, one JSON object a WebSocket text message.
 
 use media_model::{ParticipantNumber, Pii, SlotPool, Source, limits::TRANSPORT_MEDIA_MAX};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -9,7 +10,7 @@ use crate::{
 };
 
 /// A message from a client.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ClientMessage {
     /// The first message: who I am. Exactly one of the two.
@@ -39,7 +40,7 @@ pub enum ClientMessage {
 }
 
 /// Proof of who is calling.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Hello {
     /// A ticket from the control API: opens once.
@@ -51,7 +52,7 @@ pub struct Hello {
 }
 
 /// An SDP offer and what its lines are for.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Offer {
     /// The offer (RFC 8829), as `setLocalDescription` left it. Candidates are not needed: the server is ICE-lite.
@@ -65,7 +66,7 @@ pub struct Offer {
 }
 
 /// A line on which the client sends.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OfferedTrack {
     /// `a=mid` of the line.
@@ -77,7 +78,7 @@ pub struct OfferedTrack {
 }
 
 /// A line on which the client receives.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OfferedSlot {
     /// `a=mid` of the line.
@@ -149,4 +150,58 @@ fn is_chat(text: &str) -> bool {
     !text.trim().is_empty()
         && text.chars().count() <= CHAT_CHARS_MAX
         && !text.chars().any(|c| c.is_control() && c != '\n' && c != '\t')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_does_not_parse_is_told_from_one_that_is_unknown() {
+        let long = format!(r#"{{"type":"chat","text":"{}"}}"#, "ä".repeat(CHAT_CHARS_MAX + 1));
+        let large = format!(r#"{{"type":"chat","text":"{}"}}"#, "x".repeat(MESSAGE_BYTES_MAX));
+        let cases = [
+            ("", ErrorCode::MessageMalformed),
+            ("[]", ErrorCode::MessageMalformed),
+            ("{}", ErrorCode::MessageMalformed),
+            (r#"{"type":7}"#, ErrorCode::MessageMalformed),
+            (r#"{"type":"dance"}"#, ErrorCode::MessageUnknown),
+            (r#"{"type":"dance","type":"leave"}"#, ErrorCode::MessageMalformed),
+            (r#"{"type":"leave","why":"bored"}"#, ErrorCode::MessageMalformed),
+            (r#"{"type":"hello"}"#, ErrorCode::MessageMalformed),
+            (r#"{"type":"hello","ticket":"a","resume_token":"b"}"#, ErrorCode::MessageMalformed),
+            (r#"{"type":"hello","ticket":"a","ticket":"b"}"#, ErrorCode::MessageMalformed),
+            (r#"{"type":"admit","participant":0}"#, ErrorCode::MessageMalformed),
+            (r#"{"type":"chat","text":" "}"#, ErrorCode::MessageMalformed),
+            (r#"{"type":"chat","text":"a\u001b[2J"}"#, ErrorCode::MessageMalformed),
+            (&long, ErrorCode::MessageMalformed),
+            (&large, ErrorCode::MessageTooLarge),
+        ];
+        for (text, code) in cases {
+            let short: String = text.chars().take(60).collect();
+            assert_eq!(parse_client_message(text).map(|_| ()), Err(code), "{short}");
+        }
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_without_harm() {
+        let text = format!("{}{}", r#"{"type":"chat","text":"#, "[".repeat(100_000));
+        assert_eq!(parse_client_message(&text).map(|_| ()), Err(ErrorCode::MessageMalformed));
+    }
+
+    #[test]
+    fn good_messages_are_read() {
+        let full = "ä".repeat(CHAT_CHARS_MAX);
+        let good = [
+            r#"{"type":"leave"}"#.to_owned(),
+            r#"{"type":"hello","ticket":"a"}"#.to_owned(),
+            r#"{"type":"mute","source":"screen_audio","muted":true}"#.to_owned(),
+            r#"{"type":"offer","sdp":"v=0"}"#.to_owned(),
+            r#"{"text":"two\nlines","type":"chat"}"#.to_owned(),
+            format!(r#"{{"type":"chat","text":"{full}"}}"#),
+        ];
+        for text in good {
+            assert!(parse_client_message(&text).is_ok(), "{text}");
+        }
+    }
 }

@@ -1,9 +1,10 @@
 //! Error codes and WebSocket close codes.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What was wrong with what a client sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
     /// Not JSON, or a known message with wrong fields.

@@ -1,12 +1,13 @@
 //! What the server says, one JSON object a WebSocket text message.
 
 use media_model::{ConsultId, ParticipantNumber, Pii, Role, SlotIndex, Source};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ErrorCode;
 
 /// A message from the server.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerMessage {
     /// `hello` was good.
@@ -53,7 +54,7 @@ pub enum ServerMessage {
 }
 
 /// Everything a client needs to make its offer.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Welcome {
     /// The consult.
     pub consult: ConsultId,
@@ -70,7 +71,7 @@ pub struct Welcome {
 }
 
 /// Numbers of slot pairs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SlotCounts {
     /// People.
     pub camera: u8,
@@ -79,7 +80,7 @@ pub struct SlotCounts {
 }
 
 /// A request for another offer.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Reoffer {
     /// What it is for.
     pub reason: ReofferReason,
@@ -90,7 +91,7 @@ pub struct Reoffer {
 }
 
 /// Why the server asks for another offer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReofferReason {
     /// There are more people or screens than slots.
@@ -102,7 +103,7 @@ pub enum ReofferReason {
 }
 
 /// The picture of the room.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Layout {
     /// Counts up. An older one than seen before is to be ignored.
     pub revision: u32,
@@ -113,7 +114,7 @@ pub struct Layout {
 }
 
 /// One slot in use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SlotAssignment {
     /// Which slot pair.
     #[serde(flatten)]
@@ -123,7 +124,7 @@ pub struct SlotAssignment {
 }
 
 /// Somebody who is admitted.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Participant {
     /// Who.
     #[serde(flatten)]
@@ -133,7 +134,7 @@ pub struct Participant {
 }
 
 /// A person as the others see them.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Person {
     /// Number in the consult.
     pub participant: ParticipantNumber,
@@ -144,7 +145,7 @@ pub struct Person {
 }
 
 /// Why the server ends a connection in good order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GoodbyeReason {
     /// The consult was ended.
