@@ -9,7 +9,7 @@
 //! | folder | holds |
 //! |---|---|
 //! | `api.rs` | the border: commands, events, datagrams |
-//! | `engine.rs` | the shard: who is here, and which part handles what |
+//! | `engine.rs`, `engine/` | the shard: who is here, and which part handles what |
 //! | `demux.rs` | datagram → protocol and participant |
 //! | `transport/` | ICE-lite, DTLS, SRTP in place, transport-wide feedback |
 //! | `rtp/` | packet views, header extensions, RTCP, sequence arithmetic |
@@ -19,15 +19,22 @@
 //! | `subscriber/` | slots: which publisher stands where |
 //! | `forwarder/` | selector and rewriter: from a track's packet to a slot's packet |
 //! | `drop_reason.rs`, `counters.rs` | every way a packet can die, and what is counted |
+//! | `random.rs` | seeded numbers, never for keys |
 
 pub mod api;
 pub mod codec;
+mod consult;
 mod counters;
 pub mod demux;
 mod drop_reason;
+mod engine;
+mod forwarder;
 pub mod publisher;
+mod random;
 pub mod rtp;
+mod subscriber;
 pub mod transport;
 
 pub use counters::Counters;
 pub use drop_reason::DropReason;
+pub use engine::{Config, Engine};

@@ -1,0 +1,157 @@
+//! One transport: its association, what it publishes and what it receives.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use media_model::{ConsultId, TransportId};
+
+use super::{parameters, publishing::Publishing};
+use crate::{
+    api::{ExtensionIds, MediaParams},
+    random::Random,
+    subscriber::Slot,
+    transport::connection::Connection,
+};
+
+/// Streams that a transport has sent with in its life. An SSRC that comes back goes on where it ended, because the keys
+/// are the same; who has worn out so many is refused.
+const RETIRED_SSRCS_MAX: usize = 512;
+
+/// A transport.
+pub struct Peer {
+    /// Its name outside.
+    pub id: TransportId,
+    /// Where it belongs.
+    pub consult: ConsultId,
+    /// As the roster has it; here only to name the reason why nothing is forwarded.
+    pub admitted: bool,
+    /// ICE, DTLS, SRTP.
+    pub connection: Connection,
+    /// What it sends.
+    pub publishing: Publishing,
+    /// What it receives.
+    pub slots: Vec<Slot>,
+    /// Header extension ids, both ways.
+    pub extensions: ExtensionIds,
+    /// `CNAME` of what it receives.
+    pub cname: Arc<str>,
+    /// The way there and back, as its receiver reports tell.
+    pub round_trip: Option<Duration>,
+    /// When its receiver reports are due.
+    pub report_at: Instant,
+    /// The moment for which [`super::timers::Timers`] has it.
+    pub scheduled: Option<Instant>,
+    /// Whether its newest layout is going to be told.
+    pub layout_queued: bool,
+    /// The next free index of every SSRC whose slot has gone.
+    retired: Vec<(u32, u64)>,
+}
+
+/// Which transport a [`Peer`] is.
+pub struct Belonging {
+    /// Its name outside.
+    pub id: TransportId,
+    /// Its consult.
+    pub consult: ConsultId,
+    /// Whether media is routed at once.
+    pub admitted: bool,
+}
+
+impl Peer {
+    /// A transport with no media yet.
+    pub fn new(now: Instant, whose: Belonging, connection: Connection) -> Self {
+        Self {
+            id: whose.id,
+            consult: whose.consult,
+            admitted: whose.admitted,
+            connection,
+            publishing: Publishing::default(),
+            slots: Vec::new(),
+            extensions: ExtensionIds::default(),
+            cname: Arc::from(""),
+            round_trip: None,
+            report_at: now,
+            scheduled: None,
+            layout_queued: false,
+            retired: Vec::new(),
+        }
+    }
+
+    /// Takes valid parameters ([`parameters::are_valid`]). Says no, and changes nothing, when it has worn out too many
+    /// SSRCs.
+    pub fn negotiate(&mut self, now: Instant, media: MediaParams, random: &mut Random) -> bool {
+        let fresh = media.slots.iter().flat_map(parameters::ssrcs);
+        if fresh.count() + self.retired.len() + 2 * self.slots.len() > RETIRED_SSRCS_MAX {
+            return false;
+        }
+        self.publishing.negotiate(now, &media.tracks);
+        let mapping_changed = self.extensions != media.extensions;
+        let mut before = std::mem::take(&mut self.slots);
+        // First the slots that go on, so that every SSRC that a new one might take over is retired by then.
+        let kept: Vec<Option<Slot>> = media
+            .slots
+            .iter()
+            .map(|params| {
+                let same = |s: &Slot| {
+                    let (is, will_be) = (s.params(), params);
+                    (is.mid, is.kind, is.ssrc, is.rtx_ssrc)
+                        == (will_be.mid, will_be.kind, will_be.ssrc, will_be.rtx_ssrc)
+                };
+                before.iter().position(same).map(|at| before.swap_remove(at))
+            })
+            .collect();
+        for slot in before {
+            for (ssrc, next) in slot.used_indices() {
+                self.retire(ssrc, next);
+            }
+        }
+        for (kept, params) in kept.into_iter().zip(media.slots) {
+            let slot = match kept {
+                Some(mut slot) => {
+                    slot.negotiate(params, mapping_changed);
+                    slot
+                }
+                None => {
+                    let resume = (self.retired_index(params.ssrc), self.retired_index(params.rtx_ssrc));
+                    Slot::new(params, resume, random)
+                }
+            };
+            self.slots.push(slot);
+        }
+        self.extensions = media.extensions;
+        self.cname = media.cname;
+        true
+    }
+
+    /// When anything of it is due.
+    pub fn deadline(&self) -> Instant {
+        let slots = self.slots.iter().filter_map(Slot::report_at).min();
+        slots.map_or(self.publishing_deadline(), |at| at.min(self.publishing_deadline()))
+    }
+
+    /// When anything is due that a packet from it may have changed.
+    pub fn publishing_deadline(&self) -> Instant {
+        let mut next = self.connection.poll_timeout();
+        if self.connection.is_connected() {
+            next = next.min(self.report_at);
+            let tracks = self.publishing.tracks.iter().filter_map(|t| t.due_at());
+            for at in tracks.chain(self.connection.feedback.poll_timeout()) {
+                next = next.min(at);
+            }
+        }
+        next
+    }
+
+    fn retire(&mut self, ssrc: u32, next: u64) {
+        match self.retired.iter_mut().find(|(known, _)| *known == ssrc) {
+            Some((_, index)) => *index = next.max(*index),
+            None => self.retired.push((ssrc, next)),
+        }
+    }
+
+    fn retired_index(&self, ssrc: u32) -> Option<u64> {
+        self.retired.iter().find(|(known, _)| *known == ssrc).map(|(_, next)| *next)
+    }
+}

@@ -1,0 +1,149 @@
+//! What a transport sends: its tracks, and which SSRC belongs to which.
+
+use std::time::Instant;
+
+use media_model::{MediaKind, Mid, Source};
+
+use super::routing::Target;
+use crate::{
+    DropReason,
+    api::TrackParams,
+    publisher::{PublishedTrack, PublisherClock},
+    rtp::{Extensions, RtpHeader},
+};
+
+/// A track and where it goes.
+pub struct Published {
+    /// What was negotiated.
+    pub params: TrackParams,
+    /// Reception, repair, cache.
+    pub track: PublishedTrack,
+    /// Whether its publisher says that there is nothing to be seen or heard.
+    pub muted: bool,
+    /// Where its packets go: what the route table says, and nothing else.
+    pub targets: Vec<Target>,
+    /// The SSRC of its packets, and of their retransmissions.
+    bound: [Option<u32>; 2],
+}
+
+/// What a packet is to its track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// A packet of the track itself.
+    Media = 0,
+    /// A retransmission (RFC 4588).
+    Retransmission = 1,
+}
+
+/// Everything that a transport sends.
+#[derive(Default)]
+pub struct Publishing {
+    /// One an m= line.
+    pub tracks: Vec<Published>,
+    /// The publisher's clock, one for all of its tracks.
+    pub clock: PublisherClock,
+}
+
+impl Publishing {
+    /// Takes the complete new list: a track with the same `mid` and source goes on, what is absent ends.
+    pub fn negotiate(&mut self, now: Instant, tracks: &[TrackParams]) {
+        let mut before = std::mem::take(&mut self.tracks);
+        for params in tracks {
+            let same = |t: &Published| t.params.mid == params.mid && t.params.source == params.source;
+            let kept = before.iter().position(same).map(|at| before.swap_remove(at));
+            let mut track = kept.unwrap_or_else(|| Published {
+                track: PublishedTrack::new(params, now),
+                muted: params.muted,
+                targets: Vec::new(),
+                bound: [None, None],
+                params: params.clone(),
+            });
+            track.track.update(params);
+            // What the offer announces needs no guessing.
+            track.bound = [params.ssrc.or(track.bound[0]), params.rtx_ssrc.or(track.bound[1])];
+            track.params = params.clone();
+            self.tracks.push(track);
+        }
+    }
+
+    /// The track of a source.
+    pub fn track_of(&mut self, source: Source) -> Option<&mut Published> {
+        self.tracks.iter_mut().find(|t| t.params.source == source)
+    }
+
+    /// Which track an authenticated packet belongs to (RFC 8843 §9.2): by a known SSRC, else by its MID, else by a payload type
+    /// that one track alone accepts. An SSRC that is learnt takes the place of the one before, so that a track has two
+    /// at most.
+    pub fn bind(
+        &mut self,
+        header: &RtpHeader,
+        extensions: &Extensions,
+    ) -> Result<(&mut Published, Flow), DropReason> {
+        let (track, flow) = match (self.known(header.ssrc), extensions.mid) {
+            (Some((track, flow)), mid) if mid.is_none_or(|mid| self.has_mid(track, mid)) => (track, flow),
+            (_, Some(mid)) => self.learn(header, self.tracks.iter().position(|t| t.params.mid == mid))?,
+            (_, None) => self.learn(header, self.only_track_of(header.payload_type))?,
+        };
+        self.tracks.get_mut(track).map(|t| (t, flow)).ok_or(DropReason::SsrcUnknown)
+    }
+
+    fn known(&self, ssrc: u32) -> Option<(usize, Flow)> {
+        self.tracks.iter().enumerate().find_map(|(at, track)| match track.bound {
+            [Some(media), _] if media == ssrc => Some((at, Flow::Media)),
+            [_, Some(rtx)] if rtx == ssrc => Some((at, Flow::Retransmission)),
+            _ => None,
+        })
+    }
+
+    fn has_mid(&self, track: usize, mid: Mid) -> bool {
+        self.tracks.get(track).is_some_and(|t| t.params.mid == mid)
+    }
+
+    fn only_track_of(&self, payload_type: u8) -> Option<usize> {
+        let mut accepting =
+            self.tracks.iter().enumerate().filter(|(_, t)| flow_of(&t.params, payload_type).is_some());
+        let (at, _) = accepting.next()?;
+        accepting.next().is_none().then_some(at)
+    }
+
+    fn learn(&mut self, header: &RtpHeader, track: Option<usize>) -> Result<(usize, Flow), DropReason> {
+        let at = track.ok_or(DropReason::SsrcUnknown)?;
+        let params = &self.tracks.get(at).ok_or(DropReason::SsrcUnknown)?.params;
+        let flow = flow_of(params, header.payload_type).ok_or(DropReason::PayloadTypeUnknown)?;
+        // It may have belonged to another track until now.
+        for known in self.tracks.iter_mut().flat_map(|t| &mut t.bound) {
+            *known = known.filter(|ssrc| *ssrc != header.ssrc);
+        }
+        if let Some(bound) = self.tracks.get_mut(at).and_then(|t| t.bound.get_mut(flow as usize)) {
+            *bound = Some(header.ssrc);
+        }
+        Ok((at, flow))
+    }
+}
+
+impl Published {
+    /// Sound or picture.
+    pub fn kind(&self) -> MediaKind {
+        self.params.source.kind()
+    }
+
+    /// Notes that somebody waits for a key frame. One that is muted has none to give; whoever unmutes it asks.
+    pub fn request_keyframe(&mut self, now: Instant) {
+        if !self.muted {
+            self.track.request_keyframe(now);
+        }
+    }
+
+    /// When the publisher has to be asked for something: never before its first packet, which tells whom to ask for.
+    pub fn due_at(&self) -> Option<Instant> {
+        self.track.ssrc().and_then(|_| self.track.poll_timeout())
+    }
+}
+
+fn flow_of(params: &TrackParams, payload_type: u8) -> Option<Flow> {
+    params.codecs.iter().find_map(|c| match payload_type {
+        pt if pt == c.payload_type => Some(Flow::Media),
+        pt if Some(pt) == c.rtx_payload_type => Some(Flow::Retransmission),
+        _ => None,
+    })
+}

@@ -1,0 +1,83 @@
+//! A packet as a slot sends it: everything it is made of, and its bytes.
+
+use media_model::Codec;
+
+use super::rewriter::{Numbers, PictureIds, Rewritten};
+use crate::{
+    api::ExtensionIds,
+    codec::vp8,
+    rtp::{Extensions, HeaderWriter},
+};
+
+/// What stays the same of a source's packet, however often and to whomever it is sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Content<'a> {
+    /// The source's own.
+    pub numbers: Numbers,
+    /// How the payload is coded.
+    pub codec: Codec,
+    /// The M bit.
+    pub marker: bool,
+    /// A decoder that has seen nothing can start here.
+    pub starts_picture: bool,
+    /// Those that pass (`rtp/extension.rs`).
+    pub extensions: Extensions,
+    /// Plain, without padding.
+    pub payload: &'a [u8],
+}
+
+/// The stream that a packet leaves in.
+#[derive(Debug, Clone, Copy)]
+pub struct Stream {
+    /// Its SSRC.
+    pub ssrc: u32,
+    /// By the subscriber's mapping.
+    pub payload_type: u8,
+    /// The publisher's number in the consult.
+    pub csrc: u32,
+    /// Roll-over counter and sequence number.
+    pub index: u64,
+}
+
+impl Content<'_> {
+    /// Most bytes that the packet takes, unsealed.
+    pub fn bytes_max(&self) -> usize {
+        HeaderWriter::BYTES_MAX + ORIGINAL_SEQUENCE_BYTES + self.payload.len()
+    }
+
+    /// Writes the plain packet; its length. A pure function of its arguments, as a repeated index demands.
+    ///
+    /// `original` is the sequence number that a retransmission stands for (RFC 4588 §4).
+    pub fn write(
+        &self,
+        stream: &Stream,
+        rewritten: &Rewritten,
+        original: Option<u16>,
+        ids: &ExtensionIds,
+        out: &mut [u8],
+    ) -> Option<usize> {
+        let header = HeaderWriter {
+            marker: self.marker,
+            payload_type: stream.payload_type,
+            sequence: stream.index as u16,
+            timestamp: rewritten.timestamp,
+            ssrc: stream.ssrc,
+            csrc: Some(stream.csrc),
+        };
+        let mut length = header.write(&self.extensions, ids, out)?;
+        if let Some(original) = original {
+            *out.get_mut(length..)?.first_chunk_mut()? = original.to_be_bytes();
+            length += ORIGINAL_SEQUENCE_BYTES;
+        }
+        let payload = out.get_mut(length..length.checked_add(self.payload.len())?)?;
+        payload.copy_from_slice(self.payload);
+        if let PictureIds { picture: Some(_), .. } | PictureIds { tl0: Some(_), .. } = rewritten.pictures {
+            let PictureIds { picture, tl0 } = rewritten.pictures;
+            vp8::rewrite(payload, picture.unwrap_or_default(), tl0.unwrap_or_default());
+        }
+        Some(length + self.payload.len())
+    }
+}
+
+/// OSN of RFC 4588 §4.
+const ORIGINAL_SEQUENCE_BYTES: usize = 2;

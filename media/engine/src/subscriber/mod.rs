@@ -1,0 +1,7 @@
+//! What one transport receives: its slots, who stands in them, and what becomes of a packet there.
+
+mod assignment;
+mod slot;
+
+pub use assignment::Assignment;
+pub use slot::{Shown, Slot};

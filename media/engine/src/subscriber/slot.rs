@@ -1,0 +1,271 @@
+//! One RTP stream towards a subscriber: who stands in it now, and what becomes of that source's packets.
+
+use std::time::{Duration, Instant};
+
+use media_model::{Codec, MediaKind, ParticipantNumber, SlotIndex, Source};
+
+use crate::{
+    DropReason,
+    api::{CodecParams, ExtensionIds, SlotParams},
+    forwarder::{Content, Pass, Retransmission, Rewriter, Rewritten, Single, Stream},
+    random::Random,
+};
+
+/// The source that a slot shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shown {
+    /// Where the engine keeps the publishing transport.
+    pub from: usize,
+    /// Which of its sources.
+    pub source: Source,
+    /// Whose it is.
+    pub publisher: ParticipantNumber,
+}
+
+/// The newest packet that was forwarded, from which sender reports reckon.
+#[derive(Debug, Clone, Copy)]
+pub struct Newest {
+    /// As the publisher wrote it.
+    pub source_timestamp: u32,
+    /// On the slot's timeline.
+    pub timestamp: u32,
+    /// When it came in.
+    pub arrival: Instant,
+}
+
+/// After the first report on another source comes the second, then the regular ones.
+const SECOND_REPORT: Duration = Duration::from_millis(200);
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A slot of one kind, sound or picture.
+#[derive(Debug)]
+pub struct Slot {
+    params: SlotParams,
+    selector: Single,
+    rewriter: Rewriter,
+    retransmission: Retransmission,
+    shown: Option<Shown>,
+    newest: Option<Newest>,
+    /// Of the newest packet's source ([`crate::forwarder::Numbers`]).
+    restarts: Option<u32>,
+    /// Packets below were sent with another mapping: the same bytes cannot be made again.
+    repeatable_from: u64,
+    report_at: Option<Instant>,
+    reports_on_source: u32,
+    /// Since the slot exists, as sender reports count (RFC 3550 §6.4.1).
+    pub packets_sent: u32,
+    /// Payload octets, likewise.
+    pub octets_sent: u32,
+}
+
+/// How a packet is to leave.
+#[derive(Debug, Clone, Copy)]
+pub struct Departure {
+    /// In which stream, under which index.
+    pub stream: Stream,
+    /// Its numbers in the slot.
+    pub rewritten: Rewritten,
+    /// For a retransmission in a stream of its own: the sequence number that it stands for.
+    pub original: Option<u16>,
+}
+
+impl Slot {
+    /// A slot with nobody in it. `resume` holds the next free indices of its two SSRCs, where they were used before.
+    pub fn new(params: SlotParams, resume: (Option<u64>, Option<u64>), random: &mut Random) -> Self {
+        let clock_rate_hz = match params.kind {
+            MediaKind::Audio => Codec::Opus.clock_rate_hz(),
+            MediaKind::Video => Codec::Vp8.clock_rate_hz(),
+        };
+        let index = resume.0.unwrap_or_else(|| random.first_index());
+        let rtx_index = resume.1.unwrap_or_else(|| random.first_index());
+        Self {
+            selector: Single::new(params.kind),
+            rewriter: Rewriter::new(clock_rate_hz, index, random.next() as u32),
+            retransmission: Retransmission::new(rtx_index),
+            params,
+            shown: None,
+            newest: None,
+            restarts: None,
+            repeatable_from: 0,
+            report_at: None,
+            reports_on_source: 0,
+            packets_sent: 0,
+            octets_sent: 0,
+        }
+    }
+
+    /// Its place and kind.
+    pub fn key(&self) -> (SlotIndex, MediaKind) {
+        (self.params.slot, self.params.kind)
+    }
+
+    /// What was negotiated.
+    pub fn params(&self) -> &SlotParams {
+        &self.params
+    }
+
+    /// The source that stands here.
+    pub fn shown(&self) -> Option<Shown> {
+        self.shown
+    }
+
+    /// Its SSRCs with the indices that must not be used again, for the day when the slot goes.
+    pub fn used_indices(&self) -> [(u32, u64); 2] {
+        [
+            (self.params.ssrc, self.rewriter.index_next()),
+            (self.params.rtx_ssrc, self.retransmission.index_next()),
+        ]
+    }
+
+    /// Takes the parameters of another offer and answer for the same stream.
+    pub fn negotiate(&mut self, params: SlotParams, mapping_changed: bool) {
+        if mapping_changed || params.codecs != self.params.codecs {
+            self.repeatable_from = self.rewriter.index_next();
+        }
+        self.params = params;
+    }
+
+    /// Shows this source from its next picture on. Says whether that is a change.
+    pub fn point(&mut self, shown: Shown) -> bool {
+        if self.shown == Some(shown) {
+            return false;
+        }
+        self.shown = Some(shown);
+        self.begin_anew();
+        true
+    }
+
+    /// The source that stands here begins a new stream.
+    fn begin_anew(&mut self) {
+        self.selector.point();
+        self.end_source();
+    }
+
+    /// Shows nobody.
+    pub fn clear(&mut self) {
+        self.shown = None;
+        self.selector.clear();
+        self.end_source();
+    }
+
+    fn end_source(&mut self) {
+        self.rewriter.end();
+        self.report_at = None;
+        self.newest = None;
+        self.restarts = None;
+    }
+
+    /// Part of the source is kept back: what follows has to start afresh.
+    pub fn withhold(&mut self) {
+        self.selector.withhold();
+    }
+
+    /// Whether a key frame would bring the picture on.
+    pub fn awaits_keyframe(&self) -> bool {
+        self.shown.is_some() && self.selector.awaits_keyframe()
+    }
+
+    /// Decides on a packet of the source that stands here, captured `captured` after the engine's epoch.
+    pub fn forward(
+        &mut self,
+        now: Instant,
+        content: &Content<'_>,
+        captured: Duration,
+    ) -> Result<Departure, DropReason> {
+        let publisher = self.shown.ok_or(DropReason::PreviousSource)?.publisher;
+        let payload_type = self.format(content.codec)?.payload_type;
+        if self.restarts.is_some_and(|restarts| restarts != content.numbers.restarts) {
+            self.begin_anew();
+        }
+        match self.selector.select(content.starts_picture)? {
+            Pass::Begins => {
+                self.rewriter.begin(&content.numbers, captured);
+                self.reports_on_source = 0;
+                self.report_at = Some(now);
+            }
+            Pass::Resumes => self.rewriter.resume(&content.numbers, captured),
+            Pass::Follows => {}
+        }
+        self.restarts = Some(content.numbers.restarts);
+        let rewritten = self.rewriter.map(&content.numbers)?;
+        if rewritten.index >= self.rewriter.index_next() {
+            let source_timestamp = content.numbers.timestamp;
+            self.newest = Some(Newest { source_timestamp, timestamp: rewritten.timestamp, arrival: now });
+        }
+        self.rewriter.commit(&rewritten);
+        self.packets_sent = self.packets_sent.wrapping_add(1);
+        self.octets_sent = self.octets_sent.wrapping_add(content.payload.len() as u32);
+        let stream =
+            Stream { ssrc: self.params.ssrc, payload_type, csrc: publisher.csrc(), index: rewritten.index };
+        Ok(Departure { stream, rewritten, original: None })
+    }
+
+    /// The source's sequence number of a packet that the subscriber misses, if it may be sent again now.
+    pub fn requested(
+        &mut self,
+        now: Instant,
+        sequence: u16,
+        round_trip: Option<Duration>,
+    ) -> Result<u64, DropReason> {
+        let source_sequence = self.rewriter.source_sequence(sequence)?;
+        let newest = self.rewriter.index_next().saturating_sub(1);
+        let index = newest.saturating_sub(u64::from((newest as u16).wrapping_sub(sequence)));
+        self.retransmission.permit(now, index, round_trip)?;
+        Ok(source_sequence)
+    }
+
+    /// How a packet of the present source is sent again: in the stream for retransmissions, or, where none was
+    /// negotiated, as the very bytes that it was before.
+    pub fn retransmit(&mut self, content: &Content<'_>) -> Result<Departure, DropReason> {
+        let publisher = self.shown.ok_or(DropReason::PreviousSource)?.publisher;
+        let format = self.format(content.codec)?;
+        let rewritten = self.rewriter.map(&content.numbers)?;
+        let csrc = publisher.csrc();
+        if let Some(payload_type) = format.rtx_payload_type {
+            let index = self.retransmission.take_index();
+            let stream = Stream { ssrc: self.params.rtx_ssrc, payload_type, csrc, index };
+            return Ok(Departure { stream, rewritten, original: Some(rewritten.index as u16) });
+        }
+        if rewritten.index < self.repeatable_from {
+            return Err(DropReason::RetransmissionExpired);
+        }
+        let payload_type = format.payload_type;
+        let stream = Stream { ssrc: self.params.ssrc, payload_type, csrc, index: rewritten.index };
+        Ok(Departure { stream, rewritten, original: None })
+    }
+
+    /// When the next sender report is due.
+    pub fn report_at(&self) -> Option<Instant> {
+        self.report_at
+    }
+
+    /// The packet to reckon from, if a sender report is due; the next one is planned.
+    pub fn take_report(&mut self, now: Instant) -> Option<(Shown, Newest)> {
+        if self.report_at? > now {
+            return None;
+        }
+        self.reports_on_source = self.reports_on_source.saturating_add(1);
+        let interval = if self.reports_on_source == 1 { SECOND_REPORT } else { REPORT_INTERVAL };
+        self.report_at = Some(now + interval);
+        Some((self.shown?, self.newest?))
+    }
+
+    /// A stretch of time in ticks of the slot's clock.
+    pub fn ticks(&self, time: Duration) -> u32 {
+        self.rewriter.ticks(time)
+    }
+
+    /// Writes and bounds a packet on its way out; its plain length.
+    pub fn write(
+        departure: &Departure,
+        content: &Content<'_>,
+        ids: &ExtensionIds,
+        out: &mut [u8],
+    ) -> Option<usize> {
+        content.write(&departure.stream, &departure.rewritten, departure.original, ids, out)
+    }
+
+    fn format(&self, codec: Codec) -> Result<&CodecParams, DropReason> {
+        self.params.codecs.iter().find(|c| c.codec == codec).ok_or(DropReason::CodecNotNegotiated)
+    }
+}

@@ -1,0 +1,213 @@
+//! One client's association: where it is (ICE), who it is (DTLS), and the keys (SRTP).
+//!
+//! ```text
+//!            checks, ClientHello …         keys, fingerprint matches
+//!  Join ──▶ Connecting ─────────────────────────────────────────────▶ Connected
+//!              │ CONNECT_TIMEOUT, other fingerprint, no profile           │ consent gone, close_notify
+//!              └────────────────────────▶ gone ◀──────────────────────────┘
+//! ```
+
+use std::{sync::Arc, time::Instant};
+
+use media_model::limits::{CONNECT_TIMEOUT, DATAGRAM_BYTES_MAX};
+
+use super::{
+    dtls::{Connected, Dtls, DtlsEvent, Identity},
+    feedback::TransportFeedback,
+    ice_lite::IceLite,
+    srtp::{OVERHEAD_BYTES_MAX, SrtpInbound, SrtpOutbound},
+};
+use crate::{
+    DropReason,
+    api::{IceCredentials, LeaveReason, TransmitBuffer},
+};
+
+/// Keys of both directions, from the moment when the client has proved who it is.
+struct Keys {
+    inbound: SrtpInbound,
+    outbound: SrtpOutbound,
+}
+
+/// What became of the association.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Nothing that matters outside.
+    Same,
+    /// Media can flow from now on.
+    Connected,
+    /// It is over.
+    Gone(LeaveReason),
+}
+
+/// One transport's ICE, DTLS and SRTP.
+pub struct Connection {
+    /// Where the client is.
+    pub ice: IceLite,
+    /// What its packets are answered with, for bandwidth estimation.
+    pub feedback: TransportFeedback,
+    /// The server's own SSRC in receiver reports and feedback.
+    pub rtcp_ssrc: u32,
+    dtls: Dtls,
+    keys: Option<Keys>,
+    fingerprint: [u8; 32],
+    connect_by: Instant,
+}
+
+impl Connection {
+    /// Waits for the client's checks, and then for its ClientHello.
+    pub fn new(
+        now: Instant,
+        ice: (&IceCredentials, &IceCredentials),
+        identity: &Arc<Identity>,
+        fingerprint: [u8; 32],
+        rtcp_ssrc: u32,
+    ) -> Self {
+        Self {
+            ice: IceLite::new(ice.0, ice.1, now),
+            feedback: TransportFeedback::new(rtcp_ssrc, now),
+            rtcp_ssrc,
+            dtls: Dtls::new(identity, now),
+            keys: None,
+            fingerprint,
+            connect_by: now + CONNECT_TIMEOUT,
+        }
+    }
+
+    /// Whether media can flow.
+    pub fn is_connected(&self) -> bool {
+        self.keys.is_some()
+    }
+
+    /// Takes a DTLS datagram from a validated address.
+    pub fn handle_dtls(
+        &mut self,
+        now: Instant,
+        datagram: &[u8],
+        out: &mut TransmitBuffer,
+    ) -> Result<Progress, DropReason> {
+        let taken = self.dtls.handle_datagram(now, datagram);
+        self.flush_dtls(out);
+        match (self.progress(), taken) {
+            (Progress::Same, Err(error)) if error.is_fatal() => Ok(Progress::Gone(LeaveReason::DtlsFailed)),
+            (Progress::Same, Err(_)) => Err(DropReason::DtlsRefused),
+            (progress, _) => Ok(progress),
+        }
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant, out: &mut TransmitBuffer) -> Progress {
+        if !self.is_connected() && now >= self.connect_by {
+            return Progress::Gone(LeaveReason::ConnectTimeout);
+        }
+        if now >= self.ice.consent_expires_at() {
+            return Progress::Gone(LeaveReason::ConsentExpired);
+        }
+        if self.dtls.poll_timeout().is_some_and(|due| due <= now) {
+            let failed = self.dtls.handle_timeout(now).is_err();
+            self.flush_dtls(out);
+            let progress = self.progress();
+            if failed && progress == Progress::Same {
+                return Progress::Gone(LeaveReason::DtlsFailed);
+            }
+            return progress;
+        }
+        Progress::Same
+    }
+
+    /// When [`Connection::handle_timeout`] has something to do.
+    pub fn poll_timeout(&self) -> Instant {
+        let mut next = self.ice.consent_expires_at();
+        if !self.is_connected() {
+            next = next.min(self.connect_by);
+        }
+        self.dtls.poll_timeout().map_or(next, |due| next.min(due))
+    }
+
+    /// Says goodbye.
+    pub fn close(&mut self, out: &mut TransmitBuffer) {
+        self.dtls.close();
+        self.flush_dtls(out);
+    }
+
+    /// Opens an RTP packet in place.
+    pub fn inbound(&mut self) -> Result<&mut SrtpInbound, DropReason> {
+        self.keys.as_mut().map(|keys| &mut keys.inbound).ok_or(DropReason::BeforeDtls)
+    }
+
+    /// Writes an RTP packet and seals it where it leaves from; its sealed length.
+    pub fn send_rtp(
+        &self,
+        index: u64,
+        bytes_max: usize,
+        out: &mut TransmitBuffer,
+        write: impl FnOnce(&mut [u8]) -> Option<usize>,
+    ) -> Result<usize, DropReason> {
+        let keys = self.keys.as_ref().ok_or(DropReason::SubscriberNotConnected)?;
+        let (remote, local) = self.ice.selected().ok_or(DropReason::SubscriberNotConnected)?;
+        let mut sealed = 0;
+        out.push(remote, local, bytes_max + OVERHEAD_BYTES_MAX, |space| {
+            let plain = space.get_mut(..bytes_max).and_then(write);
+            sealed = plain.and_then(|length| keys.outbound.seal_rtp(index, space, length)).unwrap_or(0);
+            sealed
+        });
+        if sealed == 0 { Err(DropReason::SendBufferFull) } else { Ok(sealed) }
+    }
+
+    /// Writes an RTCP packet and seals it where it leaves from; its sealed length, 0 if there was nothing to say.
+    pub fn send_rtcp(
+        &mut self,
+        out: &mut TransmitBuffer,
+        write: impl FnOnce(&mut [u8]) -> Option<usize>,
+    ) -> Result<usize, DropReason> {
+        let keys = self.keys.as_mut().ok_or(DropReason::SubscriberNotConnected)?;
+        let (remote, local) = self.ice.selected().ok_or(DropReason::SubscriberNotConnected)?;
+        let mut sealed = 0;
+        let has_room = out.push(remote, local, DATAGRAM_BYTES_MAX, |space| {
+            let plain_max = DATAGRAM_BYTES_MAX - OVERHEAD_BYTES_MAX;
+            let plain = space.get_mut(..plain_max).and_then(write).filter(|length| *length > 0);
+            sealed = plain.and_then(|length| keys.outbound.seal_rtcp(space, length)).unwrap_or(0);
+            sealed
+        });
+        if has_room { Ok(sealed) } else { Err(DropReason::SendBufferFull) }
+    }
+
+    /// Handshake datagrams that find no room are lost like any other; their timer sends them again.
+    fn flush_dtls(&mut self, out: &mut TransmitBuffer) {
+        while let Some(datagram) = self.dtls.poll_transmit() {
+            if let Some((remote, local)) = self.ice.selected() {
+                out.push(remote, local, datagram.len(), |space| {
+                    space.copy_from_slice(&datagram);
+                    datagram.len()
+                });
+            }
+        }
+    }
+
+    fn progress(&mut self) -> Progress {
+        let mut progress = Progress::Same;
+        while let Some(event) = self.dtls.poll_event() {
+            progress = match event {
+                DtlsEvent::Connected(connected) => self.accept(connected),
+                DtlsEvent::Closed => Progress::Gone(LeaveReason::ClosedByPeer),
+            };
+        }
+        progress
+    }
+
+    fn accept(&mut self, connected: Connected) -> Progress {
+        // RFC 8122 §6.2: what the client showed has to be what its SDP named.
+        if connected.fingerprint != self.fingerprint {
+            return Progress::Gone(LeaveReason::FingerprintMismatch);
+        }
+        let keys = &connected.keys;
+        let inbound = SrtpInbound::new(connected.profile, keys.client_key(), keys.client_salt());
+        let outbound = SrtpOutbound::new(connected.profile, keys.server_key(), keys.server_salt());
+        match (inbound, outbound) {
+            (Ok(inbound), Ok(outbound)) => {
+                self.keys = Some(Keys { inbound, outbound });
+                Progress::Connected
+            }
+            _ => Progress::Gone(LeaveReason::DtlsFailed),
+        }
+    }
+}
