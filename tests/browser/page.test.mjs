@@ -5,9 +5,9 @@ import test from 'node:test';
 
 import { launchChromium, launchFirefox } from './support/browsers.mjs';
 import { eventually } from './support/eventually.mjs';
-import { installFakeNode } from './support/fake-node.mjs';
+import { CSRC_FLAG, installFakeNode } from './support/fake-node.mjs';
 import { PEOPLE, devicesOf } from './support/fixtures.mjs';
-import { Participant, withScreenshots } from './support/participant.mjs';
+import { Participant, personOfColour, withScreenshots } from './support/participant.mjs';
 import { serveSite } from './support/static-site.mjs';
 
 const DOCTOR = { participant: 1, role: 'provider', display_name: 'Dr. Wei Chen' };
@@ -17,7 +17,7 @@ const BOTH = { 'camera-0': 2, 'camera-1': 3 };
 const ALL_LIVE = { 1: ['camera', 'microphone'], 2: ['camera', 'microphone'], 3: ['camera', 'microphone'] };
 
 for (const [name, launch] of [
-  ['chromium', async () => launchChromium(await devicesOf(PEOPLE.blue))],
+  ['chromium', async () => launchChromium({ ...(await devicesOf(PEOPLE.blue)), args: [CSRC_FLAG] })],
   ['firefox', launchFirefox],
 ]) {
   test(`the page in ${name}`, async (t) => {
@@ -153,3 +153,41 @@ for (const [name, launch] of [
     });
   });
 }
+
+test('with real CSRCs and late layouts no colour stands under another name at any frame', async (t) => {
+  const site = await serveSite();
+  t.after(() => site.close());
+  const browser = await launchChromium({ ...(await devicesOf(PEOPLE.blue)), args: [CSRC_FLAG] });
+  t.after(() => browser.close());
+  const room = await Participant.open(browser, { name: DOCTOR.display_name, colour: 'late' }, { install: installFakeNode, installArgument: { people: [MARIA, JOANA], me: DOCTOR, waiting: false } });
+  await room.page.goto(`${site.origin}/portal/#provider`);
+  await withScreenshots('late', [room], async () => {
+    await eventually('media flows', async () => {
+      const seen = await room.probe('status');
+      return { ok: seen.startsWith('Connected'), seen };
+    });
+    await room.probe('watch');
+    const faces = [MARIA, JOANA].map(({ display_name, rgb }) => ({ name: display_name, rgb }));
+    const arrange = (slots, options) => room.page.evaluate((...args) => window.fakeNode.arrange(...args), slots, ALL_LIVE, options);
+    const crossed = { 'camera-0': 3, 'camera-1': 2 };
+    await arrange(BOTH);
+    for (let swap = 0; swap < 10; swap += 1) {
+      await room.waitToSee(faces);
+      const slots = swap % 2 === 0 ? crossed : BOTH;
+      const isMediaFirst = swap % 4 < 2;
+      if (isMediaFirst) await arrange(slots, { tellLayout: false });
+      else await room.page.evaluate((...args) => window.fakeNode.tellLayout(...args), slots, ALL_LIVE);
+      await eventually('nothing is shown while the two disagree', async () => {
+        const seen = await room.probe('tiles');
+        return { ok: seen.length === 2 && seen.every((tile) => !tile.hasPicture), seen };
+      });
+      await arrange(slots);
+    }
+    await room.waitToSee(faces);
+    const samples = await room.probe('samples');
+    const wrong = samples.filter(([name, ...rgb]) => personOfColour(rgb, faces)?.name !== name);
+    assert.deepEqual(wrong, [], `of ${samples.length} pictures`);
+    assert.ok(samples.length > 200, `only ${samples.length} pictures were looked at`);
+    t.diagnostic(`${samples.length} pictures looked at`);
+  });
+});

@@ -1,5 +1,8 @@
 //! A Consilium node inside the page, for tests of the page alone: answers offers from a second RTCPeerConnection and fills
-//! the slots with painted pictures. It cannot write CSRCs, so it stands in for `getContributingSources` as well.
+//! the slots with painted pictures. Chromium lets it write real CSRCs; elsewhere it stands in for `getContributingSources`.
+
+/** Chromium's switch that lets a script write CSRCs. */
+export const CSRC_FLAG = '--enable-features=AllowRTCEncodedVideoFrameSetMetadataAllFields';
 
 /** Runs in the page before anything else (`evaluateOnNewDocument`): no imports, no names from outside. */
 export function installFakeNode({ people, me, waiting }) {
@@ -22,7 +25,7 @@ export function installFakeNode({ people, me, waiting }) {
     setInterval(() => {
       tick += 1;
       const shade = context.createRadialGradient(320, 150, 30, 320, 180, 380);
-      shade.addColorStop(0, `rgb(${rgb.map((part) => Math.min(255, part + 60)).join()})`);
+      shade.addColorStop(0, `rgb(${rgb.map((part) => Math.min(255, part + 15)).join()})`);
       shade.addColorStop(1, `rgb(${rgb.join()})`);
       context.fillStyle = shade;
       context.fillRect(0, 0, 640, 360);
@@ -30,6 +33,23 @@ export function installFakeNode({ people, me, waiting }) {
       context.fillRect(0, 0, 8, 8);
     }, 100);
     return canvas.captureStream(10).getVideoTracks()[0];
+  }
+
+  const writesCsrcs = typeof RTCRtpSender.prototype.createEncodedStreams === 'function';
+  const FLUSH_MS = 300;
+
+  /** Every frame that this sender encodes names the publisher who is on air in its slot. */
+  function writeCsrcs(sender, line) {
+    const { readable, writable } = sender.createEncodedStreams();
+    const transform = new TransformStream({
+      transform(frame, controller) {
+        if (!(frame instanceof RTCEncodedVideoFrame)) return controller.enqueue(frame);
+        const metadata = frame.getMetadata();
+        metadata.contributingSources = [line.onAir];
+        controller.enqueue(new RTCEncodedVideoFrame(frame, { metadata }));
+      },
+    });
+    void readable.pipeThrough(transform).pipeTo(writable);
   }
 
   const node = {
@@ -45,14 +65,18 @@ export function installFakeNode({ people, me, waiting }) {
     /** `slots`: { "camera-0": participant }; `live`: { participant: [sources] }. */
     async arrange(slots, live, { tellLayout = true } = {}) {
       node.inSlot = new Map(Object.entries(slots));
-      for (const [mid, line] of node.lines) {
-        if (line.sender === undefined || line.kind !== 'video') continue;
-        const publisher = node.inSlot.get(line.slot);
-        if (publisher !== undefined && !node.pictures.has(publisher)) node.pictures.set(publisher, picture(people.find((each) => each.participant === publisher)));
-        await line.sender.replaceTrack(publisher === undefined ? null : node.pictures.get(publisher));
-        void mid;
-      }
+      await Promise.all([...node.lines.values()].filter((line) => line.kind === 'video').map((line) => node.point(line)));
       if (tellLayout) node.tellLayout(slots, live);
+    },
+    async point(line) {
+      const publisher = node.inSlot.get(line.slot);
+      if (publisher === line.onAir) return;
+      if (publisher !== undefined && !node.pictures.has(publisher)) node.pictures.set(publisher, picture(people.find((each) => each.participant === publisher)));
+      await line.sender.replaceTrack(null);
+      // Frames of the earlier picture that are still being encoded must not get the new CSRC.
+      await new Promise((resolve) => setTimeout(resolve, FLUSH_MS));
+      line.onAir = publisher;
+      if (publisher !== undefined) await line.sender.replaceTrack(node.pictures.get(publisher));
     },
     tellLayout(slots, live) {
       node.revision += 1;
@@ -72,15 +96,18 @@ export function installFakeNode({ people, me, waiting }) {
     },
     async answer(offer) {
       node.far?.close();
-      node.far = new RealConnection();
+      node.far = new RealConnection({ encodedInsertableStreams: writesCsrcs });
       const near = connections[connections.length - 1];
       near.onicecandidate = ({ candidate }) => candidate !== null && node.far.addIceCandidate(candidate).catch(() => {});
       node.far.onicecandidate = ({ candidate }) => candidate !== null && near.addIceCandidate(candidate).catch(() => {});
       await node.far.setRemoteDescription({ type: 'offer', sdp: offer.sdp });
+      node.lines.clear();
       for (const { mid, pool, index } of offer.slots) {
         const transceiver = node.far.getTransceivers().find((each) => each.mid === mid);
         transceiver.direction = 'sendonly';
-        node.lines.set(mid, { slot: `${pool}-${index}`, sender: transceiver.sender, kind: transceiver.receiver.track.kind });
+        const line = { slot: `${pool}-${index}`, sender: transceiver.sender, kind: transceiver.receiver.track.kind, onAir: undefined };
+        node.lines.set(mid, line);
+        if (writesCsrcs) writeCsrcs(transceiver.sender, line);
       }
       await node.far.setLocalDescription();
       node.say({ type: 'answer', sdp: node.far.localDescription.sdp });
@@ -94,7 +121,7 @@ export function installFakeNode({ people, me, waiting }) {
   };
 
   const contributions = new WeakMap();
-  RTCRtpReceiver.prototype.getContributingSources = function () {
+  if (!writesCsrcs) RTCRtpReceiver.prototype.getContributingSources = function () {
     const near = connections[connections.length - 1];
     const mid = near.getTransceivers().find((each) => each.receiver === this)?.mid;
     const publisher = node.inSlot.get(node.lines.get(mid)?.slot);
