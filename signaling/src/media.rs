@@ -7,8 +7,10 @@ use media_model::ConsultId;
 
 /// The media node, as signaling sees it.
 pub trait MediaPlane: Send + Sync {
-    /// The shard that carries this consult; the same one for as long as the consult has a transport.
-    fn place(&self, consult: ConsultId) -> Arc<dyn Shard>;
+    /// The shard that carries this consult: the same one until it is released.
+    fn place(&self, consult: ConsultId) -> Result<Arc<dyn Shard>, Overloaded>;
+    /// Nobody is in this consult any more.
+    fn release(&self, consult: ConsultId);
     /// SHA-256 of the node's DTLS certificate.
     fn fingerprint(&self) -> [u8; 32];
 }

@@ -313,6 +313,7 @@ impl Registry {
         self.dismiss_all(now, consult, GoodbyeReason::ConsultEnded, Departure::ConsultEnded);
         if let Some(shard) = self.consults.remove(&consult).and_then(|consult| consult.shard) {
             self.command(&shard, Owed::EndConsult(consult));
+            self.media.release(consult);
         }
     }
 

@@ -14,8 +14,6 @@ mod claim;
 mod entry;
 mod member;
 mod roster;
-#[cfg(test)]
-mod tests;
 mod tickets;
 mod transports;
 
@@ -154,7 +152,11 @@ impl Registry {
             if !consult.is_empty() {
                 consult.empty_since = now.steady;
             }
-            now.steady.saturating_duration_since(consult.empty_since) < EMPTY_CONSULT_KEPT
+            let is_kept = now.steady.saturating_duration_since(consult.empty_since) < EMPTY_CONSULT_KEPT;
+            if !is_kept {
+                self.media.release(consult.id);
+            }
+            is_kept
         });
     }
 

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     counters::Counters,
     journal::{Departure, Way},
-    media::Shard,
+    media::{Overloaded, Shard},
     sdp::Negotiated,
     session::Notice,
 };
@@ -50,8 +50,11 @@ impl Registry {
     pub(crate) fn ground(&mut self, seat: Seat, way: Way) -> Result<Ground, ErrorCode> {
         let media = Arc::clone(&self.media);
         let consult = self.consults.get_mut(&seat.consult).ok_or(ErrorCode::Internal)?;
-        let id = consult.id;
-        let shard = Arc::clone(consult.shard.get_or_insert_with(|| media.place(id)));
+        let shard = match &consult.shard {
+            Some(shard) => Arc::clone(shard),
+            None => media.place(consult.id).map_err(|Overloaded| ErrorCode::ConsultFull)?,
+        };
+        consult.shard = Some(Arc::clone(&shard));
         let others = consult.members.values().filter(|member| member.number != seat.participant);
         let decoded_by_all = decoded_by_all(others);
         let member = consult.members.get(&seat.participant).filter(|member| may_negotiate(member, seat, way));

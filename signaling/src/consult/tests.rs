@@ -1,1 +1,0 @@
-//! What happens between people: see below.

@@ -1,0 +1,322 @@
+//! A node without media: real HTTP on a port of its own, a media plane and a journal that only remember.
+
+#![allow(dead_code, reason = "each test binary uses another part")]
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::{Duration, SystemTime},
+};
+
+use futures_util::{SinkExt, StreamExt};
+use media_engine::api::{Command, Event, LeaveReason};
+use media_model::{ConsultId, Pii, Role, TransportId};
+use serde_json::{Value, json};
+use signaling::{
+    BoxFuture, Config, Entry, Journal, JournalUnavailable, MediaPlane, OriginPolicy, Overloaded, Shard,
+    Signaling,
+};
+use signaling_protocol::ticket::{ResumeSigner, Ticket, TicketId, TicketSigner, TicketVerifier};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream,
+    tungstenite::{Message, client::IntoClientRequest},
+};
+
+pub const CONSULT: ConsultId = ConsultId::from_bytes([9; 16]);
+
+/// Remembers commands in short, and answers them as a shard would.
+pub struct FakeMedia {
+    commands: Mutex<Vec<String>>,
+    events: mpsc::Sender<Event>,
+}
+
+impl FakeMedia {
+    pub fn commands(&self) -> Vec<String> {
+        self.commands.lock().expect("not poisoned").clone()
+    }
+
+    pub async fn says(&self, event: Event) {
+        self.events.send(event).await.expect("signaling listens");
+    }
+}
+
+struct FakeShard(Arc<FakeMedia>);
+
+pub struct FakePlane(Arc<FakeMedia>);
+
+impl MediaPlane for FakePlane {
+    fn place(&self, _: ConsultId) -> Result<Arc<dyn Shard>, Overloaded> {
+        Ok(Arc::new(FakeShard(Arc::clone(&self.0))))
+    }
+
+    fn release(&self, _: ConsultId) {}
+
+    fn fingerprint(&self) -> [u8; 32] {
+        [0xab; 32]
+    }
+}
+
+impl Shard for FakeShard {
+    fn candidates(&self) -> Vec<SocketAddr> {
+        vec![([192, 0, 2, 1], 5000).into()]
+    }
+
+    fn send(&self, command: Command) -> Result<(), Overloaded> {
+        let (line, event) = match command {
+            Command::Join(join) => (
+                format!("join {} as {} admitted {}", join.transport.0, join.participant, join.admitted),
+                Some(Event::Joined(join.transport)),
+            ),
+            Command::Renegotiate(next) => {
+                (format!("renegotiate {} ice {}", next.transport.0, next.ice.is_some()), None)
+            }
+            Command::Admit(id) => (format!("admit {}", id.0), None),
+            Command::Mute { transport, source, muted } => {
+                (format!("mute {} {source:?} {muted}", transport.0), None)
+            }
+            Command::Leave(id) => (format!("leave {}", id.0), Some(Event::Left(id, LeaveReason::Requested))),
+            Command::EndConsult(_) => ("end".into(), None),
+        };
+        self.0.commands.lock().expect("not poisoned").push(line);
+        if let Some(event) = event {
+            self.0.events.try_send(event).expect("signaling listens");
+        }
+        Ok(())
+    }
+}
+
+/// Remembers entries, or refuses them.
+#[derive(Default)]
+pub struct FakeJournal {
+    entries: Mutex<Vec<String>>,
+    pub is_down: AtomicBool,
+}
+
+impl FakeJournal {
+    pub fn entries(&self) -> Vec<String> {
+        self.entries.lock().expect("not poisoned").clone()
+    }
+}
+
+impl Journal for FakeJournal {
+    fn record(&self, entry: Entry) -> BoxFuture<'_, Result<(), JournalUnavailable>> {
+        Box::pin(async move {
+            if self.is_down.load(SeqCst) {
+                return Err(JournalUnavailable);
+            }
+            let who = entry.who.map_or(0, |who| who.participant.csrc());
+            self.entries.lock().expect("not poisoned").push(format!("{who} {:?}", entry.what));
+            Ok(())
+        })
+    }
+}
+
+pub struct Node {
+    pub signaling: Signaling,
+    pub media: Arc<FakeMedia>,
+    pub journal: Arc<FakeJournal>,
+    pub address: SocketAddr,
+    signer: TicketSigner,
+    next_ticket: Mutex<u8>,
+}
+
+impl Node {
+    pub async fn start() -> Self {
+        let signer = TicketSigner::generate().expect("key");
+        let (events, received) = mpsc::channel(1024);
+        let media = Arc::new(FakeMedia { commands: Mutex::default(), events });
+        let journal = Arc::new(FakeJournal::default());
+        let config = Config {
+            tickets: TicketVerifier::new([signer.public_key().clone()]).expect("key"),
+            resume: ResumeSigner::generate().expect("key"),
+            node: None,
+            origins: OriginPolicy::SameHost,
+        };
+        let plane = Arc::new(FakePlane(Arc::clone(&media)));
+        let signaling =
+            Signaling::start(config, plane, received, Arc::clone(&journal) as _).expect("signaling starts");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
+        let address = listener.local_addr().expect("address");
+        let router = signaling.router();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { signaling, media, journal, address, signer, next_ticket: Mutex::new(0) }
+    }
+
+    pub fn ticket(&self, person: &str, role: Role) -> String {
+        self.signer.sign(&self.claims(person, role))
+    }
+
+    pub fn sign(&self, ticket: &Ticket) -> String {
+        self.signer.sign(ticket)
+    }
+
+    pub fn claims(&self, person: &str, role: Role) -> Ticket {
+        let mut next = self.next_ticket.lock().expect("not poisoned");
+        *next += 1;
+        Ticket {
+            id: TicketId::from_bytes([*next; 16]),
+            consult: CONSULT,
+            person: Pii::new(person.to_owned()),
+            role,
+            display_name: Pii::new(format!("{person}'s name")),
+            node: None,
+            waits: false,
+            issued_at_unix_s: unix_s(),
+            not_before_unix_s: None,
+            expires_at_unix_s: unix_s() + 600,
+        }
+    }
+
+    /// A connection that has said nothing yet.
+    pub async fn connect(&self) -> Peer {
+        let mut request = format!("ws://{}/v1/signal", self.address).into_client_request().expect("request");
+        request.headers_mut().insert("sec-websocket-protocol", "consilium.v1".parse().expect("header"));
+        let (socket, _) = tokio_tungstenite::connect_async(request).await.expect("upgrade");
+        Peer { socket }
+    }
+
+    /// Somebody who has been welcomed.
+    pub async fn join(&self, person: &str, role: Role) -> Peer {
+        let mut peer = self.connect().await;
+        peer.hello(&self.ticket(person, role)).await;
+        assert_eq!(peer.hears("welcome").await["role"], role.as_str());
+        peer
+    }
+
+    /// Somebody whose media was agreed, too.
+    pub async fn join_with_media(&self, person: &str, role: Role) -> Peer {
+        let mut peer = self.join(person, role).await;
+        peer.offer(1).await;
+        peer.hears("answer").await;
+        peer
+    }
+
+    /// One HTTP request. Returns the whole response as text.
+    pub async fn http(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).await.expect("connect");
+        let length = body.len();
+        let mut request =
+            format!("{method} {path} HTTP/1.1\r\nhost: {}\r\ncontent-length: {length}\r\n", self.address);
+        if headers.iter().all(|(name, _)| *name != "connection") {
+            request.push_str("connection: close\r\n");
+        }
+        for (name, value) in headers {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        request.push_str("\r\n");
+        request.push_str(body);
+        stream.write_all(request.as_bytes()).await.expect("write");
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await.expect("response");
+        response
+    }
+
+    /// Waits until this holds.
+    pub async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        for _ in 0..500 {
+            if holds(self) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("never: {what}; commands {:?}; journal {:?}", self.media.commands(), self.journal.entries());
+    }
+}
+
+pub fn unix_s() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs()
+}
+
+pub fn transport(id: u64) -> TransportId {
+    TransportId(id)
+}
+
+/// The client's end of a WebSocket.
+pub struct Peer {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+impl Peer {
+    pub async fn says(&mut self, text: &str) {
+        self.socket.send(Message::text(text)).await.expect("open");
+    }
+
+    pub async fn sends(&mut self, message: Message) {
+        self.socket.send(message).await.expect("open");
+    }
+
+    pub async fn hello(&mut self, ticket: &str) {
+        self.says(&json!({"type": "hello", "ticket": ticket}).to_string()).await;
+    }
+
+    pub async fn resume(&mut self, token: &Value) {
+        self.says(&json!({"type": "hello", "resume_token": token}).to_string()).await;
+    }
+
+    pub async fn offer(&mut self, certificate: u8) {
+        let tracks = [json!({"mid": "0", "source": "microphone", "muted": false})];
+        self.says(
+            &json!({"type": "offer", "sdp": sdp(certificate, "sendonly"), "tracks": tracks}).to_string(),
+        )
+        .await;
+    }
+
+    /// The next message, which has to be of this type.
+    pub async fn hears(&mut self, kind: &str) -> Value {
+        let message = self.next().await;
+        let Message::Text(text) = &message else { panic!("{kind} expected, not {message:?}") };
+        let value: Value = serde_json::from_str(text).expect("JSON");
+        assert_eq!(value["type"], kind, "{value}");
+        value
+    }
+
+    /// The close code, which has to be next.
+    pub async fn is_closed(&mut self) -> u16 {
+        match self.next().await {
+            Message::Close(Some(frame)) => frame.code.into(),
+            other => panic!("a close frame expected, not {other:?}"),
+        }
+    }
+
+    /// An error and the close code that belongs to it.
+    pub async fn is_refused(&mut self, code: &str) -> u16 {
+        let error = self.hears("error").await;
+        assert_eq!((error["code"].as_str(), error["fatal"].as_bool()), (Some(code), Some(true)));
+        self.is_closed().await
+    }
+
+    /// That nothing came, shown by what a message to oneself finds in front of it.
+    pub async fn has_noticed_nothing(&mut self) {
+        self.says(r#"{"type":"chat","text":"anybody?"}"#).await;
+        assert_eq!(self.hears("chat").await["text"], "anybody?");
+    }
+
+    async fn next(&mut self) -> Message {
+        loop {
+            let frame = tokio::time::timeout(Duration::from_secs(5), self.socket.next()).await;
+            match frame.expect("in time").expect("not the end").expect("a frame") {
+                Message::Ping(_) | Message::Pong(_) => {}
+                message => return message,
+            }
+        }
+    }
+}
+
+/// The least that can be answered: one Opus line. `certificate` tells clients apart.
+pub fn sdp(certificate: u8, direction: &str) -> String {
+    let fingerprint = vec![format!("{certificate:02X}"); 32].join(":");
+    format!(
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
+         m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na={direction}\r\na=rtcp-mux\r\n\
+         a=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\na=fingerprint:sha-256 {fingerprint}\r\n\
+         a=setup:actpass\r\na=rtpmap:111 opus/48000/2\r\n"
+    )
+}

@@ -1,0 +1,105 @@
+//! WHIP (RFC 9725) and WHEP over real HTTP.
+
+mod common;
+
+use common::{Node, sdp, transport};
+use media_engine::api::{Event, LeaveReason};
+use media_model::Role;
+
+const SDP: (&str, &str) = ("content-type", "application/sdp");
+const FRAGMENT: (&str, &str) = ("content-type", "application/trickle-ice-sdpfrag");
+const RESTART: &str = "a=ice-ufrag:wxyz\r\na=ice-pwd:abcdefghijklmnopqrstuvwxyz\r\n";
+
+fn header<'a>(response: &'a str, name: &str) -> &'a str {
+    let line = response.lines().find(|line| line.to_ascii_lowercase().starts_with(&format!("{name}: ")));
+    line.and_then(|line| line.split_once(": ")).map_or("", |(_, value)| value)
+}
+
+fn status(response: &str) -> &str {
+    response.get(9..12).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_camera_publishes_by_whip_until_it_deletes_its_session() {
+    let node = Node::start().await;
+    let bearer = format!("Bearer {}", node.ticket("exam-camera", Role::Observer));
+    let auth = ("authorization", bearer.as_str());
+    let created = node.http("POST", "/v1/whip", &[SDP, auth], &sdp(1, "sendonly")).await;
+    assert_eq!(status(&created), "201", "{created}");
+    assert_eq!(header(&created, "content-type"), "application/sdp");
+    assert!(created.contains("a=recvonly") && created.contains("a=candidate:"), "{created}");
+    let location = header(&created, "location").to_owned();
+    assert!(location.starts_with("/v1/whip/") && header(&created, "etag").starts_with('"'));
+    let again = node.http("POST", "/v1/whip", &[SDP, auth], &sdp(1, "sendonly")).await;
+    assert_eq!(status(&again), "409", "one WHIP a ticket at a time");
+    let watched = node.http("POST", "/v1/whep", &[SDP, auth], &sdp(2, "recvonly")).await;
+    assert_eq!(status(&watched), "201", "one WHEP may share it: {watched}");
+    let other = format!("Bearer {}", node.ticket("other", Role::Observer));
+    let foreign = node.http("DELETE", &location, &[("authorization", &other)], "").await;
+    assert_eq!(status(&foreign), "401");
+    assert_eq!(status(&node.http("DELETE", &location, &[auth], "").await), "200");
+    assert_eq!(status(&node.http("DELETE", &location, &[auth], "").await), "404");
+    let expected = ["join 0 as 1 admitted true", "join 1 as 1 admitted true", "leave 0"];
+    assert_eq!(node.media.commands(), expected);
+    assert_eq!(node.signaling.headcount().participants, 1, "its WHEP is still there");
+    node.media.says(Event::Left(transport(1), LeaveReason::ConsentExpired)).await;
+    node.until("it is gone", |node| node.signaling.headcount().participants == 0).await;
+    let back = node.http("POST", "/v1/whip", &[SDP, auth], &sdp(1, "sendonly")).await;
+    assert_eq!(status(&back), "201", "an encoder comes back with its bearer token");
+}
+
+#[tokio::test]
+async fn candidates_are_accepted_and_ice_restarts_under_their_preconditions() {
+    let node = Node::start().await;
+    let bearer = format!("Bearer {}", node.ticket("camera", Role::Observer));
+    let auth = ("authorization", bearer.as_str());
+    let created = node.http("POST", "/v1/whip", &[SDP, auth], &sdp(1, "sendonly")).await;
+    let (location, etag) = (header(&created, "location").to_owned(), header(&created, "etag").to_owned());
+    let patch = async |headers: &[(&str, &str)], body: &str| {
+        node.http("PATCH", &location, &[headers, &[auth]].concat(), body).await
+    };
+    let candidate = "m=audio 9 RTP/AVP 0\r\na=mid:0\r\na=candidate:1 1 udp 1 192.0.2.9 9 typ host\r\n";
+    assert_eq!(status(&patch(&[FRAGMENT], candidate).await), "428");
+    assert_eq!(status(&patch(&[FRAGMENT, ("if-match", "\"old\"")], candidate).await), "412");
+    assert_eq!(status(&patch(&[SDP, ("if-match", &etag)], candidate).await), "415");
+    assert_eq!(status(&patch(&[FRAGMENT, ("if-match", &etag)], "rubbish").await), "422");
+    assert_eq!(status(&patch(&[FRAGMENT, ("if-match", &etag)], candidate).await), "204");
+    assert_eq!(status(&patch(&[FRAGMENT, ("if-match", "*")], candidate).await), "422", "no credentials");
+    let restarted = patch(&[FRAGMENT, ("if-match", "*")], RESTART).await;
+    assert_eq!(status(&restarted), "200", "{restarted}");
+    assert!(restarted.contains("a=ice-ufrag:") && restarted.contains("a=candidate:"), "{restarted}");
+    assert_ne!(header(&restarted, "etag"), etag);
+    assert_eq!(status(&patch(&[FRAGMENT, ("if-match", &etag)], candidate).await), "412", "the old session");
+    assert_eq!(node.media.commands(), ["join 0 as 1 admitted true", "renegotiate 0 ice true"]);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_request_has_its_own_status_and_code() {
+    let node = Node::start().await;
+    let bearer = format!("Bearer {}", node.ticket("camera", Role::Observer));
+    let auth = ("authorization", bearer.as_str());
+    let waits = signaling_protocol::ticket::Ticket { waits: true, ..node.claims("w", Role::Patient) };
+    let waits = format!("Bearer {}", node.sign(&waits));
+    let offer = sdp(1, "sendonly");
+    let large = "x".repeat(200 * 1024);
+    let cases: [(&[(&str, &str)], &str, &str, &str); 8] = [
+        (&[SDP], &offer, "401", "ticket_invalid"),
+        (&[SDP, ("authorization", "Bearer rubbish")], &offer, "401", "ticket_invalid"),
+        (&[SDP, ("authorization", &waits)], &offer, "403", "forbidden"),
+        (&[("content-type", "text/plain"), auth], &offer, "415", "content_type_unsupported"),
+        (&[SDP, auth, ("accept", "text/html")], &offer, "406", "not_acceptable"),
+        (&[SDP, auth], "no sdp", "422", "offer_invalid"),
+        (&[SDP, auth, ("origin", "https://evil.example")], &offer, "403", "origin_refused"),
+        (&[SDP, auth], &large, "413", ""),
+    ];
+    for (headers, body, expected, code) in cases {
+        let response = node.http("POST", "/v1/whip", headers, body).await;
+        assert_eq!(status(&response), expected, "{response}");
+        assert!(response.contains(code), "{response}");
+    }
+    assert!(node.media.commands().is_empty());
+    assert_eq!(node.signaling.headcount(), signaling::Headcount::default());
+    assert_eq!(status(&node.http("GET", "/v1/whip", &[], "").await), "405");
+    let options = node.http("OPTIONS", "/v1/whip", &[], "").await;
+    assert_eq!((status(&options), header(&options, "accept-post")), ("204", "application/sdp"));
+}
