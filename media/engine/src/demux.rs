@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use media_model::{TransportId, limits::TRANSPORT_ADDRESSES_MAX};
+use media_model::limits::TRANSPORT_ADDRESSES_MAX;
 
 use crate::{DropReason, transport::stun::BindingRequest};
 
@@ -38,12 +38,13 @@ pub fn classify(datagram: &[u8]) -> Result<Protocol, DropReason> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UfragTaken;
 
-/// Which transport a check names and which one an address belongs to.
+/// Which transport a check names and which one an address belongs to. Transports are called by their place in the
+/// engine, so that a packet costs one look-up.
 #[derive(Debug, Default)]
 pub struct Demux {
-    by_ufrag: HashMap<Arc<str>, TransportId>,
-    by_address: HashMap<(SocketAddr, IpAddr), TransportId>,
-    transports: HashMap<TransportId, Entries>,
+    by_ufrag: HashMap<Arc<str>, usize>,
+    by_address: HashMap<(SocketAddr, IpAddr), usize>,
+    transports: HashMap<usize, Entries>,
 }
 
 /// What leads to one transport, so that it can be removed without a search.
@@ -60,7 +61,7 @@ impl Demux {
     /// Changes nothing when one of them is another transport's.
     pub fn set_ufrags<'a>(
         &mut self,
-        transport: TransportId,
+        transport: usize,
         ufrags: impl Iterator<Item = &'a Arc<str>> + Clone,
     ) -> Result<(), UfragTaken> {
         if ufrags.clone().any(|ufrag| self.by_ufrag.get(ufrag).is_some_and(|owner| *owner != transport)) {
@@ -78,25 +79,20 @@ impl Demux {
     }
 
     /// The transport that a check names. Nothing is authenticated yet.
-    pub fn transport_of_check(&self, datagram: &[u8]) -> Result<TransportId, DropReason> {
+    pub fn transport_of_check(&self, datagram: &[u8]) -> Result<usize, DropReason> {
         let ufrag = BindingRequest::parse(datagram)?.local_ufrag().ok_or(DropReason::StunMalformed)?;
         self.by_ufrag.get(ufrag).copied().ok_or(DropReason::StunUnknownUser)
     }
 
     /// The transport whose authenticated check came from this address.
-    pub fn transport_at(&self, remote: SocketAddr, local: IpAddr) -> Option<TransportId> {
+    pub fn transport_at(&self, remote: SocketAddr, local: IpAddr) -> Option<usize> {
         self.by_address.get(&(remote, local)).copied()
     }
 
     /// Notes where an authenticated check of a known transport came from.
     ///
     /// Returns the transport that had the address before, if it was another one: that one is no longer there.
-    pub fn learn(
-        &mut self,
-        remote: SocketAddr,
-        local: IpAddr,
-        transport: TransportId,
-    ) -> Option<TransportId> {
+    pub fn learn(&mut self, remote: SocketAddr, local: IpAddr, transport: usize) -> Option<usize> {
         let address = (remote, local);
         let entries = self.transports.get_mut(&transport)?;
         entries.addresses.retain(|known| *known != address);
@@ -112,7 +108,7 @@ impl Demux {
     }
 
     /// Removes a transport with everything that leads to it.
-    pub fn remove(&mut self, transport: TransportId) {
+    pub fn remove(&mut self, transport: usize) {
         let Some(entries) = self.transports.remove(&transport) else { return };
         for ufrag in entries.ufrags {
             self.by_ufrag.remove(&ufrag);

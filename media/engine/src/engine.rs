@@ -177,9 +177,7 @@ impl Engine {
 
     /// Where the transport is kept whose authenticated checks come from there.
     fn place_at(&self, datagram: &Datagram<'_>) -> Result<usize, DropReason> {
-        let transport = self.demux.transport_at(datagram.remote, datagram.local);
-        let place = transport.and_then(|transport| self.places.get(&transport).copied());
-        place.ok_or(DropReason::AddressUnknown)
+        self.demux.transport_at(datagram.remote, datagram.local).ok_or(DropReason::AddressUnknown)
     }
 
     /// Sees to it that a transport is served in time, after something of it changed.

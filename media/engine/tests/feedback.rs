@@ -238,3 +238,26 @@ fn a_source_that_begins_anew_with_another_ssrc_stays_one_stream_for_subscribers(
     let ticks = seen[1].header.timestamp.wrapping_sub(seen[0].header.timestamp);
     assert!((1..90_000).contains(&ticks), "{ticks}");
 }
+
+#[test]
+fn a_camera_that_moves_to_another_m_line_never_gets_an_index_twice() {
+    let mut world = World::with_participants(2);
+    for n in 0..5_u64 {
+        world.send(0, Source::Camera, 100 + n, n as u32 * 3_000, &vp8(n == 0, n as u16, n as u8, 1));
+    }
+    let mut media = world.clients[0].media();
+    let camera = media.tracks.iter_mut().find(|t| t.source == Source::Camera).unwrap();
+    // The MID of the client's packets names no m= line any more; the announced SSRC does.
+    camera.mid = "cam2".parse().unwrap();
+    world.renegotiate(0, media.clone());
+    let ssrc = world.clients[0].ssrc(Source::Camera);
+    media.tracks.iter_mut().find(|t| t.source == Source::Camera).unwrap().ssrc = Some(ssrc);
+    media.extensions.mid = None;
+    world.renegotiate(0, media);
+    for n in 0..5_u64 {
+        world.send(0, Source::Camera, 102 + 10 + n, n as u32 * 3_000, &vp8(n == 0, n as u16, n as u8, 2));
+    }
+    let seen = world.take_of(1, slot_ssrc(VIDEO_0));
+    let sequences: Vec<u16> = seen.iter().map(|p| p.header.sequence).collect();
+    assert_eq!(sequences, (0..10).map(|n| sequences[0].wrapping_add(n)).collect::<Vec<_>>());
+}

@@ -57,13 +57,13 @@ impl Engine {
         let mut peer = Peer::new(now, whose, connection);
         let ufrags = peer.connection.ice.local_ufrags();
         let named: Vec<_> = ufrags.cloned().collect();
-        if self.demux.set_ufrags(join.transport, named.iter()).is_err() {
+        let place = self.vacant.last().copied().unwrap_or(self.peers.len());
+        if self.demux.set_ufrags(place, named.iter()).is_err() {
             return Err(Refusal::InvalidParameters);
         }
-        let place = self.vacant.pop().unwrap_or_else(|| {
+        if self.vacant.pop().is_none() {
             self.peers.push(None);
-            self.peers.len() - 1
-        });
+        }
         let mut member = Member::new(place, join.transport, join.participant, join.admitted);
         member.negotiate(&join.media.tracks, &join.media.slots);
         peer.negotiate(now, join.media, &mut self.random);
@@ -81,12 +81,12 @@ impl Engine {
 
     fn renegotiate(&mut self, now: Instant, next: Renegotiate) -> Result<(), Refusal> {
         let place = self.place_of(next.transport)?;
-        let Renegotiate { transport, ice, media } = next;
+        let Renegotiate { ice, media, .. } = next;
         if !parameters::are_valid(&media) {
             return Err(Refusal::InvalidParameters);
         }
         if let Some((local, remote)) = &ice {
-            self.restart_ice(place, transport, local, remote)?;
+            self.restart_ice(place, local, remote)?;
         }
         let MediaParams { tracks, slots, .. } = media.clone();
         let Some(peer) = self.peers.get_mut(place).and_then(Option::as_mut) else {
@@ -105,7 +105,6 @@ impl Engine {
     fn restart_ice(
         &mut self,
         place: usize,
-        transport: TransportId,
         local: &crate::api::IceCredentials,
         remote: &crate::api::IceCredentials,
     ) -> Result<(), Refusal> {
@@ -116,10 +115,10 @@ impl Engine {
         let mut ufrags: Vec<_> = peer.connection.ice.local_ufrags().cloned().collect();
         ufrags.push(local.ufrag.clone());
         ufrags.dedup();
-        self.demux.set_ufrags(transport, ufrags.iter()).map_err(|_| Refusal::InvalidParameters)?;
+        self.demux.set_ufrags(place, ufrags.iter()).map_err(|_| Refusal::InvalidParameters)?;
         peer.connection.ice.restart(local, remote);
         let known: Vec<_> = peer.connection.ice.local_ufrags().cloned().collect();
-        self.demux.set_ufrags(transport, known.iter()).map_err(|_| Refusal::InvalidParameters)
+        self.demux.set_ufrags(place, known.iter()).map_err(|_| Refusal::InvalidParameters)
     }
 
     fn admit(&mut self, now: Instant, transport: TransportId) -> Result<(), Refusal> {
@@ -186,7 +185,7 @@ impl Engine {
     ) {
         let Some(mut peer) = self.peers.get_mut(place).and_then(Option::take) else { return };
         peer.connection.close(out);
-        self.demux.remove(peer.id);
+        self.demux.remove(place);
         self.places.remove(&peer.id);
         self.change_consult(now, peer.consult, |consult| consult.remove(place));
         if self.consults.get(&peer.consult).is_some_and(|c| c.members().is_empty()) {

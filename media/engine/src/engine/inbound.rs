@@ -21,8 +21,7 @@ impl Engine {
         out: &mut TransmitBuffer,
     ) -> Result<(), DropReason> {
         let Datagram { remote, local, data } = datagram;
-        let transport = self.demux.transport_of_check(data)?;
-        let place = *self.places.get(&transport).ok_or(DropReason::StunUnknownUser)?;
+        let place = self.demux.transport_of_check(data)?;
         let Some(peer) = self.peers.get_mut(place).and_then(Option::as_mut) else {
             return Err(DropReason::StunUnknownUser);
         };
@@ -41,12 +40,11 @@ impl Engine {
         if ice.local_ufrags().count() != fragments_before {
             // The restart is complete: the earlier fragment names nobody any more.
             let named: Vec<_> = ice.local_ufrags().cloned().collect();
-            let _ours_already = self.demux.set_ufrags(transport, named.iter());
+            let _ours_already = self.demux.set_ufrags(place, named.iter());
         }
         if ice.is_validated(remote)
-            && let Some(displaced) = self.demux.learn(remote, local, transport)
-            && let Some(before) = self.places.get(&displaced).copied()
-            && let Some(peer) = self.peer_mut(before)
+            && let Some(displaced) = self.demux.learn(remote, local, place)
+            && let Some(peer) = self.peer_mut(displaced)
         {
             peer.connection.ice.forget((remote, local));
         }

@@ -20,6 +20,8 @@ pub struct Published {
     pub track: PublishedTrack,
     /// Whether its publisher says that there is nothing to be seen or heard.
     pub muted: bool,
+    /// Tells it from every other track that this transport ever had: its numbering is its own.
+    pub generation: u32,
     /// Where its packets go: what the route table says, and nothing else.
     pub targets: Vec<Target>,
     /// The SSRC of its packets, and of their retransmissions.
@@ -42,25 +44,36 @@ pub struct Publishing {
     pub tracks: Vec<Published>,
     /// The publisher's clock, one for all of its tracks.
     pub clock: PublisherClock,
+    /// How many tracks there ever were.
+    generations: u32,
 }
 
 impl Publishing {
-    /// Takes the complete new list: a track with the same `mid` and source goes on, what is absent ends.
+    /// Takes the complete new list: a track with the same `mid` and source goes on, what is absent ends. A source that is
+    /// muted stays so, also on another m= line.
     pub fn negotiate(&mut self, now: Instant, tracks: &[TrackParams]) {
         let mut before = std::mem::take(&mut self.tracks);
+        let announced = |ssrc: u32| tracks.iter().any(|t| [t.ssrc, t.rtx_ssrc].contains(&Some(ssrc)));
         for params in tracks {
-            let same = |t: &Published| t.params.mid == params.mid && t.params.source == params.source;
-            let kept = before.iter().position(same).map(|at| before.swap_remove(at));
-            let mut track = kept.unwrap_or_else(|| Published {
-                track: PublishedTrack::new(params, now),
-                muted: params.muted,
-                targets: Vec::new(),
-                bound: [None, None],
-                params: params.clone(),
+            let of_source = before.iter().position(|t| t.params.source == params.source);
+            let earlier = of_source.map(|at| before.swap_remove(at));
+            let muted = earlier.as_ref().map_or(params.muted, |t| t.muted);
+            let kept = earlier.filter(|t| t.params.mid == params.mid);
+            let mut track = kept.unwrap_or_else(|| {
+                self.generations = self.generations.wrapping_add(1);
+                Published {
+                    track: PublishedTrack::new(params, now),
+                    muted,
+                    generation: self.generations,
+                    targets: Vec::new(),
+                    bound: [None, None],
+                    params: params.clone(),
+                }
             });
             track.track.update(params);
-            // What the offer announces needs no guessing.
-            track.bound = [params.ssrc.or(track.bound[0]), params.rtx_ssrc.or(track.bound[1])];
+            // What the offer announces needs no guessing, and is nobody else's.
+            let learnt = track.bound.map(|ssrc| ssrc.filter(|ssrc| !announced(*ssrc)));
+            track.bound = [params.ssrc.or(learnt[0]), params.rtx_ssrc.or(learnt[1])];
             track.params = params.clone();
             self.tracks.push(track);
         }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use media_model::{ConsultId, MediaKind};
+use media_model::{ConsultId, MediaKind, SlotIndex};
 
 use super::Engine;
 use crate::{
@@ -51,32 +51,39 @@ impl Engine {
             }
         }
         for place in &members {
-            let own: Vec<&Route> = routes.iter().filter(|r| r.to == *place).collect();
+            let own: Vec<_> =
+                routes.iter().filter(|r| r.to == *place).filter_map(|r| self.shown(r)).collect();
             self.point_slots(now, *place, &own);
         }
     }
 
-    fn point_slots(&mut self, now: Instant, place: usize, routes: &[&Route]) {
+    /// What a route shows, if its source has a track.
+    fn shown(&self, route: &Route) -> Option<(SlotIndex, Shown)> {
+        let publisher = self.peers.get(route.from)?.as_ref()?;
+        let track = publisher.publishing.tracks.iter().find(|t| t.params.source == route.source)?;
+        let Route { from, source, publisher, .. } = *route;
+        Some((route.slot, Shown { from, source, generation: track.generation, publisher }))
+    }
+
+    fn point_slots(&mut self, now: Instant, place: usize, routes: &[(SlotIndex, Shown)]) {
         let Some(peer) = self.peer_mut(place) else { return };
         let mut pointed = Vec::with_capacity(routes.len());
         for (position, slot) in peer.slots.iter_mut().enumerate() {
-            let route = routes.iter().find(|r| (r.slot, r.source.kind()) == slot.key());
-            match route {
-                Some(route) => {
-                    let shown = Shown { from: route.from, source: route.source, publisher: route.publisher };
-                    let wants_picture = slot.point(shown) && route.source.kind() == MediaKind::Video;
-                    pointed.push((**route, position, wants_picture));
+            match routes.iter().find(|(at, shown)| (*at, shown.source.kind()) == slot.key()) {
+                Some((_, shown)) => {
+                    let wants_picture = slot.point(*shown) && shown.source.kind() == MediaKind::Video;
+                    pointed.push((*shown, position, wants_picture));
                 }
                 None => slot.clear(),
             }
         }
-        for (route, position, wants_picture) in pointed {
-            let Some(publisher) = self.peer_mut(route.from) else { continue };
-            let Some(track) = publisher.publishing.track_of(route.source) else { continue };
+        for (shown, position, wants_picture) in pointed {
+            let Some(publisher) = self.peer_mut(shown.from) else { continue };
+            let Some(track) = publisher.publishing.track_of(shown.source) else { continue };
             track.targets.push(Target { place, slot: position });
             if wants_picture {
                 track.request_keyframe(now);
-                self.arm(route.from);
+                self.arm(shown.from);
             }
         }
     }

@@ -1,4 +1,7 @@
 //! A packet as a slot sends it: everything it is made of, and its bytes.
+//!
+//! The MID (RFC 8843 §15) is left out. The answer names every slot's SSRC, which is what receivers go by then
+//! (RFC 8843 §9.2); and a MID on the first packets only would make the bytes of a packet depend on when it is sent.
 
 use media_model::Codec;
 

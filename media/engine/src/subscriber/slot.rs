@@ -18,6 +18,8 @@ pub struct Shown {
     pub from: usize,
     /// Which of its sources.
     pub source: Source,
+    /// Which of the tracks that ever carried it: each has a numbering of its own.
+    pub generation: u32,
     /// Whose it is.
     pub publisher: ParticipantNumber,
 }
