@@ -48,7 +48,9 @@ pub(crate) async fn enter(
     let claim = believe_hello(shared, now, hello)?;
     let reservation = reserve(shared, now, &claim, Way::WebSocket).await?;
     let seat = reservation.seat;
-    let opening = shared.registry().open(Moment::now(), &claim, &reservation, notices)?;
+    let opening = shared.registry().open(Moment::now(), &claim, &reservation, notices);
+    // Taken back while the journal was written.
+    let opening = opening.inspect_err(|code| refused(shared, Moment::now(), Some(&claim), *code))?;
     Ok(match opening {
         Opening::Present(token) => (seat, session::Entry::Welcome(welcome(shared, token))),
         Opening::Waiting => (seat, session::Entry::Waiting),

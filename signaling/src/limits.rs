@@ -36,3 +36,5 @@ pub const EMPTY_CONSULT_KEPT: Duration = Duration::from_secs(3_600);
 pub const CONSULT_PEOPLE_MAX: usize = 256;
 /// Tickets remembered as used or revoked.
 pub const TICKETS_REMEMBERED_MAX: usize = 200_000;
+/// Commands that full mailboxes refused and that are sent again.
+pub const COMMANDS_OWED_MAX: usize = 4_096;

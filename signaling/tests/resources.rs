@@ -82,7 +82,8 @@ async fn what_is_wrong_with_a_request_has_its_own_status_and_code() {
     let waits = format!("Bearer {}", node.sign(&waits));
     let offer = sdp(1, "sendonly");
     let large = "x".repeat(200 * 1024);
-    let cases: [(&[(&str, &str)], &str, &str, &str); 8] = [
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str, &'a str);
+    let cases: [Case<'_>; 8] = [
         (&[SDP], &offer, "401", "ticket_invalid"),
         (&[SDP, ("authorization", "Bearer rubbish")], &offer, "401", "ticket_invalid"),
         (&[SDP, ("authorization", &waits)], &offer, "403", "forbidden"),

@@ -59,8 +59,8 @@ pub(crate) struct Transport {
     pub(crate) way: Way,
     pub(crate) ticket: TicketId,
     pub(crate) agreed: Arc<Negotiated>,
-    /// Whether the engine routes its media. A successor waits until its handshake is done.
-    pub(crate) admitted: bool,
+    /// Whether its handshake is done: then it supersedes older ones of its way.
+    pub(crate) connected: bool,
     pub(crate) reply: Option<oneshot::Sender<Result<(), Refusal>>>,
 }
 

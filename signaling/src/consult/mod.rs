@@ -36,7 +36,7 @@ use self::{member::Member, roster::Consult, tickets::Tickets};
 use crate::{
     counters::Counters,
     journal::{Departure, Entry, Scribe, What},
-    limits::EMPTY_CONSULT_KEPT,
+    limits::{COMMANDS_OWED_MAX, EMPTY_CONSULT_KEPT},
     media::{MediaPlane, Shard},
 };
 
@@ -97,7 +97,6 @@ pub(crate) struct Registry {
 /// A command that has to reach its shard, sooner or later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Owed {
-    Admit(TransportId),
     Mute(TransportId, Source, bool),
     Leave(TransportId),
     EndConsult(ConsultId),
@@ -106,7 +105,6 @@ enum Owed {
 impl Owed {
     fn command(self) -> Command {
         match self {
-            Self::Admit(transport) => Command::Admit(transport),
             Self::Mute(transport, source, muted) => Command::Mute { transport, source, muted },
             Self::Leave(transport) => Command::Leave(transport),
             Self::EndConsult(consult) => Command::EndConsult(consult),
@@ -160,23 +158,27 @@ impl Registry {
         });
     }
 
-    /// Sends a command that must arrive. Behind others that are owed it waits its turn, so that order is kept.
+    /// Sends a command that must arrive. Behind others that the same consult is owed it waits its turn.
     fn command(&mut self, shard: &Arc<dyn Shard>, owed: Owed) {
-        if !self.owed.is_empty() || shard.send(owed.command()).is_err() {
-            Counters::add(&self.counters.shard_overloaded);
-            self.owed.push((Arc::clone(shard), owed));
+        let must_wait = self.owed.iter().any(|(creditor, _)| Arc::ptr_eq(creditor, shard));
+        if !must_wait && shard.send(owed.command()).is_ok() {
+            return;
         }
+        Counters::add(&self.counters.shard_overloaded);
+        if self.owed.len() >= COMMANDS_OWED_MAX {
+            tracing::error!(?owed, "a media shard has taken no commands for so long that one is lost");
+            return;
+        }
+        self.owed.push((Arc::clone(shard), owed));
     }
 
     fn pay(&mut self) {
-        let mut owed = std::mem::take(&mut self.owed).into_iter();
-        while let Some((shard, debt)) = owed.next() {
-            if shard.send(debt.command()).is_err() {
+        for (shard, debt) in std::mem::take(&mut self.owed) {
+            let must_wait = self.owed.iter().any(|(creditor, _)| Arc::ptr_eq(creditor, &shard));
+            if must_wait || shard.send(debt.command()).is_err() {
                 self.owed.push((shard, debt));
-                break;
             }
         }
-        self.owed.extend(owed);
     }
 
     fn member(&mut self, consult: ConsultId, participant: ParticipantNumber) -> Option<&mut Member> {

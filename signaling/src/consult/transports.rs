@@ -1,9 +1,10 @@
 //! Offers become transports; the shards' events find their people.
 //!
-//! When somebody comes back with another certificate (a reloaded page), the new transport joins without being
-//! admitted and takes over when its handshake is done: the old one leaves and the new one is admitted in one go. Until
-//! then the others keep the old picture, and nobody ever sees the same person twice. An offer with the certificate
-//! of the running transport (a WebSocket that broke alone) goes on with that transport and costs nobody anything.
+//! When somebody comes back with another certificate (a reloaded page), the new transport joins beside the old one, which
+//! leaves when the new one's handshake is done. The engine forwards a person's newest connected transport into the one
+//! slot that they have, so the others keep the old picture until there is a new one, and nobody is seen twice or vanishes
+//! in between. An offer with the certificate of the running transport (a WebSocket that broke alone) goes on with that
+//! transport and costs nobody anything.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -77,14 +78,13 @@ impl Registry {
         if !may_negotiate(member, seat, way) {
             return Err(ErrorCode::Internal);
         }
-        let successors = member.transports.iter().filter(|t| t.way == way && !t.admitted);
-        let abandoned: Vec<_> = successors.map(|t| t.id).collect();
-        let admitted = member.transports.iter().all(|t| t.way != way || !t.admitted);
+        let abandoned: Vec<_> =
+            member.transports.iter().filter(|t| t.way == way && !t.connected).map(|t| t.id).collect();
         let join = Join {
             transport: id,
             consult: seat.consult,
             participant: seat.participant,
-            admitted,
+            admitted: true,
             ice_local: agreed.ice_local.clone(),
             ice_remote: agreed.ice_remote.clone(),
             fingerprint: agreed.fingerprint,
@@ -93,7 +93,14 @@ impl Registry {
         let (reply, replied) = oneshot::channel();
         let ticket = ticket.unwrap_or(member.ticket);
         let reply = Some(reply);
-        member.transports.push(Transport { id, way, ticket, agreed: Arc::new(agreed), admitted, reply });
+        member.transports.push(Transport {
+            id,
+            way,
+            ticket,
+            agreed: Arc::new(agreed),
+            connected: false,
+            reply,
+        });
         member.layout_base = member.layout_last;
         self.owners.insert(id, (seat.consult, seat.participant));
         for transport in abandoned {
@@ -230,24 +237,17 @@ impl Registry {
         self.forget_transport(id);
     }
 
-    /// The newest transport is connected: what it supersedes leaves, and it is admitted.
+    /// A transport is connected: what it supersedes leaves.
     fn take_over(&mut self, id: TransportId) {
         let Some(member) = self.owner(id) else { return };
-        let Some(transport) = find(member, id).filter(|transport| !transport.admitted) else { return };
-        transport.admitted = true;
+        let Some(at) = member.transports.iter().position(|transport| transport.id == id) else { return };
+        let Some(transport) = member.transports.get_mut(at) else { return };
+        transport.connected = true;
         let way = transport.way;
-        let superseded: Vec<_> =
-            member.transports.iter().filter(|t| t.way == way && t.id != id).map(|t| t.id).collect();
+        let older = member.transports.iter().take(at).filter(|t| t.way == way);
+        let superseded: Vec<_> = older.map(|t| t.id).collect();
         for transport in superseded {
             self.remove_transport(transport);
-        }
-        self.admit_transport(id);
-    }
-
-    fn admit_transport(&mut self, id: TransportId) {
-        let Some((consult, _)) = self.owners.get(&id).copied() else { return };
-        if let Some(shard) = self.shard(consult) {
-            self.command(&shard, Owed::Admit(id));
         }
     }
 
@@ -299,12 +299,7 @@ impl Registry {
         }
         let Some(member) = self.member(consult, participant) else { return };
         if !was_newest {
-            // What a successor waits for is gone already.
-            let successor = member.transports.iter_mut().find(|t| t.way == way && !t.admitted);
-            let Some(successor) = successor else { return };
-            successor.admitted = true;
-            let id = successor.id;
-            return self.admit_transport(id);
+            return;
         }
         // A client that closed its side is about to offer anew, or to leave; everyone else is told.
         if reason != LeaveReason::ClosedByPeer && member.connection.is_some() {
