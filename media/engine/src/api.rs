@@ -358,7 +358,10 @@ mod tests {
     fn a_full_transmit_buffer_refuses_and_keeps_what_it_has() {
         let to: SocketAddr = ([127, 0, 0, 1], 9).into();
         let mut buffer = TransmitBuffer::new(10, 8);
-        assert!(buffer.push(to, to.ip(), 6, |b| { b.fill(1); 6 }));
+        assert!(buffer.push(to, to.ip(), 6, |b| {
+            b.fill(1);
+            6
+        }));
         assert!(!buffer.push(to, to.ip(), 6, |_| unreachable!()));
         assert!(buffer.push(to, to.ip(), 4, |_| 0));
         assert_eq!(buffer.iter().map(|(_, bytes)| bytes.to_vec()).collect::<Vec<_>>(), [vec![1; 6]]);

@@ -118,3 +118,95 @@ impl Demux {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOCAL: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+    const ONE: usize = 1;
+    const TWO: usize = 2;
+
+    fn at(port: u16) -> SocketAddr {
+        ([192, 0, 2, 1], port).into()
+    }
+
+    fn named(demux: &mut Demux, transport: usize, ufrags: &[&str]) -> Result<(), UfragTaken> {
+        let ufrags: Vec<Arc<str>> = ufrags.iter().map(|ufrag| (*ufrag).into()).collect();
+        demux.set_ufrags(transport, ufrags.iter())
+    }
+
+    /// A Binding request as far as the tables look at it.
+    fn check_for(ufrag: &str) -> Vec<u8> {
+        let username = format!("{ufrag}:peer");
+        let padded = username.len().next_multiple_of(4);
+        let mut message = vec![0, 1, 0, (4 + padded + 24 + 8) as u8, 0x21, 0x12, 0xa4, 0x42];
+        message.extend([0; 12]);
+        message.extend([0, 6, 0, username.len() as u8]);
+        message.extend(username.bytes().chain([0; 3]).take(padded));
+        message.extend([0, 8, 0, 20].into_iter().chain([0; 20]));
+        message.extend([0x80, 0x28, 0, 4, 0, 0, 0, 0]);
+        message
+    }
+
+    #[test]
+    fn protocols_are_told_apart_by_their_first_bytes() {
+        for first in 0..=255 {
+            let expected = match first {
+                0..=3 => Ok(Protocol::Stun),
+                20..=63 => Ok(Protocol::Dtls),
+                128..=191 => Ok(Protocol::Rtp),
+                _ => Err(DropReason::UnknownProtocol),
+            };
+            assert_eq!(classify(&[first, 96]), expected, "{first}");
+        }
+        assert_eq!(classify(&[0x80, 200]), Ok(Protocol::Rtcp));
+        assert_eq!(classify(&[0x80, 0x80 | 96]), Ok(Protocol::Rtp));
+        assert_eq!((classify(&[]), classify(&[0x80])), (Err(DropReason::UnknownProtocol), classify(&[])));
+    }
+
+    #[test]
+    fn a_check_finds_its_transport_by_any_of_its_fragments_and_nobody_elses() {
+        let mut demux = Demux::default();
+        assert_eq!(named(&mut demux, ONE, &["abcd"]), Ok(()));
+        assert_eq!(named(&mut demux, TWO, &["efgh", "abcd"]), Err(UfragTaken));
+        assert_eq!(demux.transport_of_check(&check_for("efgh")), Err(DropReason::StunUnknownUser));
+        assert_eq!(named(&mut demux, ONE, &["ijkl", "abcd"]), Ok(()));
+        assert_eq!(demux.transport_of_check(&check_for("abcd")), Ok(ONE));
+        assert_eq!(named(&mut demux, ONE, &["ijkl"]), Ok(()));
+        assert_eq!(demux.transport_of_check(&check_for("abcd")), Err(DropReason::StunUnknownUser));
+        assert_eq!(demux.transport_of_check(&[0; 20]), Err(DropReason::StunMalformed));
+    }
+
+    #[test]
+    fn an_address_belongs_to_the_transport_that_proved_it_last() {
+        let mut demux = Demux::default();
+        assert!(named(&mut demux, ONE, &["abcd"]).is_ok() && named(&mut demux, TWO, &["efgh"]).is_ok());
+        assert_eq!(demux.learn(at(1), LOCAL, ONE), None);
+        assert_eq!(demux.learn(at(1), LOCAL, TWO), Some(ONE));
+        assert_eq!(demux.learn(at(1), LOCAL, TWO), None);
+        demux.remove(ONE);
+        assert_eq!(demux.transport_at(at(1), LOCAL), Some(TWO));
+        assert_eq!(demux.transport_at(at(1), IpAddr::from([127, 0, 0, 2])), None);
+    }
+
+    #[test]
+    fn a_transport_keeps_a_bounded_number_of_addresses() {
+        let mut demux = Demux::default();
+        assert!(named(&mut demux, ONE, &["abcd"]).is_ok());
+        for port in 1..=TRANSPORT_ADDRESSES_MAX as u16 + 1 {
+            assert_eq!(demux.learn(at(port), LOCAL, ONE), None);
+        }
+        assert_eq!((demux.transport_at(at(1), LOCAL), demux.transport_at(at(2), LOCAL)), (None, Some(ONE)));
+    }
+
+    #[test]
+    fn nothing_of_a_removed_transport_stays() {
+        let mut demux = Demux::default();
+        assert!(named(&mut demux, ONE, &["abcd", "efgh"]).is_ok());
+        assert_eq!(demux.learn(at(1), LOCAL, ONE), None);
+        demux.remove(ONE);
+        assert_eq!(demux.learn(at(2), LOCAL, ONE), None, "an unknown transport learns nothing");
+        assert!(demux.by_ufrag.is_empty() && demux.by_address.is_empty() && demux.transports.is_empty());
+    }
+}

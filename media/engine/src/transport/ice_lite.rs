@@ -182,3 +182,6 @@ impl IceLite {
         self.checked_at + CONSENT_EXPIRY
     }
 }
+
+#[cfg(test)]
+mod tests;

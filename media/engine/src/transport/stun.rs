@@ -278,3 +278,6 @@ impl<'a> Response<'a> {
         Some(self.used)
     }
 }
+
+#[cfg(test)]
+mod tests;
