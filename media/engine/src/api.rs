@@ -259,6 +259,8 @@ pub enum LeaveReason {
     DtlsFailed,
     /// The client closed its DTLS association.
     ClosedByPeer,
+    /// The shard failed and started again without anybody; the shell says so in the engine's place.
+    ShardFailed,
 }
 
 /// A datagram as it came in.
