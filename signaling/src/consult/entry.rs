@@ -75,9 +75,6 @@ impl Registry {
             return Err(ErrorCode::ConsultFull);
         }
         if let Some(resumes) = claim.resumes {
-            if resumes.participant != member.number {
-                return Err(ErrorCode::TicketInvalid);
-            }
             if resumes.generation != member.generation {
                 return Err(ErrorCode::TicketInUse);
             }

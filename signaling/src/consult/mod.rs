@@ -14,6 +14,8 @@ mod claim;
 mod entry;
 mod member;
 mod roster;
+#[cfg(test)]
+mod tests;
 mod tickets;
 mod transports;
 

@@ -46,7 +46,8 @@ impl Consult {
 
     /// The person's member, made on first sight: one person is one number for the consult's life on this node.
     ///
-    /// A resume token that outlived a restart of the node asks for the number that its person had.
+    /// A resume token that outlived a restart of the node asks for the number that its person had, and gets it unless
+    /// somebody else was faster.
     pub(crate) fn member_of(&mut self, claim: &Claim) -> Result<&mut Member, ErrorCode> {
         let number = match self.numbers.get(&claim.person) {
             Some(number) => *number,
@@ -76,8 +77,7 @@ impl Consult {
         let kept = claim.resumes.map(|resumes| resumes.participant);
         let number = match kept {
             Some(number) if !self.members.contains_key(&number) => number,
-            Some(_) => return Err(ErrorCode::TicketInvalid),
-            None => ParticipantNumber::new(self.next_number).ok_or(ErrorCode::ConsultFull)?,
+            _ => ParticipantNumber::new(self.next_number).ok_or(ErrorCode::ConsultFull)?,
         };
         self.next_number = self.next_number.max(number.csrc().saturating_add(1));
         self.numbers.insert(claim.person.clone(), number);

@@ -1,0 +1,185 @@
+//! What only time brings about, in time that is made up.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use media_model::{Pii, Role};
+use signaling_protocol::{error::ErrorCode, ticket::TicketId};
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::{
+    journal::{BoxFuture, Journal, JournalUnavailable, Way},
+    limits::{OUTBOX_NOTICES_MAX, RESUME_GRACE},
+    media::Overloaded,
+    session::Notice,
+};
+
+const CONSULT: ConsultId = ConsultId::from_bytes([1; 16]);
+
+#[derive(Default)]
+struct Shelf {
+    is_full: AtomicBool,
+    commands: Mutex<Vec<String>>,
+}
+
+impl Shelf {
+    fn commands(&self) -> Vec<String> {
+        self.commands.lock().expect("not poisoned").clone()
+    }
+}
+
+struct OneShard(Arc<Shelf>);
+
+impl MediaPlane for OneShard {
+    fn place(&self, _: ConsultId) -> Result<Arc<dyn Shard>, Overloaded> {
+        Ok(Arc::new(Self(Arc::clone(&self.0))))
+    }
+
+    fn release(&self, _: ConsultId) {
+        self.0.commands.lock().expect("not poisoned").push("release".into());
+    }
+
+    fn fingerprint(&self) -> [u8; 32] {
+        [0; 32]
+    }
+}
+
+impl Shard for OneShard {
+    fn candidates(&self) -> Vec<SocketAddr> {
+        Vec::new()
+    }
+
+    fn send(&self, command: Command) -> Result<(), Overloaded> {
+        if self.0.is_full.load(SeqCst) {
+            return Err(Overloaded);
+        }
+        self.0.commands.lock().expect("not poisoned").push(format!("{command:?}"));
+        Ok(())
+    }
+}
+
+struct Forgetful;
+
+impl Journal for Forgetful {
+    fn record(&self, _: Entry) -> BoxFuture<'_, Result<(), JournalUnavailable>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+fn registry() -> (Registry, Arc<Shelf>) {
+    let (shelf, counters) = (Arc::new(Shelf::default()), Arc::new(Counters::default()));
+    let scribe = Scribe::start(Arc::new(Forgetful), Arc::clone(&counters));
+    (Registry::new(Arc::new(OneShard(Arc::clone(&shelf))), scribe, counters), shelf)
+}
+
+fn claim(person: u8) -> Claim {
+    Claim {
+        consult: CONSULT,
+        person: Pii::new(format!("person {person}")),
+        role: Role::Patient,
+        display_name: Pii::new("Name".into()),
+        ticket: TicketId::from_bytes([person; 16]),
+        waits: false,
+        expires_unix_s: u64::MAX,
+        resumes: None,
+    }
+}
+
+fn enter(
+    registry: &mut Registry,
+    now: Moment,
+    claim: &Claim,
+) -> Result<(Seat, mpsc::Receiver<Notice>), ErrorCode> {
+    let reservation = registry.reserve(now, claim, Way::WebSocket)?;
+    let (notices, received) = mpsc::channel(OUTBOX_NOTICES_MAX);
+    registry.open(now, claim, &reservation, notices)?;
+    Ok((reservation.seat, received))
+}
+
+fn later(now: Moment, by: Duration) -> Moment {
+    Moment { steady: now.steady + by, wall: now.wall + by }
+}
+
+#[tokio::test]
+async fn whoever_does_not_come_back_in_time_is_gone_and_keeps_the_number() {
+    let (mut registry, _) = registry();
+    let now = Moment::now();
+    let (seat, _notices) = enter(&mut registry, now, &claim(1)).expect("lets in");
+    registry.depart(now, seat, false);
+    registry.sweep(later(now, RESUME_GRACE - Duration::from_millis(1)));
+    assert_eq!(registry.headcount().participants, 1);
+    registry.sweep(later(now, RESUME_GRACE));
+    assert_eq!(registry.headcount(), Headcount::default());
+    enter(&mut registry, now, &claim(2)).expect("lets in");
+    let again = Claim { ticket: TicketId::from_bytes([9; 16]), ..claim(1) };
+    let (back, _notices) = enter(&mut registry, now, &again).expect("lets in");
+    assert_eq!(back.participant, seat.participant);
+}
+
+#[tokio::test]
+async fn whoever_does_not_read_is_cut_off_and_the_others_are_not() {
+    let (mut registry, _) = registry();
+    let now = Moment::now();
+    let (_, mut deaf) = enter(&mut registry, now, &claim(1)).expect("lets in");
+    let (seat, mut reads) = enter(&mut registry, now, &claim(2)).expect("lets in");
+    for _ in 0..2 * OUTBOX_NOTICES_MAX {
+        registry.chat(now, seat, &Pii::new("hello".into()));
+        assert!(reads.try_recv().is_ok());
+    }
+    let held = std::iter::from_fn(|| deaf.try_recv().ok()).count();
+    assert_eq!(held, OUTBOX_NOTICES_MAX);
+    assert!(deaf.is_closed(), "its session finds the queue at its end");
+}
+
+#[tokio::test]
+async fn an_empty_consult_is_forgotten_after_a_while_and_its_shard_released() {
+    let (mut registry, shelf) = registry();
+    let now = Moment::now();
+    let (seat, _notices) = enter(&mut registry, now, &claim(1)).expect("lets in");
+    registry.sweep(later(now, EMPTY_CONSULT_KEPT));
+    assert_eq!(registry.consults.len(), 1, "somebody is in it");
+    registry.depart(now, seat, true);
+    registry.sweep(later(now, 2 * EMPTY_CONSULT_KEPT));
+    assert_eq!(registry.consults.len(), 0);
+    assert_eq!(shelf.commands(), ["release"]);
+}
+
+#[tokio::test]
+async fn what_a_full_shard_refuses_reaches_it_later_and_in_order() {
+    let (mut registry, shelf) = registry();
+    let shard: Arc<dyn Shard> = Arc::new(OneShard(Arc::clone(&shelf)));
+    shelf.is_full.store(true, SeqCst);
+    registry.command(&shard, Owed::Mute(TransportId(1), Source::Camera, true));
+    shelf.is_full.store(false, SeqCst);
+    registry.command(&shard, Owed::Leave(TransportId(1)));
+    assert!(shelf.commands().is_empty(), "the second waits behind the first");
+    registry.sweep(Moment::now());
+    let commands = shelf.commands();
+    assert!(commands[0].starts_with("Mute") && commands[1].starts_with("Leave"), "{commands:?}");
+}
+
+#[tokio::test]
+async fn a_resume_token_outlives_a_restart_of_the_node() {
+    let (mut registry, _) = registry();
+    let now = Moment::now();
+    let participant = ParticipantNumber::new(3).expect("not zero");
+    let resumes = Some(claim::Resumes { participant, generation: 7 });
+    let (seat, _notices) = enter(&mut registry, now, &Claim { resumes, ..claim(1) }).expect("lets in");
+    assert_eq!(seat.participant, participant);
+    let (other, _others) = enter(&mut registry, now, &claim(2)).expect("lets in");
+    assert_eq!(other.participant.csrc(), 4);
+    let (slower, _slower) = enter(&mut registry, now, &Claim { resumes, ..claim(5) }).expect("lets in");
+    assert_eq!(slower.participant.csrc(), 5, "a number has one owner");
+    assert_eq!(
+        enter(&mut registry, now, &Claim { resumes, ..claim(1) }).err(),
+        Some(ErrorCode::TicketInUse),
+        "each token once"
+    );
+}
