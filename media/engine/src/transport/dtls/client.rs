@@ -2,21 +2,32 @@
 
 use std::{
     collections::VecDeque,
-    sync::Arc,
+    sync::{Arc, LazyLock},
     time::{Duration, Instant},
 };
 
-use dimpl::{Config, DtlsCertificate, Output, SrtpProfile};
+use dimpl::{Config, ConfigBuilder, DtlsCertificate, Output, SrtpProfile};
 
 use super::{Connected, DtlsError, DtlsEvent, Identity, identity::fingerprint};
 use crate::transport::srtp::{KeyingMaterial, Profile};
 
 /// As browsers have it: libwebrtc and NSS both begin with 50 ms.
 const RESEND_AFTER_FIRST: Duration = Duration::from_millis(50);
+/// Longest datagram that is sent.
+const DATAGRAM_BYTES_MAX: usize = 1200;
 /// Repetitions of a flight.
 const RESENDS_MAX: usize = 12;
 /// Room for the largest output: a record, a certificate or keys.
 const OUTPUT_BYTES_MAX: usize = 4096;
+
+/// Shared, because `dimpl` tries out its whole crypto provider for each configuration that is built.
+static CONFIG: LazyLock<Arc<Config>> = LazyLock::new(|| config(Config::builder()));
+
+fn config(builder: ConfigBuilder) -> Arc<Config> {
+    let builder =
+        builder.mtu(DATAGRAM_BYTES_MAX).flight_start_rto(RESEND_AFTER_FIRST).flight_retries(RESENDS_MAX);
+    Arc::new(builder.build().expect("a valid configuration"))
+}
 
 /// A DTLS association in the client's role, with the methods of [`super::Dtls`].
 pub struct DtlsClient {
@@ -33,25 +44,23 @@ impl DtlsClient {
     /// # Panics
     /// When the stack refuses its own configuration.
     pub fn new(identity: &Arc<Identity>, now: Instant) -> Self {
-        Self::with_mtu(identity, now, 1200)
+        Self::with(identity, now, Arc::clone(&CONFIG))
     }
 
-    /// The same with flights cut to datagrams of `mtu` bytes: a small one spreads the ClientHello over several.
+    /// The same with a hello and retransmissions that repeat with the seed: **for tests only**, its randoms are known.
     ///
     /// # Panics
     /// When the stack refuses its own configuration.
-    pub fn with_mtu(identity: &Arc<Identity>, now: Instant, mtu: usize) -> Self {
-        let config = Config::builder()
-            .mtu(mtu)
-            .flight_start_rto(RESEND_AFTER_FIRST)
-            .flight_retries(RESENDS_MAX)
-            .build()
-            .expect("a valid configuration");
+    pub fn seeded(identity: &Arc<Identity>, now: Instant, seed: u64) -> Self {
+        Self::with(identity, now, config(Config::builder().dangerously_set_rng_seed(seed)))
+    }
+
+    fn with(identity: &Arc<Identity>, now: Instant, config: Arc<Config>) -> Self {
         let certificate = DtlsCertificate {
             certificate: identity.certificate_der().to_vec(),
             private_key: identity.private_key_der().to_vec(),
         };
-        let mut dtls = dimpl::Dtls::new_12(Arc::new(config), certificate, now);
+        let mut dtls = dimpl::Dtls::new_12(config, certificate, now);
         dtls.set_active(true);
         let mut client = Self {
             dtls,

@@ -29,7 +29,9 @@ const RESEND_AFTER_FIRST: Duration = Duration::from_millis(200);
 const RESEND_AFTER_MAX: Duration = Duration::from_millis(400);
 /// Repetitions by our timer of one flight; it covers 30 s.
 const RESENDS_MAX: u32 = 75;
-/// A client that repeats itself is answered no more often than this: its flights come in several datagrams.
+/// A client that repeats itself is answered no more often than this: its flights come in several datagrams. After
+/// the handshake it doubles with each answer, up to [`RESEND_AFTER_MAX`]: two ends that answer each other's last
+/// flight must fall silent.
 const ANSWER_SPACING: Duration = Duration::from_millis(20);
 /// Longest encrypted Finished record that is kept for when its keys exist. It has 61 bytes with AES-GCM.
 const FINISHED_RECORD_BYTES_MAX: usize = 128;
@@ -57,6 +59,7 @@ pub struct Dtls {
     flight: Vec<Vec<u8>>,
     resend: Option<Resend>,
     last_sent: Instant,
+    answer_spacing: Duration,
     /// Next record number of epoch 0, of what we send and of what we hand to `rtc-dtls`.
     number_out: u64,
     number_in: u64,
@@ -93,6 +96,7 @@ impl Dtls {
             flight: Vec::new(),
             resend: None,
             last_sent: now,
+            answer_spacing: ANSWER_SPACING,
             number_out: 0,
             number_in: 0,
             transmits: VecDeque::new(),
@@ -128,10 +132,14 @@ impl Dtls {
     /// Repeats our flight when it is due.
     ///
     /// # Errors
-    /// None today; the border leaves room for them.
+    /// The association is over, as with [`Self::handle_datagram`].
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), DtlsError> {
         self.now = now;
         let Some(resend) = self.resend.filter(|resend| resend.at <= now) else { return Ok(()) };
+        if self.state == State::Connected {
+            self.resend = None;
+            return self.repeat_finished();
+        }
         self.send_flight();
         let after = (resend.after * 2).min(RESEND_AFTER_MAX);
         let count = resend.count + 1;
@@ -219,7 +227,7 @@ impl Dtls {
             State::AwaitFinished => 1,
             _ => return,
         };
-        if sequence == answered && self.now >= self.last_sent + ANSWER_SPACING {
+        if sequence == answered && self.now >= self.last_sent + self.answer_spacing {
             self.send_flight();
         }
     }
@@ -283,10 +291,11 @@ impl Dtls {
     /// Any handshake record makes `rtc-dtls` repeat its Finished under a new number, seven times at most. It gets an
     /// empty one of ours: what it is given after the handshake, it keeps.
     fn repeat_finished(&mut self) -> Result<(), DtlsError> {
-        if self.now < self.last_sent + ANSWER_SPACING {
+        if self.now < self.last_sent + self.answer_spacing {
             return Ok(());
         }
         self.last_sent = self.now;
+        self.answer_spacing = (self.answer_spacing * 2).min(RESEND_AFTER_MAX);
         let number = self.next_number_in();
         let nothing =
             handshake_record(HandshakeType::ClientHello as u8, 0, number, &[]).ok_or(DtlsError::Refused)?;
@@ -341,12 +350,9 @@ impl Dtls {
         if is_flight {
             sent.truncate(FLIGHT_DATAGRAMS_MAX);
             self.flight = sent;
-            // RFC 6347 §4.2.4: HelloVerifyRequest is repeated only when the client repeats its ClientHello.
-            self.resend = (self.state == State::AwaitFinished).then(|| Resend {
-                at: self.now + RESEND_AFTER_FIRST,
-                after: RESEND_AFTER_FIRST,
-                count: 0,
-            });
+            // RFC 6347 §4.2.4 spares HelloVerifyRequest the timer for the sake of servers without state. We have some.
+            self.resend =
+                Some(Resend { at: self.now + RESEND_AFTER_FIRST, after: RESEND_AFTER_FIRST, count: 0 });
         }
     }
 
@@ -373,6 +379,9 @@ impl Dtls {
         self.events.push_back(DtlsEvent::Connected(Connected { profile, fingerprint, keys }));
         self.state = State::Connected;
         self.forget_handshake();
+        // RFC 6347 §4.2.4 has the last flight repeated only for a client that repeats its own; one that lost a lot has
+        // backed off by seconds. A single repetition unasked cuts the p99 at 20 % loss from 1.7 s to 1.0 s.
+        self.resend = Some(Resend { at: self.now + RESEND_AFTER_FIRST, after: RESEND_AFTER_FIRST, count: 0 });
         Ok(())
     }
 }
