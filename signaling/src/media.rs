@@ -3,6 +3,8 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use media_engine::api::Command;
+pub use media_io::Overloaded;
+use media_io::{MediaNode, ShardHandle};
 use media_model::ConsultId;
 
 /// The media node, as signaling sees it.
@@ -23,7 +25,26 @@ pub trait Shard: Send + Sync {
     fn send(&self, command: Command) -> Result<(), Overloaded>;
 }
 
-/// The shard's mailbox is full, or the shard is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the media shard takes no more commands")]
-pub struct Overloaded;
+impl MediaPlane for MediaNode {
+    fn place(&self, consult: ConsultId) -> Result<Arc<dyn Shard>, Overloaded> {
+        Ok(Arc::new(self.place(consult)?))
+    }
+
+    fn release(&self, consult: ConsultId) {
+        self.release(consult);
+    }
+
+    fn fingerprint(&self) -> [u8; 32] {
+        self.fingerprint()
+    }
+}
+
+impl Shard for ShardHandle {
+    fn candidates(&self) -> Vec<SocketAddr> {
+        self.candidates()
+    }
+
+    fn send(&self, command: Command) -> Result<(), Overloaded> {
+        self.send(command)
+    }
+}
