@@ -1,2 +1,44 @@
-//! placeholder
-fn main() {}
+//! `consilium`: one binary, one node. Reads its configuration, builds the parts, runs them, drains them.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `cli/` | one file a command |
+//! | `config.rs` | the configuration file, and what the command line says instead |
+//! | `keys.rs` | the node's keys: certificate, ticket keys |
+//! | `wiring.rs` | what connects crates that do not know each other |
+//! | `telemetry.rs` | logs and metrics |
+//! | `web.rs` | the HTTP surface put together; the widget's files |
+//! | `dev.rs` | dev mode: API key, demo consult, join links |
+//! | `shutdown.rs` | signals |
+
+mod cli;
+mod config;
+mod dev;
+mod keys;
+mod shutdown;
+mod telemetry;
+mod web;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    telemetry::start_logging();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("consilium: cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(cli.run()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("consilium: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

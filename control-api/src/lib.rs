@@ -1,1 +1,21 @@
-//! placeholder
+//! The control API: what a clinic's back end talks to. It creates consults, mints tickets and keeps the audit log.
+//!
+//! ```text
+//! routes/   HTTP: one file a noun; parses into types, answers with problem+json (RFC 9457)
+//! app/      the rules: what an act means, and that its audit entry commits with it
+//! store/    the only SQL of the product
+//! ```
+//!
+//! It never imports `signaling`; what a running consult has to learn (an ended consult, a revoked ticket) goes out
+//! through [`RunningConsults`], which the binary wires up.
+
+mod app;
+mod auth;
+pub mod limits;
+mod problem;
+mod routes;
+mod store;
+
+pub use app::{ControlApi, KeyError, NewTicket, Refused, RunningConsults, audit};
+pub use auth::ApiKey;
+pub use store::{Store, StoreError};

@@ -1,0 +1,59 @@
+# What a person types. Each target installs what it needs and says what it does.
+#   make run    the server with its demo portal, http://127.0.0.1:8080
+#   make test   everything: format, lints, unit, integration, widget, real browsers
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+ROOT := $(CURDIR)
+TARGET_DIR := $(shell $(CARGO) metadata --no-deps --format-version 1 2>/dev/null | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+WIDGET_SOURCES := $(shell find widget -type f -not -path '*/node_modules/*' -not -path 'widget/dist/*' 2>/dev/null)
+
+.PHONY: help run test check unit widget widget-test browser-test build-dependencies test-dependencies clean
+
+help:
+	@sed -n '2,3s/^# *//p' Makefile
+
+# ---- run -------------------------------------------------------------------------------------------------------
+
+run: build-dependencies widget/dist/.built
+	$(CARGO) build --release --locked --bin consilium
+	exec $(TARGET_DIR)/release/consilium serve --dev
+
+widget: widget/dist/.built
+
+widget/dist/.built: $(WIDGET_SOURCES) | build-dependencies
+	cd widget && npm ci --no-audit --no-fund && npm run build
+	touch $@
+
+# ---- test ------------------------------------------------------------------------------------------------------
+
+test: test-dependencies widget/dist/.built check unit widget-test browser-test
+
+check:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+unit: widget/dist/.built
+	$(CARGO) test --workspace --locked
+
+widget-test: widget/dist/.built
+	cd widget && npm test
+
+browser-test: widget/dist/.built
+	$(CARGO) build --locked --bin consilium
+	cd tests/browser && npm ci --no-audit --no-fund && CONSILIUM_BIN=$(TARGET_DIR)/debug/consilium npm test
+
+# ---- what it needs ---------------------------------------------------------------------------------------------
+
+build-dependencies:
+	deploy/dependencies build
+
+test-dependencies: build-dependencies
+	deploy/dependencies test
+
+clean:
+	$(CARGO) clean
+	rm -rf widget/dist widget/node_modules tests/browser/node_modules tests/browser/.artifacts

@@ -1,0 +1,55 @@
+//! Creating and ending consults.
+
+use media_model::ConsultId;
+
+use super::{
+    ControlApi,
+    audit::{Action, Actor, Entry},
+    now_ms, random_bytes, record,
+};
+use crate::{
+    problem::Problem,
+    store::{self, Consult},
+};
+
+/// What a back end may choose about a consult.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct NewConsult {
+    /// Whether patients and guests wait until staff lets them in.
+    pub waiting_room: bool,
+}
+
+impl ControlApi {
+    pub(crate) async fn create_consult(&self, actor: Actor, new: NewConsult) -> Result<Consult, Problem> {
+        let now_ms = now_ms();
+        let consult = Consult {
+            id: ConsultId::from_bytes(random_bytes()),
+            waiting_room: new.waiting_room,
+            created_at_ms: now_ms,
+            ended_at_ms: None,
+        };
+        let mut act = self.store.begin().await?;
+        store::consults::insert(&mut act, &consult).await?;
+        let entry = Entry { actor, consult: Some(consult.id), ..Entry::of(Action::ConsultCreated) };
+        record(&mut act, &entry).await?;
+        store::commit(act).await?;
+        Ok(consult)
+    }
+
+    /// Ends a consult for good and sends everyone home. Ending it again changes nothing.
+    pub(crate) async fn end_consult(&self, actor: Actor, id: ConsultId) -> Result<Consult, Problem> {
+        let now_ms = now_ms();
+        let mut act = self.store.begin().await?;
+        let mut consult = store::consults::find(&mut act, id).await?.ok_or(Problem::NotFound)?;
+        if consult.ended_at_ms.is_none() {
+            consult.ended_at_ms = Some(now_ms);
+            store::consults::set_ended(&mut act, id, now_ms).await?;
+            store::tickets::revoke_all(&mut act, id, now_ms).await?;
+            let entry = Entry { actor, consult: Some(id), ..Entry::of(Action::ConsultEnded) };
+            record(&mut act, &entry).await?;
+            store::commit(act).await?;
+        }
+        self.running.end(id);
+        Ok(consult)
+    }
+}

@@ -1,0 +1,96 @@
+//! Minting and revoking tickets.
+
+use std::time::Duration;
+
+use media_model::{ConsultId, Pii, Role};
+use signaling_protocol::ticket::{self, TicketId};
+
+use super::{
+    ControlApi,
+    audit::{Action, Actor, Entry},
+    now, now_ms, random_bytes, record,
+};
+use crate::{
+    problem::Problem,
+    store::{self, Ticket},
+};
+
+/// For whom a ticket is asked, already checked against the limits.
+#[derive(Debug, Clone)]
+pub struct NewTicket {
+    /// Into which consult.
+    pub consult: ConsultId,
+    /// As what.
+    pub role: Role,
+    /// Who, by the EHR's opaque identifier.
+    pub person_id: Pii<String>,
+    /// What the others see.
+    pub display_name: Pii<String>,
+    /// How long the ticket opens the door.
+    pub lifetime: Duration,
+}
+
+/// A ticket that was given out.
+#[derive(Debug)]
+pub(crate) struct Minted {
+    pub id: TicketId,
+    pub token: Pii<String>,
+    pub expires_at_ms: i64,
+}
+
+impl ControlApi {
+    pub(crate) async fn mint_ticket(&self, actor: Actor, request: NewTicket) -> Result<Minted, Problem> {
+        let (now_ms, issued_at_s) = (now_ms(), now().as_secs());
+        let expires_at_s = issued_at_s + request.lifetime.as_secs();
+        let mut act = self.store.begin().await?;
+        let consult = store::consults::find(&mut act, request.consult).await?.ok_or(Problem::NotFound)?;
+        if consult.ended_at_ms.is_some() {
+            return Err(Problem::ConsultEnded);
+        }
+        let ticket = Ticket {
+            id: TicketId::from_bytes(random_bytes()),
+            consult: request.consult,
+            person_id: request.person_id.clone(),
+            role: request.role,
+            issued_at_ms: now_ms,
+            expires_at_ms: i64::try_from(expires_at_s * 1000).unwrap_or(i64::MAX),
+        };
+        store::tickets::insert(&mut act, &ticket).await?;
+        let entry = Entry {
+            actor,
+            consult: Some(request.consult),
+            person_id: Some(request.person_id.clone()),
+            role: Some(request.role),
+            ..Entry::of(Action::TicketMinted)
+        };
+        record(&mut act, &entry).await?;
+        store::commit(act).await?;
+        let token = self.signer.sign(&ticket::Ticket {
+            id: ticket.id,
+            consult: request.consult,
+            person: request.person_id,
+            role: request.role,
+            display_name: request.display_name,
+            node: None,
+            waits: consult.waiting_room && !request.role.admits_others(),
+            issued_at_unix_s: issued_at_s,
+            not_before_unix_s: None,
+            expires_at_unix_s: expires_at_s,
+        });
+        Ok(Minted { id: ticket.id, token: Pii::new(token), expires_at_ms: ticket.expires_at_ms })
+    }
+
+    /// Takes a ticket back: it opens no door any more, and whoever came in with it leaves.
+    pub(crate) async fn revoke_ticket(&self, actor: Actor, consult: ConsultId, id: TicketId) -> Result<(), Problem> {
+        let now_ms = now_ms();
+        let mut act = self.store.begin().await?;
+        if !store::tickets::set_revoked(&mut act, consult, id, now_ms).await? {
+            return Err(Problem::NotFound);
+        }
+        let entry = Entry { actor, consult: Some(consult), ..Entry::of(Action::TicketRevoked) };
+        record(&mut act, &entry).await?;
+        store::commit(act).await?;
+        self.running.revoke_ticket(consult, id);
+        Ok(())
+    }
+}

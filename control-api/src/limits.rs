@@ -1,0 +1,12 @@
+//! Bounds of the control API.
+
+use std::time::Duration;
+
+/// Largest request body.
+pub const BODY_BYTES_MAX: usize = 16 * 1024;
+/// How long a ticket opens the door when the caller does not say.
+pub const TICKET_LIFETIME_DEFAULT: Duration = Duration::from_secs(5 * 60);
+/// How long a ticket may be valid at most.
+pub const TICKET_LIFETIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a request waits for the database.
+pub const STORE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,0 +1,84 @@
+//! Errors as `application/problem+json` (RFC 9457), with a stable `code` for programs.
+
+use axum::{
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use crate::StoreError;
+
+/// Why a request was refused. `docs/control-api.md` has a row for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Problem {
+    /// No valid API key.
+    Unauthorized,
+    /// The body is not the JSON that the endpoint takes.
+    BodyMalformed,
+    /// The body is longer than allowed.
+    BodyTooLarge,
+    /// A field's value is out of bounds; its name.
+    FieldInvalid(&'static str),
+    /// No such consult or ticket.
+    NotFound,
+    /// The consult has ended.
+    ConsultEnded,
+    /// The database did not answer; nothing was done.
+    StoreUnavailable,
+}
+
+#[derive(Serialize)]
+struct Body {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'static str>,
+}
+
+impl Problem {
+    const fn parts(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "A valid API key is needed"),
+            Self::BodyMalformed => {
+                (StatusCode::BAD_REQUEST, "body_malformed", "The body is not the expected JSON object")
+            }
+            Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large"),
+            Self::FieldInvalid(_) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "field_invalid", "A field is out of bounds")
+            }
+            Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "There is no such thing"),
+            Self::ConsultEnded => (StatusCode::CONFLICT, "consult_ended", "The consult has ended"),
+            Self::StoreUnavailable => {
+                (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", "The database did not answer; try again")
+            }
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "the store failed");
+        Self::StoreUnavailable
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, code, title) = self.parts();
+        let field = match self {
+            Self::FieldInvalid(field) => Some(field),
+            _ => None,
+        };
+        let body = Body { r#type: "about:blank", title, status: status.as_u16(), code, field };
+        let json = serde_json::to_string(&body).unwrap_or_default();
+        let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], json).into_response();
+        if self == Self::Unauthorized {
+            // RFC 6750 §3
+            let challenge = header::HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}

@@ -1,0 +1,65 @@
+//! HTTP: one file a noun. Parses requests into types, leaves the rules to `app/`.
+
+mod consults;
+mod tickets;
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request, rejection::JsonRejection},
+    http::{StatusCode, request::Parts},
+    routing::{delete, post},
+};
+use serde::de::DeserializeOwned;
+
+use crate::{ApiKey, ControlApi, audit::Actor, limits, problem::Problem};
+
+impl ControlApi {
+    /// The routes under `/v1` that belong to the control API.
+    pub fn router(&self) -> Router {
+        Router::new()
+            .route("/v1/consults", post(consults::create))
+            .route("/v1/consults/{consult}/end", post(consults::end))
+            .route("/v1/consults/{consult}/tickets", post(tickets::mint))
+            .route("/v1/consults/{consult}/tickets/{ticket}", delete(tickets::revoke))
+            .layer(DefaultBodyLimit::max(limits::BODY_BYTES_MAX))
+            .with_state(self.clone())
+    }
+}
+
+/// The back end behind a request: whoever holds a valid API key.
+pub(crate) struct Caller(pub Actor);
+
+impl FromRequestParts<ControlApi> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &ControlApi) -> Result<Self, Problem> {
+        let key = ApiKey::from_headers(&parts.headers).ok_or(Problem::Unauthorized)?;
+        let id = api.store.api_key_id(&key.hash()).await?.ok_or(Problem::Unauthorized)?;
+        Ok(Self(Actor::ApiKey(id)))
+    }
+}
+
+/// A JSON body, or the problem with it.
+pub(crate) struct Json<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        match axum::Json::from_request(request, state).await {
+            Ok(axum::Json(body)) => Ok(Self(body)),
+            Err(JsonRejection::BytesRejection(error)) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                Err(Problem::BodyTooLarge)
+            }
+            Err(_) => Err(Problem::BodyMalformed),
+        }
+    }
+}
+
+/// Milliseconds since 1970 as RFC 3339 text in UTC, as every time in the API is written.
+pub(crate) fn rfc3339(ms: i64) -> String {
+    time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000)
+        .ok()
+        .and_then(|at| at.format(&time::format_description::well_known::Rfc3339).ok())
+        .unwrap_or_default()
+}

@@ -1,0 +1,23 @@
+//! Table `audit`: entries are added, never changed, never deleted.
+
+use super::{Act, StoreError};
+use crate::{app::unix_ms, audit::Entry};
+
+pub(crate) async fn insert(act: &mut Act, entry: &Entry) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO audit (at, action, outcome, actor, consult_id, participant, person_id, role, detail)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(unix_ms(entry.at))
+    .bind(entry.action.as_str())
+    .bind(entry.outcome.as_str())
+    .bind(entry.actor.to_string())
+    .bind(entry.consult.map(|id| id.to_string()))
+    .bind(entry.participant.map(|number| i64::from(number.csrc())))
+    .bind(entry.person_id.as_ref().map(|id| id.reveal().as_str()))
+    .bind(entry.role.map(|role| role.as_str()))
+    .bind(entry.detail)
+    .execute(&mut **act)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! The only SQL of the product. SQLite for now; every statement is bound, none is built from text.
+
+pub(crate) mod api_keys;
+pub(crate) mod audit;
+pub(crate) mod consults;
+pub(crate) mod tickets;
+
+use std::{path::Path, time::Duration};
+
+use sqlx::{
+    Sqlite, SqlitePool, Transaction,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+pub(crate) use consults::Consult;
+pub(crate) use tickets::Ticket;
+
+use crate::limits::STORE_TIMEOUT;
+
+/// The database failed or did not answer. Nothing of the transaction was kept.
+#[derive(Debug, thiserror::Error)]
+#[error("the database failed: {0}")]
+pub struct StoreError(#[from] sqlx::Error);
+
+impl From<sqlx::migrate::MigrateError> for StoreError {
+    fn from(error: sqlx::migrate::MigrateError) -> Self {
+        Self(error.into())
+    }
+}
+
+/// A transaction: an act and its audit entry commit together or not at all.
+pub(crate) type Act = Transaction<'static, Sqlite>;
+
+/// Handle on the database. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: SqlitePool,
+}
+
+impl Store {
+    /// Opens the database file, creates it if it is not there, and brings its tables up to date.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // An audit entry that was answered for has to survive a power cut.
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(STORE_TIMEOUT);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(STORE_TIMEOUT)
+            .idle_timeout(Duration::from_secs(600))
+            .connect_with(options)
+            .await?;
+        sqlx::migrate!().run(&pool).await?;
+        Ok(Self { pool })
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Writes everything out and closes.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    pub(crate) async fn begin(&self) -> Result<Act, StoreError> {
+        // IMMEDIATE: a transaction that starts by reading and then writes could otherwise fail half-way.
+        Ok(self.pool.begin_with("BEGIN IMMEDIATE").await?)
+    }
+}
+
+pub(crate) async fn commit(act: Act) -> Result<(), StoreError> {
+    Ok(act.commit().await?)
+}

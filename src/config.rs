@@ -1,0 +1,137 @@
+//! The configuration file, and what the command line says instead. Every key has a row in `docs/operator.md`.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    num::NonZeroU16,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+/// How a node is to run.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where HTTP and WebSockets are served.
+    #[serde(default = "default_listen")]
+    pub listen: SocketAddr,
+    /// Database and keys.
+    pub data: PathBuf,
+    /// Media threads; as many as cores when absent.
+    pub shards: Option<NonZeroU16>,
+    /// Web origins whose pages may open the signaling WebSocket besides the node's own; `"*"` for any.
+    #[serde(default)]
+    pub allowed_origins: Vec<String>,
+    /// The media side.
+    #[serde(default)]
+    pub media: MediaConfig,
+    /// Certificate and key, unless a proxy in front speaks TLS.
+    pub tls: Option<TlsConfig>,
+}
+
+/// `[media]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MediaConfig {
+    /// UDP port of the first shard, the next has the next; 0 lets the system choose.
+    pub port: u16,
+    /// Local IPv4 address.
+    pub bind_v4: Ipv4Addr,
+    /// Local IPv6 address.
+    pub bind_v6: Ipv6Addr,
+    /// Addresses that clients are told, where they are not the bound ones.
+    pub advertise: Vec<IpAddr>,
+}
+
+impl Default for MediaConfig {
+    fn default() -> Self {
+        Self {
+            port: 40_000,
+            bind_v4: Ipv4Addr::UNSPECIFIED,
+            bind_v6: Ipv6Addr::UNSPECIFIED,
+            advertise: Vec::new(),
+        }
+    }
+}
+
+/// `[tls]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// PEM file with the certificate chain.
+    pub certificate: PathBuf,
+    /// PEM file with its private key.
+    pub key: PathBuf,
+}
+
+/// A configuration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file says something that is not understood.
+    #[error("{path}: {message}")]
+    Invalid {
+        /// Which file.
+        path: PathBuf,
+        /// Where and what.
+        message: String,
+    },
+}
+
+fn default_listen() -> SocketAddr {
+    (Ipv4Addr::UNSPECIFIED, 8080).into()
+}
+
+impl Config {
+    /// Reads a TOML file. Unknown keys are refused: a mistyped one must not be ignored.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        toml::from_str(&text)
+            .map_err(|error| ConfigError::Invalid { path: path.to_owned(), message: error.to_string() })
+    }
+
+    /// Dev mode: this machine only, everything under `./data`.
+    pub fn dev() -> Self {
+        Self {
+            listen: (Ipv4Addr::LOCALHOST, 8080).into(),
+            data: PathBuf::from("data"),
+            shards: None,
+            allowed_origins: Vec::new(),
+            media: MediaConfig { port: 0, ..MediaConfig::default() },
+            tls: None,
+        }
+    }
+
+    /// The SQLite file.
+    pub fn database_file(&self) -> PathBuf {
+        self.data.join("consilium.db")
+    }
+
+    /// Number of media threads.
+    pub fn shard_count(&self) -> u16 {
+        let cores = || std::thread::available_parallelism().map_or(1, |n| n.get() as u16);
+        self.shards.map_or_else(cores, NonZeroU16::get)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_file_is_enough_and_a_mistyped_key_is_refused() {
+        let config: Config = toml::from_str("data = \"/var/lib/consilium\"").expect("a minimal file");
+        assert_eq!((config.listen.port(), config.media.port), (8080, 40_000));
+        assert!(toml::from_str::<Config>("data = \"/x\"\nshard = 2").is_err());
+        assert!(toml::from_str::<Config>("data = \"/x\"\nshards = 0").is_err());
+        assert!(toml::from_str::<Config>("data = \"/x\"\n[media]\nadvertise = [\"nowhere\"]").is_err());
+    }
+}

@@ -1,0 +1,126 @@
+//! The node's keys: made on first start, kept in the data folder, readable by its owner only.
+
+use std::{
+    fs,
+    io::Write as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use media_engine::transport::dtls::Identity;
+use signaling_protocol::ticket::{ResumeSigner, Signer, TicketSigner, Token};
+
+/// The keys of one node.
+#[derive(Debug, Clone)]
+pub struct NodeKeys {
+    /// Signs tickets.
+    pub ticket_signer: Arc<TicketSigner>,
+    /// Signs resume tokens.
+    pub resume_signer: Arc<ResumeSigner>,
+    /// DTLS certificate and its key.
+    pub identity: Arc<Identity>,
+}
+
+/// A key that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyFileError {
+    /// The file system refused.
+    #[error("{path}: {source}")]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file holds no such key.
+    #[error("{0} does not hold the key that belongs there; move it away to have a new one made")]
+    Invalid(PathBuf),
+}
+
+impl NodeKeys {
+    /// Reads the keys from `data/keys`, and makes those that are not there.
+    pub fn load_or_generate(data: &Path) -> Result<Self, KeyFileError> {
+        let folder = data.join("keys");
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder)
+            .map_err(|source| KeyFileError::Io { path: folder.clone(), source })?;
+        Ok(Self {
+            ticket_signer: Arc::new(signer(folder.join("ticket.ed25519.p8"))?),
+            resume_signer: Arc::new(signer(folder.join("resume.ed25519.p8"))?),
+            identity: Arc::new(identity(&folder)?),
+        })
+    }
+}
+
+fn signer<T: Token>(path: PathBuf) -> Result<Signer<T>, KeyFileError> {
+    let invalid = |_| KeyFileError::Invalid(path.clone());
+    if let Some(der) = read(&path)? {
+        return Signer::from_pkcs8(&der).map_err(invalid);
+    }
+    let signer = Signer::generate().map_err(invalid)?;
+    write_secret(&path, &signer.to_pkcs8().map_err(invalid)?)?;
+    Ok(signer)
+}
+
+fn identity(folder: &Path) -> Result<Identity, KeyFileError> {
+    let (certificate, key) = (folder.join("dtls.certificate.der"), folder.join("dtls.key.p8"));
+    if let (Some(certificate_der), Some(key_der)) = (read(&certificate)?, read(&key)?) {
+        return Identity::from_der(certificate_der, key_der).map_err(|_| KeyFileError::Invalid(key));
+    }
+    let identity = Identity::generate().map_err(|_| KeyFileError::Invalid(key.clone()))?;
+    write_secret(&certificate, identity.certificate_der())?;
+    write_secret(&key, identity.private_key_der())?;
+    Ok(identity)
+}
+
+fn read(path: &Path) -> Result<Option<Vec<u8>>, KeyFileError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(KeyFileError::Io { path: path.to_owned(), source }),
+    }
+}
+
+/// Writes a file that only its owner may read, whole or not at all.
+pub fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), KeyFileError> {
+    let draft = path.with_extension("tmp");
+    let write = || {
+        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&draft, path)
+    };
+    write().map_err(|source| KeyFileError::Io { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn keys_survive_a_restart_and_nobody_else_reads_them() {
+        let data = tempfile::tempdir().expect("a temporary folder");
+        let first = NodeKeys::load_or_generate(data.path()).expect("new keys");
+        let second = NodeKeys::load_or_generate(data.path()).expect("the same keys");
+        assert_eq!(first.ticket_signer.public_key(), second.ticket_signer.public_key());
+        assert_eq!(first.identity.fingerprint(), second.identity.fingerprint());
+        assert_ne!(first.ticket_signer.public_key(), first.resume_signer.public_key());
+        let mode = fs::metadata(data.path().join("keys/dtls.key.p8")).expect("the key file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_damaged_key_is_an_error_and_is_left_as_it_is() {
+        let data = tempfile::tempdir().expect("a temporary folder");
+        NodeKeys::load_or_generate(data.path()).expect("new keys");
+        let path = data.path().join("keys/ticket.ed25519.p8");
+        fs::write(&path, b"not a key").expect("the file can be written");
+        assert!(matches!(NodeKeys::load_or_generate(data.path()), Err(KeyFileError::Invalid(_))));
+        assert_eq!(fs::read(&path).expect("still there"), b"not a key");
+    }
+}

@@ -1,0 +1,145 @@
+//! `/metrics` in Prometheus' text format. Every metric has a row in `docs/runbook.md`.
+
+use media_engine::{Counters as MediaCounters, DropReason};
+use prometheus::{
+    Encoder as _, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder, proto::MetricFamily,
+};
+use signaling::counters::Counters as SignalingCounters;
+
+/// Renders the counters of the whole process.
+#[derive(Debug)]
+pub struct Metrics {
+    process: Registry,
+}
+
+impl Metrics {
+    /// With `process_cpu_seconds_total`, `process_resident_memory_bytes` and the rest of the process's own.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let process = Registry::new();
+        process.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        Ok(Self { process })
+    }
+
+    /// One scrape: the sum over all shards, and what signaling counts.
+    pub fn render(
+        &self,
+        media: &[MediaCounters],
+        signaling: &SignalingCounters,
+    ) -> Result<String, prometheus::Error> {
+        let page = Registry::new();
+        add_media(&page, media)?;
+        add_signaling(&page, signaling)?;
+        let mut families: Vec<MetricFamily> = page.gather();
+        families.extend(self.process.gather());
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&families, &mut text)?;
+        String::from_utf8(text).map_err(|error| prometheus::Error::Msg(error.to_string()))
+    }
+}
+
+fn add_media(page: &Registry, shards: &[MediaCounters]) -> Result<(), prometheus::Error> {
+    let sum = |of: fn(&MediaCounters) -> u64| shards.iter().map(of).sum::<u64>();
+    labelled(
+        page,
+        "consilium_rtp_packets_received_total",
+        "RTP packets that were authenticated.",
+        "kind",
+        [("audio", sum(|c| c.rtp_received[0])), ("video", sum(|c| c.rtp_received[1]))],
+    )?;
+    labelled(
+        page,
+        "consilium_rtp_packets_forwarded_total",
+        "RTP packets sent to subscribers, retransmissions included.",
+        "kind",
+        [("audio", sum(|c| c.rtp_forwarded[0])), ("video", sum(|c| c.rtp_forwarded[1]))],
+    )?;
+    let dropped = DropReason::ALL
+        .iter()
+        .map(|reason| (reason.as_str(), shards.iter().map(|c| c.dropped_for(*reason)).sum()));
+    let help = "Datagrams and packets that went no further, by reason.";
+    labelled(page, "consilium_packets_dropped_total", help, "reason", dropped)?;
+    let totals: [(&str, &str, u64); 7] = [
+        (
+            "consilium_rtp_packets_retransmitted_total",
+            "RTP packets sent again on request.",
+            sum(|c| c.retransmitted),
+        ),
+        ("consilium_media_bytes_received_total", "UDP payload bytes taken in.", sum(|c| c.bytes_received)),
+        ("consilium_media_bytes_sent_total", "UDP payload bytes given out.", sum(|c| c.bytes_sent)),
+        ("consilium_rtcp_packets_received_total", "RTCP packets taken in.", sum(|c| c.rtcp_received)),
+        ("consilium_stun_checks_total", "Authenticated connectivity checks answered.", sum(|c| c.stun_checks)),
+        ("consilium_dtls_handshakes_total", "DTLS handshakes finished.", sum(|c| c.handshakes)),
+        ("consilium_keyframe_requests_total", "Key frames asked of publishers.", sum(|c| c.keyframe_requests)),
+    ];
+    for (name, help, value) in totals {
+        total(page, name, help, value)?;
+    }
+    gauge(page, "consilium_transports", "Media transports now.", sum(|c| c.transports))?;
+    gauge(page, "consilium_shards", "Media threads.", shards.len() as u64)
+}
+
+fn add_signaling(page: &Registry, counters: &SignalingCounters) -> Result<(), prometheus::Error> {
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    let read = |counter: &AtomicU64| counter.load(Relaxed);
+    gauge(page, "consilium_consults", "Consults with somebody in them.", read(&counters.consults))?;
+    gauge(page, "consilium_participants", "People admitted and present.", read(&counters.participants))?;
+    gauge(page, "consilium_waiting", "People in waiting rooms.", read(&counters.waiting))?;
+    gauge(page, "consilium_signaling_connections", "WebSockets open now.", read(&counters.connections_open))?;
+    let totals: [(&str, &str, u64); 8] = [
+        ("consilium_signaling_connections_total", "WebSockets accepted.", read(&counters.connections)),
+        (
+            "consilium_signaling_messages_received_total",
+            "Messages from clients.",
+            read(&counters.messages_received),
+        ),
+        ("consilium_signaling_messages_sent_total", "Messages to clients.", read(&counters.messages_sent)),
+        ("consilium_chat_lines_total", "Chat lines passed on.", read(&counters.chat_lines)),
+        (
+            "consilium_signaling_slow_readers_total",
+            "Connections closed for not reading.",
+            read(&counters.slow_readers),
+        ),
+        (
+            "consilium_signaling_origins_refused_total",
+            "Requests refused by their Origin.",
+            read(&counters.origins_refused),
+        ),
+        (
+            "consilium_shard_overloaded_total",
+            "Commands that a full shard refused.",
+            read(&counters.shard_overloaded),
+        ),
+        ("consilium_journal_lost_total", "Audit entries that could not be kept.", read(&counters.journal_lost)),
+    ];
+    for (name, help, value) in totals {
+        total(page, name, help, value)?;
+    }
+    let errors = counters.errors().map(|(code, count)| (code.as_str(), count));
+    labelled(page, "consilium_signaling_errors_total", "Errors told to clients, by code.", "code", errors)
+}
+
+fn total(page: &Registry, name: &str, help: &str, value: u64) -> Result<(), prometheus::Error> {
+    let counter = IntCounter::new(name, help)?;
+    counter.inc_by(value);
+    page.register(Box::new(counter))
+}
+
+fn gauge(page: &Registry, name: &str, help: &str, value: u64) -> Result<(), prometheus::Error> {
+    let gauge = IntGauge::new(name, help)?;
+    gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+    page.register(Box::new(gauge))
+}
+
+fn labelled<'a>(
+    page: &Registry,
+    name: &str,
+    help: &str,
+    label: &str,
+    values: impl IntoIterator<Item = (&'a str, u64)>,
+) -> Result<(), prometheus::Error> {
+    let family = IntCounterVec::new(Opts::new(name, help), &[label])?;
+    for (value, count) in values {
+        family.with_label_values(&[value]).inc_by(count);
+    }
+    page.register(Box::new(family))
+}

@@ -1,0 +1,60 @@
+//! The HTTP surface put together: signaling, control API, health, metrics, and the widget's files.
+
+use axum::{
+    Router,
+    extract::Request,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Redirect, Response},
+    routing::get,
+};
+
+/// URL path, media type and bytes of each built file.
+static WIDGET_FILES: &[(&str, &str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/widget_files.rs"));
+
+/// Only our own scripts, nothing from elsewhere, nothing inline.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    connect-src 'self'; img-src 'self' data:; media-src 'self' blob:; frame-ancestors 'self'; base-uri 'none'; \
+    form-action 'none'";
+
+const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
+    (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::CACHE_CONTROL, "no-cache"),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "camera=(self), microphone=(self), display-capture=(self)",
+    ),
+];
+
+/// The demo portal and the widget.
+pub fn widget_router() -> Router {
+    let mut router = Router::new()
+        .route("/", get(|| async { Redirect::temporary("/portal/") }))
+        .route("/portal", get(|| async { Redirect::temporary("/portal/") }));
+    for &(path, media_type, bytes) in WIDGET_FILES {
+        let answer = move || async move { ([(header::CONTENT_TYPE, media_type)], bytes) };
+        router = router.route(path, get(answer));
+    }
+    if WIDGET_FILES.is_empty() {
+        router = router.route("/portal/", get(|| async { widget_missing() }));
+    }
+    router
+}
+
+fn widget_missing() -> Response {
+    (StatusCode::NOT_FOUND, "This binary was built without the widget: run `make widget` and build again.\n")
+        .into_response()
+}
+
+/// Adds the headers that every answer carries.
+pub fn with_security_headers(router: Router) -> Router {
+    router.layer(middleware::from_fn(|request: Request, next: Next| async move {
+        let mut response = next.run(request).await;
+        for (name, value) in SECURITY_HEADERS {
+            response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+        }
+        response
+    }))
+}

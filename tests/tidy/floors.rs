@@ -1,0 +1,88 @@
+//! Who may use what: floors, purity, and the borders around foreign crates and SQL.
+
+use std::fs;
+
+use super::sources::{Source, root};
+
+/// Each crate's folder and its floor. Dependencies point strictly down.
+const FLOORS: [(&str, &str, u8); 8] = [
+    ("media-model", "media/model", 0),
+    ("media-engine", "media/engine", 1),
+    ("signaling-protocol", "signaling/protocol", 1),
+    ("media-io", "media/io", 2),
+    ("media-sim", "media/sim", 2),
+    ("signaling", "signaling", 3),
+    ("control-api", "control-api", 3),
+    ("consilium", ".", 4),
+];
+
+const PURE: [&str; 3] = ["media/model/src/", "media/engine/src/", "signaling/protocol/src/"];
+
+const IMPURE: [&str; 16] = [
+    "Instant::now",
+    "SystemTime::now",
+    ".elapsed()",
+    "std::thread",
+    "thread::spawn",
+    "Mutex",
+    "RwLock",
+    "Condvar",
+    "mpsc::",
+    "UdpSocket",
+    "TcpStream",
+    "TcpListener",
+    "std::fs",
+    "std::env",
+    "thread_rng",
+    "rand::random",
+];
+
+const RTC_BORDERS: [&str; 2] = ["media/engine/src/transport/", "signaling/src/sdp/"];
+
+pub fn upward_dependencies() -> Vec<String> {
+    let mut findings = Vec::new();
+    for (name, folder, floor) in FLOORS {
+        let path = root().join(folder).join("Cargo.toml");
+        let manifest = fs::read_to_string(&path).expect("the crate's manifest");
+        let dependencies = manifest.split("\n[").find(|part| part.starts_with("dependencies]")).unwrap_or_default();
+        for (other, _, other_floor) in FLOORS {
+            let is_used = dependencies.lines().any(|line| line.split(['.', ' ', '=']).next() == Some(other));
+            if is_used && other_floor >= floor {
+                findings.push(format!("{name} (floor {floor}) depends on {other} (floor {other_floor})"));
+            }
+        }
+    }
+    findings
+}
+
+pub fn impurities(sources: &[Source]) -> Vec<String> {
+    let mut findings = Vec::new();
+    for source in sources.iter().filter(|source| source.is_below(&PURE)) {
+        for (number, line) in source.product_lines() {
+            for word in IMPURE.iter().filter(|word| line.contains(**word)) {
+                findings.push(format!("{}:{number}: {word}", source.path));
+            }
+        }
+    }
+    findings
+}
+
+pub fn rtc_outside_its_border(sources: &[Source]) -> Vec<String> {
+    lines_with(sources, &RTC_BORDERS, |line| {
+        line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word.starts_with("rtc_"))
+    })
+}
+
+pub fn sql_outside_the_store(sources: &[Source]) -> Vec<String> {
+    lines_with(sources, &["control-api/src/store/"], |line| line.contains("sqlx::query"))
+}
+
+fn lines_with(sources: &[Source], allowed: &[&str], is_bad: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut findings = Vec::new();
+    for source in sources.iter().filter(|source| !source.is_below(allowed)) {
+        for (number, line) in source.product_lines().filter(|(_, line)| is_bad(line)) {
+            findings.push(format!("{}:{number}: {}", source.path, line.trim()));
+        }
+    }
+    findings
+}
