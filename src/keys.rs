@@ -12,12 +12,12 @@ use media_engine::transport::dtls::Identity;
 use signaling_protocol::ticket::{ResumeSigner, Signer, TicketSigner, Token};
 
 /// The keys of one node.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct NodeKeys {
     /// Signs tickets.
     pub ticket_signer: Arc<TicketSigner>,
     /// Signs resume tokens.
-    pub resume_signer: Arc<ResumeSigner>,
+    pub resume_signer: ResumeSigner,
     /// DTLS certificate and its key.
     pub identity: Arc<Identity>,
 }
@@ -49,7 +49,7 @@ impl NodeKeys {
             .map_err(|source| KeyFileError::Io { path: folder.clone(), source })?;
         Ok(Self {
             ticket_signer: Arc::new(signer(folder.join("ticket.ed25519.p8"))?),
-            resume_signer: Arc::new(signer(folder.join("resume.ed25519.p8"))?),
+            resume_signer: signer(folder.join("resume.ed25519.p8"))?,
             identity: Arc::new(identity(&folder)?),
         })
     }
@@ -68,9 +68,9 @@ fn signer<T: Token>(path: PathBuf) -> Result<Signer<T>, KeyFileError> {
 fn identity(folder: &Path) -> Result<Identity, KeyFileError> {
     let (certificate, key) = (folder.join("dtls.certificate.der"), folder.join("dtls.key.p8"));
     if let (Some(certificate_der), Some(key_der)) = (read(&certificate)?, read(&key)?) {
-        return Identity::from_der(certificate_der, key_der).map_err(|_| KeyFileError::Invalid(key));
+        return Identity::from_der(&certificate_der, &key_der).map_err(|_| KeyFileError::Invalid(key));
     }
-    let identity = Identity::generate().map_err(|_| KeyFileError::Invalid(key.clone()))?;
+    let identity = Identity::generate();
     write_secret(&certificate, identity.certificate_der())?;
     write_secret(&key, identity.private_key_der())?;
     Ok(identity)

@@ -1,16 +1,17 @@
 //! What connects crates that do not know each other: signaling's journal and the audit log, the control API's orders
 //! and running consults, signaling and the media node.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use control_api::{
     ControlApi, RunningConsults,
     audit::{Action, Actor, Entry, Outcome},
 };
 use media_model::ConsultId;
+use media_engine::api::Command;
+use media_io::{MediaNode, ShardHandle};
 use signaling::{
-    Signaling,
-    journal::{self, BoxFuture, Journal, JournalUnavailable, What},
+    BoxFuture, Journal, JournalUnavailable, MediaPlane, Overloaded, Shard, Signaling, What,
 };
 use signaling_protocol::ticket::TicketId;
 
@@ -20,7 +21,7 @@ pub struct AuditJournal {
 }
 
 impl Journal for AuditJournal {
-    fn record(&self, entry: journal::Entry) -> BoxFuture<'_, Result<(), JournalUnavailable>> {
+    fn record(&self, entry: signaling::Entry) -> BoxFuture<'_, Result<(), JournalUnavailable>> {
         Box::pin(async move {
             self.api.record(&audit_entry(entry)).await.map_err(|error| {
                 tracing::error!(%error, "the audit log cannot be written");
@@ -30,7 +31,7 @@ impl Journal for AuditJournal {
     }
 }
 
-fn audit_entry(entry: journal::Entry) -> Entry {
+fn audit_entry(entry: signaling::Entry) -> Entry {
     let (action, outcome, actor, detail) = match entry.what {
         What::Joined(way) => (Action::Joined, Outcome::Granted, Actor::Participant, way.as_str()),
         What::Waited => (Action::Waited, Outcome::Granted, Actor::Participant, "waiting_room"),
@@ -44,6 +45,31 @@ fn audit_entry(entry: journal::Entry) -> Entry {
     Entry { at: entry.at, action, outcome, actor, consult, participant, person_id, role, detail: Some(detail) }
 }
 
+/// The media node, as signaling wants to see it.
+pub struct SignalingMedia(pub Arc<MediaNode>);
+
+impl MediaPlane for SignalingMedia {
+    fn place(&self, consult: ConsultId) -> Arc<dyn Shard> {
+        Arc::new(SignalingShard(self.0.place(consult)))
+    }
+
+    fn fingerprint(&self) -> [u8; 32] {
+        self.0.fingerprint()
+    }
+}
+
+struct SignalingShard(ShardHandle);
+
+impl Shard for SignalingShard {
+    fn candidates(&self) -> Vec<SocketAddr> {
+        self.0.candidates()
+    }
+
+    fn send(&self, command: Command) -> Result<(), Overloaded> {
+        self.0.send(command).map_err(|_| Overloaded)
+    }
+}
+
 /// Passes the control API's orders to running consults.
 pub struct SignalingOrders {
     pub signaling: Signaling,
@@ -55,7 +81,7 @@ impl RunningConsults for SignalingOrders {
     }
 
     fn revoke_ticket(&self, _consult: ConsultId, ticket: TicketId) {
-        self.signaling.revoke(ticket);
+        self.signaling.revoke_ticket(ticket);
     }
 }
 

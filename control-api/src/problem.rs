@@ -50,9 +50,11 @@ impl Problem {
             }
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "There is no such thing"),
             Self::ConsultEnded => (StatusCode::CONFLICT, "consult_ended", "The consult has ended"),
-            Self::StoreUnavailable => {
-                (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", "The database did not answer; try again")
-            }
+            Self::StoreUnavailable => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "store_unavailable",
+                "The database did not answer; try again",
+            ),
         }
     }
 }
@@ -73,7 +75,8 @@ impl IntoResponse for Problem {
         };
         let body = Body { r#type: "about:blank", title, status: status.as_u16(), code, field };
         let json = serde_json::to_string(&body).unwrap_or_default();
-        let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], json).into_response();
+        let mut response =
+            (status, [(header::CONTENT_TYPE, "application/problem+json")], json).into_response();
         if self == Self::Unauthorized {
             // RFC 6750 §3
             let challenge = header::HeaderValue::from_static("Bearer");

@@ -1,19 +1,26 @@
 //! `consilium serve`: runs a node until SIGINT or SIGTERM.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     num::NonZeroU16,
     path::PathBuf,
     sync::Arc,
     time::Duration,
 };
 
-use axum::{Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::IntoResponse,
+    routing::get,
+};
 use axum_server::{Handle, tls_rustls::RustlsConfig};
 use clap::Args;
 use control_api::{ControlApi, Store};
-use media_io::MediaNode;
-use signaling::Signaling;
+use media_io::{Advertise, MediaNode};
+use signaling::{OriginPolicy, Signaling};
+use signaling_protocol::ticket::TicketVerifier;
 
 use super::Failure;
 use crate::{
@@ -23,7 +30,7 @@ use crate::{
     shutdown,
     telemetry::Metrics,
     web,
-    wiring::{AuditJournal, LateOrders},
+    wiring::{AuditJournal, LateOrders, SignalingMedia},
 };
 
 /// How long a shutdown may take before connections are cut.
@@ -76,4 +83,125 @@ struct Node {
     api: ControlApi,
     store: Store,
     metrics: Arc<Metrics>,
+}
+
+impl Node {
+    /// Opens the store, reads the keys, starts the media threads and signaling, and connects them.
+    async fn start(config: &Config, dev: bool) -> Result<Self, Failure> {
+        let keys = NodeKeys::load_or_generate(&config.data)?;
+        let store = Store::open(&config.database_file()).await?;
+        let orders = LateOrders::default();
+        let api = ControlApi::new(store.clone(), keys.ticket_signer.clone(), Arc::new(orders.clone()));
+        let (media, events) = MediaNode::start(media_config(config, dev, &keys))?;
+        let media = Arc::new(media);
+        let signaling = Signaling::start(
+            signaling::Config {
+                tickets: TicketVerifier::new([keys.ticket_signer.public_key().clone()])?,
+                resume: keys.resume_signer,
+                node: None,
+                origins: OriginPolicy::new(&config.allowed_origins),
+            },
+            Arc::new(SignalingMedia(media.clone())),
+            events,
+            Arc::new(AuditJournal { api: api.clone() }),
+        )?;
+        orders.connect(signaling.clone());
+        api.replay_revocations().await?;
+        Ok(Self { media, signaling, api, store, metrics: Arc::new(Metrics::new()?) })
+    }
+
+    async fn serve_until_told_to_stop(self, config: &Config, dev: bool) -> Result<(), Failure> {
+        let mut router = self.router();
+        if dev {
+            dev::api_key(&self.api, &config.data).await?;
+            let consult = self.api.create_demo_consult().await?;
+            router = router.merge(Demo { api: self.api.clone(), consult }.router());
+        }
+        let service = web::with_security_headers(router).into_make_service_with_connect_info::<SocketAddr>();
+        let handle = Handle::new();
+        let stopper = tokio::spawn(self.clone().stop_when_told(handle.clone()));
+        let listener = std::net::TcpListener::bind(config.listen)
+            .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
+        listener.set_nonblocking(true)?;
+        announce(&listener, config, dev)?;
+        match &config.tls {
+            None => axum_server::from_tcp(listener)?.handle(handle).serve(service).await?,
+            Some(tls) => {
+                let tls = RustlsConfig::from_pem_file(&tls.certificate, &tls.key).await?;
+                axum_server::from_tcp_rustls(listener, tls)?.handle(handle).serve(service).await?;
+            }
+        }
+        stopper.await??;
+        Ok(())
+    }
+
+    fn router(&self) -> Router {
+        Router::new()
+            .route("/healthz", get(|| async { "ok\n" }))
+            .route("/readyz", get(ready))
+            .route("/metrics", get(metrics))
+            .with_state(self.clone())
+            .merge(self.signaling.router())
+            .merge(self.api.router())
+            .merge(web::widget_router())
+    }
+
+    /// Says goodbye to everyone, stops the media threads, then the HTTP server, then closes the database.
+    async fn stop_when_told(self, handle: Handle<SocketAddr>) -> Result<(), Failure> {
+        shutdown::requested().await?;
+        tracing::info!("stopping");
+        self.signaling.shutdown().await;
+        let media = self.media.clone();
+        tokio::task::spawn_blocking(move || media.shutdown()).await?;
+        handle.graceful_shutdown(Some(DRAIN_TIMEOUT));
+        self.store.close().await;
+        Ok(())
+    }
+}
+
+fn media_config(config: &Config, dev: bool, keys: &NodeKeys) -> media_io::Config {
+    let advertise = match (dev, config.media.advertise.is_empty()) {
+        (true, true) => Advertise::EveryInterface,
+        (false, true) => Advertise::Bound,
+        (_, false) => Advertise::Addresses(config.media.advertise.clone()),
+    };
+    media_io::Config {
+        shards: config.shard_count(),
+        port: config.media.port,
+        bind_v4: Some(config.media.bind_v4),
+        bind_v6: Some(config.media.bind_v6),
+        advertise,
+        identity: keys.identity.clone(),
+    }
+}
+
+/// The line that scripts wait for, on standard output.
+fn announce(listener: &std::net::TcpListener, config: &Config, dev: bool) -> Result<(), Failure> {
+    let address = listener.local_addr()?;
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    println!("listening on {scheme}://{address}");
+    if dev {
+        dev::print_links(address, &config.data);
+    }
+    Ok(())
+}
+
+/// `GET /readyz`
+async fn ready(State(node): State<Node>) -> impl IntoResponse {
+    if node.api.is_ready().await && node.media.is_running() {
+        return (StatusCode::OK, "ready\n");
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+}
+
+/// `GET /metrics`
+async fn metrics(State(node): State<Node>) -> impl IntoResponse {
+    let rendered = node.metrics.render(&node.media.counters(), node.signaling.counters());
+    match rendered {
+        Ok(text) => (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "metrics cannot be rendered");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
 }

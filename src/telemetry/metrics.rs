@@ -4,7 +4,7 @@ use media_engine::{Counters as MediaCounters, DropReason};
 use prometheus::{
     Encoder as _, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder, proto::MetricFamily,
 };
-use signaling::counters::Counters as SignalingCounters;
+use signaling::Counters as SignalingCounters;
 
 /// Renders the counters of the whole process.
 #[derive(Debug)]

@@ -15,7 +15,6 @@ use media_model::{ConsultId, Pii};
 use signaling_protocol::ticket::{LEEWAY_S, TicketId, TicketSigner};
 
 pub(crate) use consults::NewConsult;
-pub(crate) use tickets::Minted;
 pub use tickets::NewTicket;
 
 use crate::{

@@ -81,7 +81,12 @@ impl ControlApi {
     }
 
     /// Takes a ticket back: it opens no door any more, and whoever came in with it leaves.
-    pub(crate) async fn revoke_ticket(&self, actor: Actor, consult: ConsultId, id: TicketId) -> Result<(), Problem> {
+    pub(crate) async fn revoke_ticket(
+        &self,
+        actor: Actor,
+        consult: ConsultId,
+        id: TicketId,
+    ) -> Result<(), Problem> {
         let now_ms = now_ms();
         let mut act = self.store.begin().await?;
         if !store::tickets::set_revoked(&mut act, consult, id, now_ms).await? {

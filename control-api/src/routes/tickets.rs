@@ -36,7 +36,10 @@ impl MintBody {
     fn into_request(self, consult: ConsultId) -> Result<NewTicket, Problem> {
         let person_id = self.person_id.reveal();
         let id_is_sound = |b: u8| b.is_ascii_graphic();
-        if person_id.is_empty() || person_id.len() > PERSON_ID_BYTES_MAX || !person_id.bytes().all(id_is_sound) {
+        if person_id.is_empty()
+            || person_id.len() > PERSON_ID_BYTES_MAX
+            || !person_id.bytes().all(id_is_sound)
+        {
             return Err(Problem::FieldInvalid("person_id"));
         }
         let name = self.display_name.reveal();

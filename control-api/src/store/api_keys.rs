@@ -13,7 +13,12 @@ impl Store {
     }
 }
 
-pub(crate) async fn insert(act: &mut Act, id: &str, secret_hash: &[u8], now_ms: i64) -> Result<(), StoreError> {
+pub(crate) async fn insert(
+    act: &mut Act,
+    id: &str,
+    secret_hash: &[u8],
+    now_ms: i64,
+) -> Result<(), StoreError> {
     sqlx::query("INSERT INTO api_keys (id, secret_hash, created_at) VALUES (?, ?, ?)")
         .bind(id)
         .bind(secret_hash)

@@ -35,7 +35,10 @@ pub(crate) async fn insert(act: &mut Act, ticket: &Ticket) -> Result<(), StoreEr
 
 impl Store {
     /// Tickets that were taken back and would otherwise still be good, as (consult, ticket id).
-    pub(crate) async fn revoked_tickets(&self, now_ms: i64) -> Result<Vec<(ConsultId, TicketId)>, StoreError> {
+    pub(crate) async fn revoked_tickets(
+        &self,
+        now_ms: i64,
+    ) -> Result<Vec<(ConsultId, TicketId)>, StoreError> {
         let rows =
             sqlx::query("SELECT consult_id, id FROM tickets WHERE revoked_at IS NOT NULL AND expires_at > ?")
                 .bind(now_ms)
@@ -68,11 +71,13 @@ pub(crate) async fn set_revoked(
     id: TicketId,
     now_ms: i64,
 ) -> Result<bool, StoreError> {
-    let done = sqlx::query("UPDATE tickets SET revoked_at = coalesce(revoked_at, ?) WHERE id = ? AND consult_id = ?")
-        .bind(now_ms)
-        .bind(id.to_string())
-        .bind(consult.to_string())
-        .execute(&mut **act)
-        .await?;
+    let done = sqlx::query(
+        "UPDATE tickets SET revoked_at = coalesce(revoked_at, ?) WHERE id = ? AND consult_id = ?",
+    )
+    .bind(now_ms)
+    .bind(id.to_string())
+    .bind(consult.to_string())
+    .execute(&mut **act)
+    .await?;
     Ok(done.rows_affected() == 1)
 }
