@@ -46,15 +46,25 @@ fn audit_entry(entry: signaling::Entry) -> Entry {
 }
 
 /// The media node, as signaling wants to see it.
-pub struct SignalingMedia(pub Arc<MediaNode>);
+pub struct SignalingMedia {
+    pub node: Arc<MediaNode>,
+    pub fingerprint: [u8; 32],
+}
 
 impl MediaPlane for SignalingMedia {
-    fn place(&self, consult: ConsultId) -> Arc<dyn Shard> {
-        Arc::new(SignalingShard(self.0.place(consult)))
+    fn place(&self, consult: ConsultId) -> Result<Arc<dyn Shard>, Overloaded> {
+        match self.node.place(consult) {
+            Ok(shard) => Ok(Arc::new(SignalingShard(shard))),
+            Err(media_io::Overloaded) => Err(Overloaded),
+        }
+    }
+
+    fn release(&self, consult: ConsultId) {
+        self.node.release(consult);
     }
 
     fn fingerprint(&self) -> [u8; 32] {
-        self.0.fingerprint()
+        self.fingerprint
     }
 }
 
