@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde::Deserialize;
+use signaling::OriginPolicy;
 
 /// How a node is to run.
 #[derive(Debug, Clone, Deserialize)]
@@ -113,6 +114,14 @@ impl Config {
     /// The SQLite file.
     pub fn database_file(&self) -> PathBuf {
         self.data.join("consilium.db")
+    }
+
+    /// Which web pages may open the signaling WebSocket.
+    pub fn origin_policy(&self) -> OriginPolicy {
+        if self.allowed_origins.iter().any(|origin| origin == "*") {
+            return OriginPolicy::Any;
+        }
+        OriginPolicy::Listed(self.allowed_origins.clone())
     }
 
     /// Number of media threads.

@@ -46,25 +46,22 @@ fn audit_entry(entry: signaling::Entry) -> Entry {
 }
 
 /// The media node, as signaling wants to see it.
-pub struct SignalingMedia {
-    pub node: Arc<MediaNode>,
-    pub fingerprint: [u8; 32],
-}
+pub struct SignalingMedia(pub Arc<MediaNode>);
 
 impl MediaPlane for SignalingMedia {
     fn place(&self, consult: ConsultId) -> Result<Arc<dyn Shard>, Overloaded> {
-        match self.node.place(consult) {
+        match self.0.place(consult) {
             Ok(shard) => Ok(Arc::new(SignalingShard(shard))),
             Err(media_io::Overloaded) => Err(Overloaded),
         }
     }
 
     fn release(&self, consult: ConsultId) {
-        self.node.release(consult);
+        self.0.release(consult);
     }
 
     fn fingerprint(&self) -> [u8; 32] {
-        self.fingerprint
+        self.0.fingerprint()
     }
 }
 

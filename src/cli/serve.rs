@@ -19,7 +19,7 @@ use axum_server::{Handle, tls_rustls::RustlsConfig};
 use clap::Args;
 use control_api::{ControlApi, Store};
 use media_io::{Advertise, MediaNode};
-use signaling::{OriginPolicy, Signaling};
+use signaling::Signaling;
 use signaling_protocol::ticket::TicketVerifier;
 
 use super::Failure;
@@ -99,7 +99,7 @@ impl Node {
                 tickets: TicketVerifier::new([keys.ticket_signer.public_key().clone()])?,
                 resume: keys.resume_signer,
                 node: None,
-                origins: OriginPolicy::new(&config.allowed_origins),
+                origins: config.origin_policy(),
             },
             Arc::new(SignalingMedia(media.clone())),
             events,
