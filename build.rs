@@ -21,7 +21,9 @@ fn main() {
         if path.exists() {
             let _ = writeln!(table, "    ({url:?}, {media_type:?}, include_bytes!({path:?})),");
         } else {
-            println!("cargo:warning=widget/dist/{file} is not built: this binary serves no {url} (run `make widget`)");
+            println!(
+                "cargo:warning=widget/dist/{file} is not built: this binary serves no {url} (run `make widget`)"
+            );
         }
     }
     table.push(']');

@@ -88,7 +88,8 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, KeyFileError> {
 pub fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), KeyFileError> {
     let draft = path.with_extension("tmp");
     let write = || {
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        let mut file =
+            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&draft, path)
@@ -110,7 +111,8 @@ mod tests {
         assert_eq!(first.ticket_signer.public_key(), second.ticket_signer.public_key());
         assert_eq!(first.identity.fingerprint(), second.identity.fingerprint());
         assert_ne!(first.ticket_signer.public_key(), first.resume_signer.public_key());
-        let mode = fs::metadata(data.path().join("keys/dtls.key.p8")).expect("the key file").permissions().mode();
+        let mode =
+            fs::metadata(data.path().join("keys/dtls.key.p8")).expect("the key file").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 

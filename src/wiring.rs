@@ -1,18 +1,14 @@
 //! What connects crates that do not know each other: signaling's journal and the audit log, the control API's orders
-//! and running consults, signaling and the media node.
+//! and running consults.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use control_api::{
     ControlApi, RunningConsults,
     audit::{Action, Actor, Entry, Outcome},
 };
 use media_model::ConsultId;
-use media_engine::api::Command;
-use media_io::{MediaNode, ShardHandle};
-use signaling::{
-    BoxFuture, Journal, JournalUnavailable, MediaPlane, Overloaded, Shard, Signaling, What,
-};
+use signaling::{BoxFuture, Journal, JournalUnavailable, Signaling, What};
 use signaling_protocol::ticket::TicketId;
 
 /// Writes what signaling saw to the audit log.
@@ -42,38 +38,16 @@ fn audit_entry(entry: signaling::Entry) -> Entry {
     let (participant, person_id, role) =
         entry.who.map_or((None, None, None), |who| (Some(who.participant), Some(who.person), Some(who.role)));
     let consult = entry.consult;
-    Entry { at: entry.at, action, outcome, actor, consult, participant, person_id, role, detail: Some(detail) }
-}
-
-/// The media node, as signaling wants to see it.
-pub struct SignalingMedia(pub Arc<MediaNode>);
-
-impl MediaPlane for SignalingMedia {
-    fn place(&self, consult: ConsultId) -> Result<Arc<dyn Shard>, Overloaded> {
-        match self.0.place(consult) {
-            Ok(shard) => Ok(Arc::new(SignalingShard(shard))),
-            Err(media_io::Overloaded) => Err(Overloaded),
-        }
-    }
-
-    fn release(&self, consult: ConsultId) {
-        self.0.release(consult);
-    }
-
-    fn fingerprint(&self) -> [u8; 32] {
-        self.0.fingerprint()
-    }
-}
-
-struct SignalingShard(ShardHandle);
-
-impl Shard for SignalingShard {
-    fn candidates(&self) -> Vec<SocketAddr> {
-        self.0.candidates()
-    }
-
-    fn send(&self, command: Command) -> Result<(), Overloaded> {
-        self.0.send(command).map_err(|_| Overloaded)
+    Entry {
+        at: entry.at,
+        action,
+        outcome,
+        actor,
+        consult,
+        participant,
+        person_id,
+        role,
+        detail: Some(detail),
     }
 }
 

@@ -47,7 +47,10 @@ fn lower_floors_are_sans_io() {
 
 #[test]
 fn the_rtc_crates_stay_behind_their_borders() {
-    report("rtc crates are named in transport/ and sdp/ only", floors::rtc_outside_its_border(&Source::all()));
+    report(
+        "rtc crates are named in transport/ and sdp/ only",
+        floors::rtc_outside_its_border(&Source::all()),
+    );
 }
 
 #[test]

@@ -1,12 +1,6 @@
 //! `consilium serve`: runs a node until SIGINT or SIGTERM.
 
-use std::{
-    net::SocketAddr,
-    num::NonZeroU16,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, num::NonZeroU16, path::PathBuf, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -30,7 +24,7 @@ use crate::{
     shutdown,
     telemetry::Metrics,
     web,
-    wiring::{AuditJournal, LateOrders, SignalingMedia},
+    wiring::{AuditJournal, LateOrders},
 };
 
 /// How long a shutdown may take before connections are cut.
@@ -101,7 +95,7 @@ impl Node {
                 node: None,
                 origins: config.origin_policy(),
             },
-            Arc::new(SignalingMedia(media.clone())),
+            media.clone(),
             events,
             Arc::new(AuditJournal { api: api.clone() }),
         )?;
@@ -196,9 +190,11 @@ async fn ready(State(node): State<Node>) -> impl IntoResponse {
 
 /// `GET /metrics`
 async fn metrics(State(node): State<Node>) -> impl IntoResponse {
-    let rendered = node.metrics.render(&node.media.counters(), node.signaling.counters());
+    let rendered = node.metrics.render(&node.media.counters(), node.media.restarts(), &node.signaling);
     match rendered {
-        Ok(text) => (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
+        Ok(text) => {
+            (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+        }
         Err(error) => {
             tracing::error!(%error, "metrics cannot be rendered");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()

@@ -4,7 +4,7 @@ use media_engine::{Counters as MediaCounters, DropReason};
 use prometheus::{
     Encoder as _, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder, proto::MetricFamily,
 };
-use signaling::Counters as SignalingCounters;
+use signaling::Signaling;
 
 /// Renders the counters of the whole process.
 #[derive(Debug)]
@@ -24,10 +24,13 @@ impl Metrics {
     pub fn render(
         &self,
         media: &[MediaCounters],
-        signaling: &SignalingCounters,
+        shard_restarts: u64,
+        signaling: &Signaling,
     ) -> Result<String, prometheus::Error> {
         let page = Registry::new();
         add_media(&page, media)?;
+        let help = "Media threads that failed and began again.";
+        total(&page, "consilium_shard_restarts_total", help, shard_restarts)?;
         add_signaling(&page, signaling)?;
         let mut families: Vec<MetricFamily> = page.gather();
         families.extend(self.process.gather());
@@ -67,9 +70,17 @@ fn add_media(page: &Registry, shards: &[MediaCounters]) -> Result<(), prometheus
         ("consilium_media_bytes_received_total", "UDP payload bytes taken in.", sum(|c| c.bytes_received)),
         ("consilium_media_bytes_sent_total", "UDP payload bytes given out.", sum(|c| c.bytes_sent)),
         ("consilium_rtcp_packets_received_total", "RTCP packets taken in.", sum(|c| c.rtcp_received)),
-        ("consilium_stun_checks_total", "Authenticated connectivity checks answered.", sum(|c| c.stun_checks)),
+        (
+            "consilium_stun_checks_total",
+            "Authenticated connectivity checks answered.",
+            sum(|c| c.stun_checks),
+        ),
         ("consilium_dtls_handshakes_total", "DTLS handshakes finished.", sum(|c| c.handshakes)),
-        ("consilium_keyframe_requests_total", "Key frames asked of publishers.", sum(|c| c.keyframe_requests)),
+        (
+            "consilium_keyframe_requests_total",
+            "Key frames asked of publishers.",
+            sum(|c| c.keyframe_requests),
+        ),
     ];
     for (name, help, value) in totals {
         total(page, name, help, value)?;
@@ -78,13 +89,13 @@ fn add_media(page: &Registry, shards: &[MediaCounters]) -> Result<(), prometheus
     gauge(page, "consilium_shards", "Media threads.", shards.len() as u64)
 }
 
-fn add_signaling(page: &Registry, counters: &SignalingCounters) -> Result<(), prometheus::Error> {
+fn add_signaling(page: &Registry, signaling: &Signaling) -> Result<(), prometheus::Error> {
     use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
     let read = |counter: &AtomicU64| counter.load(Relaxed);
-    gauge(page, "consilium_consults", "Consults with somebody in them.", read(&counters.consults))?;
-    gauge(page, "consilium_participants", "People admitted and present.", read(&counters.participants))?;
-    gauge(page, "consilium_waiting", "People in waiting rooms.", read(&counters.waiting))?;
-    gauge(page, "consilium_signaling_connections", "WebSockets open now.", read(&counters.connections_open))?;
+    let (counters, now) = (signaling.counters(), signaling.headcount());
+    gauge(page, "consilium_consults", "Consults with somebody in them.", now.consults)?;
+    gauge(page, "consilium_participants", "People admitted and present.", now.participants)?;
+    gauge(page, "consilium_waiting", "People in waiting rooms.", now.waiting)?;
     let totals: [(&str, &str, u64); 8] = [
         ("consilium_signaling_connections_total", "WebSockets accepted.", read(&counters.connections)),
         (
@@ -109,7 +120,11 @@ fn add_signaling(page: &Registry, counters: &SignalingCounters) -> Result<(), pr
             "Commands that a full shard refused.",
             read(&counters.shard_overloaded),
         ),
-        ("consilium_journal_lost_total", "Audit entries that could not be kept.", read(&counters.journal_lost)),
+        (
+            "consilium_journal_lost_total",
+            "Audit entries that could not be kept.",
+            read(&counters.journal_lost),
+        ),
     ];
     for (name, help, value) in totals {
         total(page, name, help, value)?;

@@ -18,7 +18,8 @@ pub fn missing_from_runbook() -> Vec<String> {
 /// Every quoted `consilium_…` name in the metrics' source.
 fn metrics() -> Vec<String> {
     let sources = Source::all();
-    let metrics = sources.iter().find(|s| s.path.ends_with("telemetry/metrics.rs")).expect("the metrics' source");
+    let metrics =
+        sources.iter().find(|s| s.path.ends_with("telemetry/metrics.rs")).expect("the metrics' source");
     let mut names = Vec::new();
     for (_, line) in metrics.product_lines() {
         names.extend(line.split('"').filter(|part| part.starts_with("consilium_")).map(str::to_owned));

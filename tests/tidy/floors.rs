@@ -44,7 +44,8 @@ pub fn upward_dependencies() -> Vec<String> {
     for (name, folder, floor) in FLOORS {
         let path = root().join(folder).join("Cargo.toml");
         let manifest = fs::read_to_string(&path).expect("the crate's manifest");
-        let dependencies = manifest.split("\n[").find(|part| part.starts_with("dependencies]")).unwrap_or_default();
+        let dependencies =
+            manifest.split("\n[").find(|part| part.starts_with("dependencies]")).unwrap_or_default();
         for (other, _, other_floor) in FLOORS {
             let is_used = dependencies.lines().any(|line| line.split(['.', ' ', '=']).next() == Some(other));
             if is_used && other_floor >= floor {

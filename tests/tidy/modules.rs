@@ -27,7 +27,8 @@ pub fn circles(sources: &[Source]) -> Vec<String> {
 
 /// Crate folder and top module of a product file; roots belong to no module.
 fn place(path: &str) -> Option<(String, String)> {
-    let (krate, inner) = path.split_once("/src/").or_else(|| path.strip_prefix("src/").map(|rest| (".", rest)))?;
+    let (krate, inner) =
+        path.split_once("/src/").or_else(|| path.strip_prefix("src/").map(|rest| (".", rest)))?;
     if inner == "lib.rs" || inner == "main.rs" {
         return None;
     }
@@ -70,7 +71,8 @@ fn first_names(list: &str) -> Vec<String> {
 /// A lower-case name is a module; a type at the crate's root is no edge.
 fn leading_name(text: &str) -> Option<String> {
     let name: String = text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-    let is_module = name.chars().next().is_some_and(|c| c.is_lowercase()) && text[name.len()..].starts_with("::");
+    let is_module =
+        name.chars().next().is_some_and(|c| c.is_lowercase()) && text[name.len()..].starts_with("::");
     is_module.then_some(name)
 }
 

@@ -50,7 +50,8 @@ fn functions(source: &Source) -> Vec<(String, usize, usize)> {
     for (start, line) in source.lines.iter().enumerate() {
         let Some(name) = function_name(line) else { continue };
         let indent = line.len() - line.trim_start().len();
-        let closes = |line: &String| line.len() > indent && line[indent..] == *"}" && line[..indent].trim().is_empty();
+        let closes =
+            |line: &String| line.len() > indent && line[indent..] == *"}" && line[..indent].trim().is_empty();
         if line.trim_end().ends_with([';', '}']) {
             continue;
         }
