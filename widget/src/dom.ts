@@ -21,6 +21,12 @@ export function setText(target: Element, text: string): void {
   if (target.textContent !== text) target.textContent = text;
 }
 
+/** Calls back once the page has loaded: at once if it has. */
+export function whenLoaded(then: () => void): void {
+  if (document.readyState === 'complete') then();
+  else window.addEventListener('load', then, { once: true });
+}
+
 const SVG = 'http://www.w3.org/2000/svg';
 
 /** Stroked on a 24 by 24 grid. */

@@ -4,6 +4,7 @@
 //! when script runs: for a frame or two they would disagree. Canvas and name change in the same rendering step.
 
 import { EMPTY_SLOT, isVouchedFor, reduceSlot, type Contribution, type SlotEvent, type SlotState } from './attribution.js';
+import { whenLoaded } from './dom.js';
 import { personInSlot, pictureSource, type LayoutState, type SlotKey } from './layout.js';
 import type { ReceiveSlot } from './peer.js';
 
@@ -31,16 +32,22 @@ export class SlotPlayer {
     this.#soundBlocked = soundBlocked;
     this.video.muted = true;
     this.video.playsInline = true;
-    this.video.srcObject = new MediaStream([slot.video.receiver.track]);
     this.audio.muted = true;
-    this.audio.srcObject = new MediaStream([slot.audio.receiver.track]);
-    this.play();
+    // An element whose stream carries nothing yet would hold back the page's load event.
+    whenLoaded(() => this.#attach());
     this.#timer = setInterval(() => this.#check(), CHECK_EVERY_MS);
     this.#awaitFrame();
   }
 
   get state(): SlotState {
     return this.#state;
+  }
+
+  #attach(): void {
+    if (this.#isClosed) return;
+    this.video.srcObject = new MediaStream([this.#slot.video.receiver.track]);
+    this.audio.srcObject = new MediaStream([this.#slot.audio.receiver.track]);
+    this.play();
   }
 
   /** Starts playing; again after the person has allowed sound. */
