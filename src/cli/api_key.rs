@@ -31,8 +31,9 @@ impl ApiKeyCommand {
     pub async fn run(self) -> Result<(), Failure> {
         let Action::Create { config, name } = self.action;
         let config = Config::load(&config)?;
-        let store = Store::open(&config.database_file()).await?;
+        // First the keys: that makes the folder.
         let keys = NodeKeys::load_or_generate(&config.data)?;
+        let store = Store::open(&config.database_file()).await?;
         let api = ControlApi::new(store.clone(), keys.ticket_signer.clone(), Arc::new(NothingRuns));
         let key = api.create_key(&name).await?;
         println!("{}", key.reveal());
