@@ -57,6 +57,8 @@ struct Connection {
     session: Session,
     sink: SplitSink<WebSocket, Message>,
     stream: SplitStream<WebSocket>,
+    /// The stream ended at something unreadable: nothing after it can be read, though it goes on coming.
+    is_unreadable: bool,
     /// The sender is handed to the consult with `hello`.
     notices: (Option<mpsc::Sender<Notice>>, mpsc::Receiver<Notice>),
     seat: Option<Seat>,
@@ -75,6 +77,7 @@ impl Connection {
             session: Session::new(Instant::now()),
             sink,
             stream,
+            is_unreadable: false,
             notices: (Some(sender), notices),
             seat: None,
             _permit: permit,
@@ -132,6 +135,7 @@ impl Connection {
             Some(Utf8(_)) => self.session.handle_binary(Instant::now()),
             _ => return false,
         }
+        self.is_unreadable = true;
         true
     }
 
@@ -246,7 +250,12 @@ impl Connection {
         if !self.write(Message::Close(Some(frame))).await {
             return;
         }
-        let drain = async { while let Some(Ok(_)) = self.stream.next().await {} };
+        let drain = async {
+            while let Some(Ok(_)) = self.stream.next().await {}
+            if self.is_unreadable {
+                std::future::pending().await
+            }
+        };
         // A client that does not close its side in time is dropped.
         let _ = timeout(CLOSE_TIMEOUT, drain).await;
     }
