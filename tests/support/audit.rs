@@ -1,0 +1,42 @@
+//! The audit table, read as an auditor's tool would.
+
+use std::path::Path;
+
+use sqlx::{Connection as _, Row as _, SqliteConnection, sqlite::SqliteConnectOptions};
+
+/// One entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub action: String,
+    pub outcome: String,
+    pub actor: String,
+    pub consult: Option<String>,
+    pub participant: Option<i64>,
+    pub person: Option<String>,
+    pub role: Option<String>,
+    pub detail: Option<String>,
+}
+
+/// Every entry of the node with this folder, oldest first.
+pub async fn entries(data: &Path) -> Vec<Entry> {
+    let options = SqliteConnectOptions::new().filename(data.join("consilium.db")).read_only(true);
+    let mut database = SqliteConnection::connect_with(&options).await.expect("the database opens");
+    let rows = sqlx::query(
+        "SELECT action, outcome, actor, consult_id, participant, person_id, role, detail FROM audit ORDER BY rowid",
+    )
+    .fetch_all(&mut database)
+    .await
+    .expect("the audit table can be read");
+    database.close().await.expect("the database closes");
+    let entry = |row: sqlx::sqlite::SqliteRow| Entry {
+        action: row.get(0),
+        outcome: row.get(1),
+        actor: row.get(2),
+        consult: row.get(3),
+        participant: row.get(4),
+        person: row.get(5),
+        role: row.get(6),
+        detail: row.get(7),
+    };
+    rows.into_iter().map(entry).collect()
+}
