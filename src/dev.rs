@@ -7,7 +7,7 @@ use control_api::{ControlApi, NewTicket};
 use media_model::{ConsultId, Pii, Role};
 use serde::{Deserialize, Serialize};
 
-use crate::keys;
+use crate::{failure::Failure, keys};
 
 /// Who comes when a role's demo link is opened: role, person id, name.
 const CAST: [(Role, &str, &str); 6] = [
@@ -32,7 +32,7 @@ struct Credentials {
 }
 
 /// The API key of dev mode, from `dev-credentials.json`; a new one where there is none that works.
-pub async fn api_key(api: &ControlApi, data: &Path) -> Result<String, crate::cli::Failure> {
+pub async fn api_key(api: &ControlApi, data: &Path) -> Result<String, Failure> {
     let path = data.join("dev-credentials.json");
     if let Ok(text) = std::fs::read_to_string(&path)
         && let Ok(Credentials { api_key }) = serde_json::from_str(&text)

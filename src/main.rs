@@ -9,11 +9,12 @@
 //! | `telemetry.rs` | logs and metrics |
 //! | `web.rs` | the HTTP surface put together; the widget's files |
 //! | `dev.rs` | dev mode: API key, demo consult, join links |
-//! | `shutdown.rs` | signals |
+//! | `shutdown.rs`, `failure.rs` | signals; what a command failed of |
 
 mod cli;
 mod config;
 mod dev;
+mod failure;
 mod keys;
 mod shutdown;
 mod telemetry;

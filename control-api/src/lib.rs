@@ -3,6 +3,7 @@
 //! ```text
 //! routes/   HTTP: one file a noun; parses into types, answers with problem+json (RFC 9457)
 //! app/      the rules: what an act means, and that its audit entry commits with it
+//! audit.rs  what an audit entry says
 //! store/    the only SQL of the product
 //! ```
 //!
@@ -10,12 +11,13 @@
 //! through [`RunningConsults`], which the binary wires up.
 
 mod app;
+pub mod audit;
 mod auth;
 pub mod limits;
 mod problem;
 mod routes;
 mod store;
 
-pub use app::{ControlApi, KeyError, NewTicket, Refused, RunningConsults, audit};
+pub use app::{ControlApi, KeyError, NewTicket, Refused, RunningConsults};
 pub use auth::ApiKey;
 pub use store::{Store, StoreError};

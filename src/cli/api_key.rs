@@ -5,8 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use clap::{Args, Subcommand};
 use control_api::{ControlApi, Store};
 
-use super::Failure;
-use crate::{config::Config, keys::NodeKeys, wiring::NothingRuns};
+use crate::{config::Config, failure::Failure, keys::NodeKeys, wiring::NothingRuns};
 
 #[derive(Debug, Args)]
 pub struct ApiKeyCommand {

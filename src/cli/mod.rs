@@ -5,6 +5,8 @@ mod serve;
 
 use clap::{Parser, Subcommand};
 
+use crate::failure::Failure;
+
 /// A self-hosted SFU media server for medical consults.
 #[derive(Debug, Parser)]
 #[command(name = "consilium", version)]
@@ -20,9 +22,6 @@ enum Command {
     /// Makes an API key for a back end and prints it once.
     ApiKey(api_key::ApiKeyCommand),
 }
-
-/// What a command failed of, in words for whoever typed it.
-pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 impl Cli {
     pub async fn run(self) -> Result<(), Failure> {

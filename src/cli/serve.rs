@@ -16,10 +16,10 @@ use media_io::{Advertise, MediaNode};
 use signaling::Signaling;
 use signaling_protocol::ticket::TicketVerifier;
 
-use super::Failure;
 use crate::{
     config::Config,
     dev::{self, Demo},
+    failure::Failure,
     keys::NodeKeys,
     shutdown,
     telemetry::Metrics,

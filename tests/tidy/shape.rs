@@ -62,7 +62,7 @@ fn functions(source: &Source) -> Vec<(String, usize, usize)> {
     found
 }
 
-fn function_name(line: &str) -> Option<String> {
+pub fn function_name(line: &str) -> Option<String> {
     let line = line.trim_start();
     let (before, after) = line.split_once("fn ")?;
     let is_modifier = |word: &str| {

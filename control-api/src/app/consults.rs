@@ -2,12 +2,9 @@
 
 use media_model::ConsultId;
 
-use super::{
-    ControlApi,
-    audit::{Action, Actor, Entry},
-    now_ms, random_bytes, record,
-};
+use super::{ControlApi, now_ms, random_bytes, record};
 use crate::{
+    audit::{Action, Actor, Entry},
     problem::Problem,
     store::{self, Consult},
 };

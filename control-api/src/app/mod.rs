@@ -1,6 +1,5 @@
 //! The rules behind the routes: what an act means, and that its audit entry commits with it.
 
-pub mod audit;
 mod consults;
 mod tickets;
 
@@ -19,10 +18,10 @@ pub use tickets::NewTicket;
 
 use crate::{
     ApiKey, Store, StoreError,
+    audit::{Action, Actor, Entry, unix_ms},
     problem::Problem,
     store::{self, Act},
 };
-use audit::{Action, Actor, Entry};
 
 /// A ticket is honoured for this much longer than it says, to allow for clocks that differ.
 const TICKET_LEEWAY_MS: i64 = 1000 * LEEWAY_S as i64;
@@ -137,12 +136,6 @@ fn now() -> Duration {
 
 fn now_ms() -> i64 {
     unix_ms(SystemTime::now())
-}
-
-/// Milliseconds since 1970, as the store keeps times.
-pub(crate) fn unix_ms(at: SystemTime) -> i64 {
-    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// 128 random bits as 32 hexadecimal digits.

@@ -5,12 +5,9 @@ use std::time::Duration;
 use media_model::{ConsultId, Pii, Role};
 use signaling_protocol::ticket::{self, TicketId};
 
-use super::{
-    ControlApi,
-    audit::{Action, Actor, Entry},
-    now, now_ms, random_bytes, record,
-};
+use super::{ControlApi, now, now_ms, random_bytes, record};
 use crate::{
+    audit::{Action, Actor, Entry},
     problem::Problem,
     store::{self, Ticket},
 };

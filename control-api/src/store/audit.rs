@@ -1,7 +1,7 @@
 //! Table `audit`: entries are added, never changed, never deleted.
 
 use super::{Act, StoreError};
-use crate::{app::unix_ms, audit::Entry};
+use crate::audit::{Entry, unix_ms};
 
 pub(crate) async fn insert(act: &mut Act, entry: &Entry) -> Result<(), StoreError> {
     sqlx::query(

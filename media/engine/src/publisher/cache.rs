@@ -76,7 +76,8 @@ impl<M: Copy> Cache<M> {
         }
         let chunk = &mut self.chunks[self.current];
         let offset = chunk.used;
-        chunk.bytes[offset..offset + payload.len()].copy_from_slice(payload);
+        let Some(space) = chunk.bytes.get_mut(offset..offset + payload.len()) else { return };
+        space.copy_from_slice(payload);
         chunk.used += payload.len();
         chunk.newest = now;
         self.entries[(sequence % self.size.packets) as usize] = Some(Entry {

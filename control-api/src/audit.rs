@@ -1,6 +1,9 @@
 //! What an audit entry says.
 
-use std::{fmt, time::SystemTime};
+use std::{
+    fmt,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use media_model::{ConsultId, ParticipantNumber, Pii, Role};
 
@@ -42,6 +45,12 @@ impl Entry {
             detail: None,
         }
     }
+}
+
+/// Milliseconds since 1970, as times are kept.
+pub(crate) fn unix_ms(at: SystemTime) -> i64 {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// What was done or tried.
