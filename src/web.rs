@@ -34,8 +34,9 @@ pub fn widget_router() -> Router {
         .route("/", get(|| async { Redirect::temporary("/portal/") }))
         .route("/portal", get(|| async { Redirect::temporary("/portal/") }));
     for &(path, media_type, bytes) in WIDGET_FILES {
-        let answer = move || async move { ([(header::CONTENT_TYPE, media_type)], bytes) };
-        router = router.route(path, get(answer));
+        // Portals on other origins load the element as a module script, which needs their browsers' leave (CORS).
+        let headers = [(header::CONTENT_TYPE, media_type), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
+        router = router.route(path, get(move || async move { (headers, bytes) }));
     }
     if WIDGET_FILES.is_empty() {
         router = router.route("/portal/", get(|| async { widget_missing() }));
