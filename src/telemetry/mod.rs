@@ -4,17 +4,44 @@ mod metrics;
 
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing::Level;
+use tracing_subscriber::{
+    EnvFilter, filter::Targets, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 pub use metrics::Metrics;
 
+/// Crates that log whole messages, tickets and names among them, below this level. `RUST_LOG` cannot lower it.
+const QUIET: [(&str, Level); 4] = [
+    ("tungstenite", Level::INFO),
+    ("tokio_tungstenite", Level::INFO),
+    ("hyper", Level::INFO),
+    ("sqlx", Level::WARN),
+];
+
 /// Logs to standard error: lines for people at a terminal, JSON for machines elsewhere. `RUST_LOG` chooses what.
 pub fn start_logging() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
-    let registry = tracing_subscriber::registry().with(filter);
+    let chosen = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let registry = tracing_subscriber::registry().with(chosen).with(quiet());
     if std::io::stderr().is_terminal() {
         registry.with(fmt::layer().with_writer(std::io::stderr).with_target(false)).init();
     } else {
         registry.with(fmt::layer().json().with_writer(std::io::stderr)).init();
+    }
+}
+
+fn quiet() -> Targets {
+    Targets::new().with_default(Level::TRACE).with_targets(QUIET)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn crates_that_log_messages_stay_quiet_and_ours_may_speak() {
+        assert!(!quiet().would_enable("tungstenite::protocol", &Level::TRACE));
+        assert!(!quiet().would_enable("hyper::proto::h1", &Level::DEBUG));
+        assert!(quiet().would_enable("signaling::session", &Level::TRACE));
     }
 }
