@@ -17,7 +17,7 @@ use signaling::Signaling;
 use signaling_protocol::ticket::TicketVerifier;
 
 use crate::{
-    config::Config,
+    config::{Config, TlsConfig},
     dev::{self, Demo},
     failure::Failure,
     keys::NodeKeys,
@@ -117,13 +117,11 @@ impl Node {
         let listener = std::net::TcpListener::bind(config.listen)
             .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
         listener.set_nonblocking(true)?;
+        let tls = tls(config).await?;
         announce(&listener, config, dev)?;
-        match &config.tls {
+        match tls {
             None => axum_server::from_tcp(listener)?.handle(handle).serve(service).await?,
-            Some(tls) => {
-                let tls = RustlsConfig::from_pem_file(&tls.certificate, &tls.key).await?;
-                axum_server::from_tcp_rustls(listener, tls)?.handle(handle).serve(service).await?;
-            }
+            Some(tls) => axum_server::from_tcp_rustls(listener, tls)?.handle(handle).serve(service).await?,
         }
         stopper.await??;
         Ok(())
@@ -151,6 +149,15 @@ impl Node {
         self.store.close().await;
         Ok(())
     }
+}
+
+async fn tls(config: &Config) -> Result<Option<RustlsConfig>, Failure> {
+    let Some(TlsConfig { certificate, key }) = &config.tls else { return Ok(None) };
+    // More than one provider may be compiled in; then rustls asks which.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let loaded = RustlsConfig::from_pem_file(certificate, key).await;
+    let files = format!("{} and {}", certificate.display(), key.display());
+    Ok(Some(loaded.map_err(|error| format!("TLS cannot be set up with {files}: {error}"))?))
 }
 
 fn media_config(config: &Config, dev: bool, keys: &NodeKeys) -> media_io::Config {

@@ -152,12 +152,13 @@ fn collect(mut said: impl Read + Send + 'static) -> (Arc<Mutex<String>>, JoinHan
     (log, thread)
 }
 
-/// The address in `listening on http://ADDRESS:PORT`, once it was said.
+/// The address in `listening on http://ADDRESS:PORT`, or https, once it was said.
 fn first_address(said: impl Read + Send + 'static) -> mpsc::Receiver<SocketAddr> {
     let (found, address) = mpsc::channel();
     std::thread::spawn(move || {
         for line in BufReader::new(said).lines().map_while(Result::ok) {
-            if let Some(text) = line.strip_prefix("listening on http://") {
+            if let Some((_, text)) = line.strip_prefix("listening on ").and_then(|url| url.split_once("://"))
+            {
                 // Nobody listens any more when the node was too slow.
                 let _ = found.send(text.trim().parse().expect("an address"));
             }
