@@ -203,6 +203,31 @@ async fn a_revoked_ticket_is_told_at_once_and_again_after_a_restart() {
 }
 
 #[tokio::test]
+async fn what_was_taken_back_is_told_again_for_as_long_as_a_resume_token_is_good() {
+    let f = Fixture::new().await;
+    let consult = f.consult(json!({})).await;
+    f.post(&format!("/v1/consults/{consult}/tickets"), a_patient()).await;
+    f.post(&format!("/v1/consults/{consult}/end"), json!({})).await;
+    let url = format!("sqlite://{}", f.folder.path().join("consilium.db").display());
+    let pool = sqlx::SqlitePool::connect(&url).await.expect("the database file");
+    let told = || {
+        let counts = (&f.orders.revoked, &f.orders.ended);
+        (counts.0.lock().expect("not poisoned").len(), counts.1.lock().expect("not poisoned").len())
+    };
+    assert_eq!(told(), (0, 1), "ended once");
+    let hours_ago = |hours: u64| i64::try_from((now_s() - hours * 3_600) * 1_000).expect("small");
+    for (hours, expected) in [(23, (1, 2)), (25, (1, 2))] {
+        for statement in
+            ["UPDATE tickets SET expires_at = 0, revoked_at = ?", "UPDATE consults SET ended_at = ?"]
+        {
+            sqlx::query(statement).bind(hours_ago(hours)).execute(&pool).await.expect("changes the row");
+        }
+        f.api.replay_revocations().await.expect("the store works");
+        assert_eq!(told(), expected, "{hours} hours ago, long after the ticket expired");
+    }
+}
+
+#[tokio::test]
 async fn every_act_leaves_an_entry_that_cannot_be_changed() {
     let f = Fixture::new().await;
     let consult = f.consult(json!({})).await;

@@ -11,7 +11,10 @@ use std::{
 
 use aws_lc_rs::rand;
 use media_model::{ConsultId, Pii};
-use signaling_protocol::ticket::{LEEWAY_S, TicketId, TicketSigner};
+use signaling_protocol::{
+    limits::RESUME_VALIDITY,
+    ticket::{LEEWAY_S, TicketId, TicketSigner},
+};
 
 pub(crate) use consults::NewConsult;
 pub use tickets::NewTicket;
@@ -89,10 +92,16 @@ impl ControlApi {
         self.mint_ticket(Actor::Server, new).await.map(|minted| minted.token).map_err(Refused)
     }
 
-    /// Tells running consults again which unexpired tickets were taken back, after a restart has made them forget.
+    /// Tells running consults again what was taken back and which consults were ended, after a restart has made them
+    /// forget: for as long as a ticket of theirs would still open, or a resume token of somebody who came in with it.
     pub async fn replay_revocations(&self) -> Result<(), StoreError> {
-        for (consult, ticket) in self.store.revoked_tickets(now_ms() - TICKET_LEEWAY_MS).await? {
+        let still_good_ms = now_ms() - TICKET_LEEWAY_MS;
+        let resumable_ms = still_good_ms - RESUME_VALIDITY.as_millis() as i64;
+        for (consult, ticket) in self.store.revoked_tickets(still_good_ms, resumable_ms).await? {
             self.running.revoke_ticket(consult, ticket);
+        }
+        for consult in self.store.ended_consults(resumable_ms).await? {
+            self.running.end(consult);
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use media_model::ConsultId;
 use sqlx::Row;
 
-use super::{Act, StoreError};
+use super::{Act, Store, StoreError};
 
 /// A row of `consults`.
 #[derive(Debug, Clone)]
@@ -37,6 +37,21 @@ pub(crate) async fn find(act: &mut Act, id: ConsultId) -> Result<Option<Consult>
         created_at_ms: row.try_get("created_at")?,
         ended_at_ms: row.try_get("ended_at")?,
     }))
+}
+
+impl Store {
+    /// Consults that were ended after this time.
+    pub(crate) async fn ended_consults(&self, ended_after_ms: i64) -> Result<Vec<ConsultId>, StoreError> {
+        let rows = sqlx::query("SELECT id FROM consults WHERE ended_at > ?")
+            .bind(ended_after_ms)
+            .fetch_all(&self.pool)
+            .await?;
+        let id = |row: &sqlx::sqlite::SqliteRow| {
+            let id: &str = row.try_get("id")?;
+            Ok(id.parse().map_err(|e| sqlx::Error::Decode(Box::new(e)))?)
+        };
+        rows.iter().map(id).collect()
+    }
 }
 
 pub(crate) async fn set_ended(act: &mut Act, id: ConsultId, now_ms: i64) -> Result<(), StoreError> {

@@ -34,16 +34,20 @@ pub(crate) async fn insert(act: &mut Act, ticket: &Ticket) -> Result<(), StoreEr
 }
 
 impl Store {
-    /// Tickets that were taken back and would otherwise still be good, as (consult, ticket id).
+    /// Tickets that were taken back and either expire after `expires_after_ms` or were taken back after
+    /// `revoked_after_ms`, as (consult, ticket id).
     pub(crate) async fn revoked_tickets(
         &self,
-        now_ms: i64,
+        expires_after_ms: i64,
+        revoked_after_ms: i64,
     ) -> Result<Vec<(ConsultId, TicketId)>, StoreError> {
-        let rows =
-            sqlx::query("SELECT consult_id, id FROM tickets WHERE revoked_at IS NOT NULL AND expires_at > ?")
-                .bind(now_ms)
-                .fetch_all(&self.pool)
-                .await?;
+        let rows = sqlx::query(
+            "SELECT consult_id, id FROM tickets WHERE revoked_at IS NOT NULL AND (expires_at > ? OR revoked_at > ?)",
+        )
+        .bind(expires_after_ms)
+        .bind(revoked_after_ms)
+        .fetch_all(&self.pool)
+        .await?;
         let mut revoked = Vec::with_capacity(rows.len());
         for row in rows {
             let (consult, id): (&str, &str) = (row.try_get("consult_id")?, row.try_get("id")?);

@@ -16,6 +16,8 @@ pub const PERSON_ID_BYTES_MAX: usize = 128;
 pub const NODE_NAME_BYTES_MAX: usize = 64;
 /// Longest ticket or resume token.
 pub const TOKEN_BYTES_MAX: usize = 4 * 1024;
+/// How long a resume token is good: longer than any visit. What was taken back has to be remembered for as long.
+pub const RESUME_VALIDITY: Duration = Duration::from_secs(24 * 3_600);
 /// A connection that has not said `hello` by then is closed.
 pub const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 /// Messages a connection may send in a burst, and a second after that.
