@@ -4,7 +4,8 @@ mod support;
 
 use media_engine::{
     DropReason,
-    api::{Command, Event, LeaveReason, Refusal, ReofferReason},
+    api::{Command, Event, IceCredentials, LeaveReason, Refusal, Renegotiate, ReofferReason},
+    rtp::rtcp::CompoundWriter,
 };
 use media_model::{ConsultId, SlotPool, Source, TransportId};
 use support::{
@@ -16,6 +17,16 @@ use support::{
 const AUDIO_0: usize = 0;
 const VIDEO_0: usize = 1;
 const AUDIO_1: usize = 2;
+
+fn nack(ssrc: u32, sequences: &[u16]) -> Vec<u8> {
+    let mut bytes = vec![0; 200];
+    let mut writer = CompoundWriter::new(&mut bytes);
+    writer.receiver_report(1, []);
+    writer.nack(1, ssrc, sequences.iter().copied());
+    let length = writer.len();
+    bytes.truncate(length);
+    bytes
+}
 
 #[test]
 fn everyone_hears_everyone_else_with_mapped_formats_and_extensions() {
@@ -84,6 +95,52 @@ fn a_muted_source_is_not_forwarded_and_starts_at_a_key_frame_again() {
     assert_eq!(seen.iter().map(|p| read_vp8(&p.payload).2).collect::<Vec<_>>(), [1, 4]);
     assert_eq!(seen[1].header.sequence, seen[0].header.sequence.wrapping_add(1));
     assert_eq!(seen[1].header.timestamp.wrapping_sub(seen[0].header.timestamp), 9_000);
+    assert_eq!(world.engine.counters().dropped_for(DropReason::Muted), 1);
+}
+
+#[test]
+fn what_an_offer_says_of_muting_holds_for_a_source_that_goes_on() {
+    let mut world = World::with_participants(2);
+    world.send(0, Source::Camera, 1, 0, &vp8(true, 10, 5, 1));
+    let mut media = world.clients[0].media();
+    media.tracks[1].muted = true;
+    world.events.clear();
+    world.renegotiate(0, media.clone());
+    world.send(0, Source::Camera, 2, 3_000, &vp8(true, 11, 6, 2));
+    let live = |world: &World| {
+        world.events.iter().rev().find_map(|event| match event {
+            Event::Layout(layout) => Some(layout.participants[0].live.clone()),
+            _ => None,
+        })
+    };
+    assert_eq!(live(&world), Some(vec![Source::Microphone]));
+    media.tracks[1].muted = false;
+    world.renegotiate(0, media);
+    let asked = world.engine.counters().keyframe_requests;
+    world.advance(300);
+    assert_eq!(world.engine.counters().keyframe_requests, asked + 1);
+    world.send(0, Source::Camera, 3, 6_000, &vp8(false, 12, 7, 3));
+    world.send(0, Source::Camera, 4, 9_000, &vp8(true, 13, 8, 4));
+    let seen = world.take_of(1, slot_ssrc(VIDEO_0));
+    assert_eq!(seen.iter().map(|p| read_vp8(&p.payload).2).collect::<Vec<_>>(), [1, 4]);
+    assert_eq!(live(&world), Some(vec![Source::Microphone, Source::Camera]));
+}
+
+#[test]
+fn nothing_is_asked_of_a_muted_picture_nor_sent_again() {
+    let mut world = World::with_participants(2);
+    world.send(0, Source::Camera, 1, 0, &vp8(false, 10, 5, 1));
+    world.advance(10);
+    assert_eq!(world.engine.counters().keyframe_requests, 1);
+    world.mute(0, Source::Camera, true);
+    world.advance(2_000);
+    assert_eq!(world.engine.counters().keyframe_requests, 1, "asked for through the mute");
+    world.mute(0, Source::Camera, false);
+    world.send(0, Source::Camera, 2, 3_000, &vp8(true, 11, 6, 2));
+    let sequence = world.take_of(1, slot_ssrc(VIDEO_0))[0].header.sequence;
+    world.mute(0, Source::Camera, true);
+    world.send_rtcp(1, &nack(slot_ssrc(VIDEO_0), &[sequence]));
+    assert!(world.take(1).is_empty());
     assert_eq!(world.engine.counters().dropped_for(DropReason::Muted), 1);
 }
 
@@ -166,6 +223,46 @@ fn leaving_says_goodbye_and_leaves_nothing_behind() {
     assert_eq!(world.left(1), Some(LeaveReason::Requested));
     let counters = world.engine.counters();
     assert_eq!((counters.consults, counters.transports), (0, 0));
+}
+
+#[test]
+fn muting_what_is_not_sent_changes_nothing_and_is_no_mistake() {
+    let mut world = World::with_participants(1);
+    world.events.clear();
+    world.mute(0, Source::ScreenAudio, true);
+    assert_eq!(world.events, []);
+}
+
+#[test]
+fn an_offer_that_is_refused_does_not_restart_ice() {
+    let mut world = World::with_participants(1);
+    let mut refused = None;
+    for round in 0..200_u32 {
+        let mut media = world.clients[0].media();
+        for slot in &mut media.slots {
+            (slot.ssrc, slot.rtx_ssrc) = (slot.ssrc + round * 1_000, slot.rtx_ssrc + round * 1_000);
+        }
+        let credentials = |side: &str| IceCredentials {
+            ufrag: format!("{side}-{round}").into(),
+            password: format!("{side}-password-{round}-long-enough").into(),
+        };
+        let ice = Some((credentials("serv"), credentials("clie")));
+        world.events.clear();
+        let transport = TransportId(0);
+        world.command(Command::Renegotiate(Box::new(Renegotiate { transport, ice: ice.clone(), media })));
+        let (server, client) = ice.expect("just made");
+        if world.events.iter().any(|e| matches!(e, Event::Refused(..))) {
+            refused = Some((server, client));
+            break;
+        }
+        (world.clients[0].ice_server, world.clients[0].ice_client) = (server, client);
+        world.check(0);
+    }
+    let unknown = || DropReason::StunUnknownUser;
+    let before = world.engine.counters().dropped_for(unknown());
+    (world.clients[0].ice_server, world.clients[0].ice_client) = refused.expect("SSRCs wear out");
+    world.check(0);
+    assert_eq!(world.engine.counters().dropped_for(unknown()), before + 1);
 }
 
 #[test]

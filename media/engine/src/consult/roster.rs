@@ -40,8 +40,8 @@ pub struct Member {
     pub assignment: Assignment,
     /// What its client was told last.
     pub layout: Layout,
-    /// Whether its publisher was asked for another codec already.
-    pub codec_asked: bool,
+    /// What its client sent when it was asked for another codec, since somebody last became able to decode any of it.
+    pub objected: Vec<Codec>,
 }
 
 impl Member {
@@ -57,27 +57,22 @@ impl Member {
             decodes: Vec::new(),
             assignment: Assignment::default(),
             layout: Layout { transport, revision: 0, slots: Vec::new(), participants: Vec::new() },
-            codec_asked: false,
+            objected: Vec::new(),
         }
     }
 
-    /// Takes what the offer and answer agreed upon. A source that goes on keeps its mute state.
+    /// Takes what the offer and answer agreed upon.
     pub fn negotiate(&mut self, tracks: &[TrackParams], slots: &[SlotParams]) {
-        let muted = |track: &TrackParams| {
-            let before = self.published.iter().find(|p| p.source == track.source);
-            before.map_or(track.muted, |p| p.muted)
-        };
         self.published = tracks
             .iter()
             .map(|t| Published {
                 source: t.source,
-                muted: muted(t),
+                muted: t.muted,
                 preferred: t.codecs.first().map(|c| c.codec),
             })
             .collect();
         self.decodes = slots.iter().flat_map(|s| s.codecs.iter().map(|c| c.codec)).collect();
         self.assignment.negotiate(&slots.iter().map(|s| s.slot).collect::<Vec<_>>());
-        self.codec_asked = false;
     }
 
     /// Whether it publishes this source, muted or not.
@@ -89,15 +84,30 @@ impl Member {
         self.published.iter().any(|p| p.source == source && !p.muted)
     }
 
-    /// Whether one of its preferred formats cannot be decoded by a member who receives that kind of media.
-    fn needs_other_codec(&self, members: &[Member]) -> bool {
-        let undecodable = |codec: Codec| {
-            members
-                .iter()
-                .filter(|m| m.admitted && m.participant != self.participant)
-                .any(|m| m.decodes.iter().any(|c| c.kind() == codec.kind()) && !m.decodes.contains(&codec))
-        };
-        self.admitted && self.published.iter().filter_map(|p| p.preferred).any(undecodable)
+    /// Whether a member who receives that kind of media cannot decode it.
+    fn is_undecodable(&self, codec: Codec, members: &[Member]) -> bool {
+        members
+            .iter()
+            .filter(|m| m.admitted && m.participant != self.participant)
+            .any(|m| m.decodes.iter().any(|c| c.kind() == codec.kind()) && !m.decodes.contains(&codec))
+    }
+
+    /// The codecs that it has been or is now to be asked to give up, and whether it is to be asked now. Where no codec suits
+    /// everybody, it is asked for each once; and again when that may be different, because somebody left or learnt.
+    fn object(&self, members: &[Member]) -> (Vec<Codec>, bool) {
+        let undecodable = |codec: &Codec| self.is_undecodable(*codec, members);
+        let mut objected = self.objected.clone();
+        if !objected.iter().all(undecodable) {
+            objected.clear();
+        }
+        let before = objected.len();
+        for codec in self.published.iter().filter_map(|p| p.preferred).filter(undecodable) {
+            if self.admitted && !objected.contains(&codec) {
+                objected.push(codec);
+            }
+        }
+        let asks = objected.len() > before;
+        (objected, asks)
     }
 }
 
@@ -162,12 +172,12 @@ impl Consult {
         self.assign(&mut news);
         self.routes = routes(&self.members);
         self.lay_out(&mut news);
-        let wanting: Vec<bool> = self.members.iter().map(|m| m.needs_other_codec(&self.members)).collect();
-        for (member, wants) in self.members.iter_mut().zip(wanting) {
-            if wants && !member.codec_asked {
+        let objections: Vec<_> = self.members.iter().map(|m| m.object(&self.members)).collect();
+        for (member, (objected, asks)) in self.members.iter_mut().zip(objections) {
+            if asks {
                 news.push(News::Reoffer(member.place, ReofferReason::Codec));
             }
-            member.codec_asked = wants;
+            member.objected = objected;
         }
         news
     }
@@ -309,5 +319,26 @@ pub mod tests {
         assert!(consult.add(person(3, 4)).contains(&reoffer));
         let decodes = consult.with_member(3, |m| m.decodes.push(vp9));
         assert!(!decodes.contains(&reoffer));
+    }
+
+    #[test]
+    fn where_no_codec_suits_everybody_nobody_is_asked_for_ever() {
+        let [vp8, h264] = [Codec::Vp8, Codec::H264 { packetization_mode: 1, profile: 0x42e0 }];
+        let decoding = |mut member: Member, codec| {
+            member.published.clear();
+            member.decodes = vec![codec];
+            member
+        };
+        let mut consult = consult_of(vec![person(0, 1), decoding(person(1, 2), vp8)]);
+        consult.add(decoding(person(2, 3), h264));
+        let offers = |consult: &mut Consult, codec| {
+            let news = consult.with_member(0, |m| m.published[1].preferred = Some(codec));
+            news.contains(&News::Reoffer(0, ReofferReason::Codec))
+        };
+        let asked: Vec<bool> =
+            [vp8, h264, vp8, h264, vp8, h264].map(|codec| offers(&mut consult, codec)).to_vec();
+        assert_eq!(asked, [true, true, false, false, false, false]);
+        assert!(consult.remove(2).contains(&News::Reoffer(0, ReofferReason::Codec)), "VP8 suits who is left");
+        assert!(!offers(&mut consult, vp8));
     }
 }

@@ -85,6 +85,10 @@ impl Engine {
         if !parameters::are_valid(&media) {
             return Err(Refusal::InvalidParameters);
         }
+        // Everything that may say no stands before everything that changes something.
+        if !self.peer_mut(place).is_some_and(|peer| peer.has_room_for(&media)) {
+            return Err(Refusal::InvalidParameters);
+        }
         if let Some((local, remote)) = &ice {
             self.restart_ice(place, local, remote)?;
         }
@@ -92,10 +96,11 @@ impl Engine {
         let Some(peer) = self.peers.get_mut(place).and_then(Option::as_mut) else {
             return Err(Refusal::UnknownTransport);
         };
-        if !peer.negotiate(now, media, &mut self.random) {
-            return Err(Refusal::InvalidParameters);
-        }
+        peer.negotiate(now, media, &mut self.random);
         let consult = peer.consult;
+        for track in &tracks {
+            self.set_muted(now, place, track.source, track.muted);
+        }
         self.change_consult(now, consult, |c| c.with_member(place, |m| m.negotiate(&tracks, &slots)));
         self.request_awaited_keyframes(now, place);
         self.arm(place);
@@ -140,28 +145,36 @@ impl Engine {
         let place = self.place_of(transport)?;
         let Some(peer) = self.peer_mut(place) else { return Err(Refusal::UnknownTransport) };
         let consult = peer.consult;
-        let Some(track) = peer.publishing.track_of(source) else { return Err(Refusal::InvalidParameters) };
-        if track.muted == muted {
-            return Ok(());
+        // A source that is not sent is as silent as it is going to be.
+        if self.set_muted(now, place, source, muted) {
+            self.change_consult(now, consult, |c| {
+                c.with_member(place, |m| {
+                    m.published.iter_mut().filter(|p| p.source == source).for_each(|p| p.muted = muted);
+                })
+            });
+            self.arm(place);
         }
-        track.muted = muted;
-        let targets = track.targets.clone();
+        Ok(())
+    }
+
+    /// Keeps a source back from everybody who gets it, or lets it go on from its next picture. Says whether that is a change.
+    fn set_muted(&mut self, now: Instant, place: usize, source: Source, muted: bool) -> bool {
+        let Some(track) = self.peer_mut(place).and_then(|peer| peer.publishing.track_of(source)) else {
+            return false;
+        };
+        if !track.set_muted(muted) {
+            return false;
+        }
         if !muted {
             track.request_keyframe(now);
         }
-        for target in targets {
+        for target in track.targets.clone() {
             let slots = self.peer_mut(target.place).map(|p| &mut p.slots);
             if let Some(slot) = slots.and_then(|s| s.get_mut(target.slot)) {
                 slot.withhold();
             }
         }
-        self.change_consult(now, consult, |c| {
-            c.with_member(place, |m| {
-                m.published.iter_mut().filter(|p| p.source == source).for_each(|p| p.muted = muted);
-            })
-        });
-        self.arm(place);
-        Ok(())
+        true
     }
 
     fn leave(

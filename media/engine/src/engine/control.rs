@@ -108,6 +108,9 @@ impl Engine {
             let shown = slot.shown().ok_or(DropReason::PreviousSource)?;
             let publisher = self.peers.get(shown.from).and_then(Option::as_ref).ok_or(expired)?;
             let track = publisher.publishing.tracks.iter().find(|t| t.params.source == shown.source);
+            if track.is_some_and(|t| t.muted) {
+                return Err(DropReason::Muted);
+            }
             let source_sequence = slot.requested(now, sequence, round_trip)?;
             let packet = track.ok_or(expired)?.track.cached(now, source_sequence)?;
             let content = content(&packet);

@@ -79,13 +79,14 @@ impl Peer {
         }
     }
 
-    /// Takes valid parameters ([`parameters::are_valid`]). Says no, and changes nothing, when it has worn out too many
-    /// SSRCs.
-    pub fn negotiate(&mut self, now: Instant, media: MediaParams, random: &mut Random) -> bool {
+    /// Whether it has SSRCs left for these slots.
+    pub fn has_room_for(&self, media: &MediaParams) -> bool {
         let fresh = media.slots.iter().flat_map(parameters::ssrcs);
-        if fresh.count() + self.retired.len() + 2 * self.slots.len() > RETIRED_SSRCS_MAX {
-            return false;
-        }
+        fresh.count() + self.retired.len() + 2 * self.slots.len() <= RETIRED_SSRCS_MAX
+    }
+
+    /// Takes valid parameters ([`parameters::are_valid`]) for which there is room ([`Self::has_room_for`]).
+    pub fn negotiate(&mut self, now: Instant, media: MediaParams, random: &mut Random) {
         self.publishing.negotiate(now, &media.tracks);
         let mapping_changed = self.extensions != media.extensions;
         let mut before = std::mem::take(&mut self.slots);
@@ -122,7 +123,6 @@ impl Peer {
         }
         self.extensions = media.extensions;
         self.cname = media.cname;
-        true
     }
 
     /// When anything of it is due.

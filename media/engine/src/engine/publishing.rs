@@ -49,8 +49,8 @@ pub struct Publishing {
 }
 
 impl Publishing {
-    /// Takes the complete new list: a track with the same `mid` and source goes on, what is absent ends. A source that is
-    /// muted stays so, also on another m= line.
+    /// Takes the complete new list: a track with the same `mid` and source goes on, what is absent ends. A source that was
+    /// here before keeps its mute state, also on another m= line, until [`Published::set_muted`].
     pub fn negotiate(&mut self, now: Instant, tracks: &[TrackParams]) {
         let mut before = std::mem::take(&mut self.tracks);
         let announced = |ssrc: u32| tracks.iter().any(|t| [t.ssrc, t.rtx_ssrc].contains(&Some(ssrc)));
@@ -61,15 +61,9 @@ impl Publishing {
             let kept = earlier.filter(|t| t.params.mid == params.mid);
             let mut track = kept.unwrap_or_else(|| {
                 self.generations = self.generations.wrapping_add(1);
-                Published {
-                    track: PublishedTrack::new(params, now),
-                    muted,
-                    generation: self.generations,
-                    targets: Vec::new(),
-                    bound: [None, None],
-                    params: params.clone(),
-                }
+                Published::new(params, self.generations, now)
             });
+            track.set_muted(muted);
             track.track.update(params);
             // What the offer announces needs no guessing, and is nobody else's.
             let learnt = track.bound.map(|ssrc| ssrc.filter(|ssrc| !announced(*ssrc)));
@@ -135,6 +129,23 @@ impl Publishing {
 }
 
 impl Published {
+    fn new(params: &TrackParams, generation: u32, now: Instant) -> Self {
+        Self {
+            track: PublishedTrack::new(params, now),
+            muted: false,
+            generation,
+            targets: Vec::new(),
+            bound: [None, None],
+            params: params.clone(),
+        }
+    }
+
+    /// Takes the publisher's word. Says whether that is a change.
+    pub fn set_muted(&mut self, muted: bool) -> bool {
+        self.track.pause_keyframes(muted);
+        std::mem::replace(&mut self.muted, muted) != muted
+    }
+
     /// Sound or picture.
     pub fn kind(&self) -> MediaKind {
         self.params.source.kind()
@@ -142,9 +153,7 @@ impl Published {
 
     /// Notes that somebody waits for a key frame. One that is muted has none to give; whoever unmutes it asks.
     pub fn request_keyframe(&mut self, now: Instant) {
-        if !self.muted {
-            self.track.request_keyframe(now);
-        }
+        self.track.request_keyframe(now);
     }
 
     /// When the publisher has to be asked for something: never before its first packet, which tells whom to ask for.

@@ -23,6 +23,8 @@ pub enum KeyframeRequest {
 #[derive(Debug, Default)]
 pub struct KeyframeRequests {
     wanted: bool,
+    /// There is no picture, so there is none to ask for.
+    paused: bool,
     asked: Option<Instant>,
     fir_number: u8,
 }
@@ -30,7 +32,13 @@ pub struct KeyframeRequests {
 impl KeyframeRequests {
     /// Someone needs a key frame.
     pub fn request(&mut self) {
-        self.wanted = true;
+        self.wanted = !self.paused;
+    }
+
+    /// Asks for nothing, not even for what was asked for before, until told otherwise.
+    pub fn pause(&mut self, paused: bool) {
+        self.paused = paused;
+        self.wanted &= !paused;
     }
 
     /// One came.
@@ -93,6 +101,20 @@ mod tests {
         requests.request();
         assert_eq!(requests.poll(start + MS(499), PLI), None);
         assert!(requests.poll(start + MS(500), PLI).is_some());
+    }
+
+    #[test]
+    fn nothing_is_asked_of_a_picture_that_is_dark() {
+        let (mut requests, start) = (KeyframeRequests::default(), Instant::now());
+        requests.request();
+        assert!(requests.poll(start, PLI).is_some());
+        requests.pause(true);
+        requests.request();
+        assert_eq!((requests.poll_timeout(start), requests.poll(start + MS(900), PLI)), (None, None));
+        requests.pause(false);
+        assert_eq!(requests.poll_timeout(start), None, "whoever wants one asks again");
+        requests.request();
+        assert!(requests.poll(start + MS(900), PLI).is_some());
     }
 
     #[test]

@@ -207,6 +207,11 @@ impl PublishedTrack {
         }
     }
 
+    /// Whether there is nothing to be seen: then nobody can be given a key frame either.
+    pub fn pause_keyframes(&mut self, paused: bool) {
+        self.keyframe.pause(paused);
+    }
+
     /// Appends what is to be asked of the publisher now: missing packets, a key frame. What has no room follows later.
     ///
     /// Returns whether a key frame was asked for.

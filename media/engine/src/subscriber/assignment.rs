@@ -58,12 +58,16 @@ pub struct Assignment {
 }
 
 impl Assignment {
-    /// Takes the slots that were negotiated. What was asked for before may be asked again.
+    /// Takes the slots that were negotiated. A client that went some of the way may be asked again; one that offers no more
+    /// than before cannot, or does not want to.
     pub fn negotiate(&mut self, slots: &[SlotIndex]) {
         let of = |pool| slots.iter().filter(move |s| s.pool == pool).map(|s| s.index);
+        let (camera, screen) = (self.camera.pairs.len(), self.screen.pairs.len());
         self.camera.resize(of(SlotPool::Camera));
         self.screen.resize(of(SlotPool::Screen));
-        self.asked = None;
+        if self.camera.pairs.len() > camera || self.screen.pairs.len() > screen {
+            self.asked = None;
+        }
     }
 
     /// Seats the wanted, each list in order of arrival. Answers with what the client has to be asked for, once.
@@ -161,6 +165,8 @@ mod tests {
         assert_eq!(a.assign(&people(&[1, 2, 3, 4]), &[]), Some(Shortage { camera: 4, screen: 1 }));
         a.negotiate(&slots(2, 1));
         assert_eq!(a.assign(&people(&[1, 2, 3]), &[]), Some(Shortage { camera: 3, screen: 1 }));
+        a.negotiate(&slots(2, 1));
+        assert_eq!(a.assign(&people(&[1, 2, 3]), &[]), None, "it has no more to give");
         assert_eq!(a.assign(&people(&[1]), &[]), None);
         assert_eq!(a.assign(&people(&[1, 2, 3]), &[]), Some(Shortage { camera: 3, screen: 1 }));
     }
