@@ -16,32 +16,30 @@ impl fmt::Display for InvalidId {
 
 impl std::error::Error for InvalidId {}
 
-/// One consult: 128 random bits, so that knowing one says nothing about another.
-///
-/// Written as 32 lower-case hexadecimal digits.
+/// 128 random bits that name something, written as 32 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ConsultId(u128);
+pub struct RandomId(u128);
 
-impl ConsultId {
-    /// A consult named by 16 bytes, which the caller drew from a secure random source.
+impl RandomId {
+    /// A name made of 16 bytes, which the caller drew from a secure random source.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(u128::from_be_bytes(bytes))
     }
 }
 
-impl fmt::Display for ConsultId {
+impl fmt::Display for RandomId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
     }
 }
 
-impl fmt::Debug for ConsultId {
+impl fmt::Debug for RandomId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "consult:{self}")
+        fmt::Display::fmt(self, f)
     }
 }
 
-impl FromStr for ConsultId {
+impl FromStr for RandomId {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
@@ -53,17 +51,60 @@ impl FromStr for ConsultId {
     }
 }
 
-impl Serialize for ConsultId {
+impl Serialize for RandomId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for ConsultId {
+impl<'de> Deserialize<'de> for RandomId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
     }
+}
+
+/// Makes a type of its own for one kind of thing that a [`RandomId`] names.
+#[macro_export]
+macro_rules! random_id {
+    ($(#[$attribute:meta])* $name:ident, $label:literal) => {
+        $(#[$attribute])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+        #[serde(transparent)]
+        pub struct $name($crate::RandomId);
+
+        impl $name {
+            /// An id made of 16 bytes, which the caller drew from a secure random source.
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self($crate::RandomId::from_bytes(bytes))
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, concat!($label, ":{}"), self.0)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, $crate::InvalidId> {
+                text.parse().map(Self)
+            }
+        }
+    };
+}
+
+random_id! {
+    /// One consult. Knowing one says nothing about another.
+    ConsultId, "consult"
 }
 
 #[cfg(feature = "schema")]

@@ -16,7 +16,9 @@ mod media;
 mod pii;
 mod role;
 
-pub use ids::{ConsultId, InvalidId, Mid, ParticipantNumber, ShardId, SlotIndex, SlotPool, TransportId};
+pub use ids::{
+    ConsultId, InvalidId, Mid, ParticipantNumber, RandomId, ShardId, SlotIndex, SlotPool, TransportId,
+};
 pub use media::{Codec, MediaKind, Source};
 pub use pii::Pii;
 pub use role::Role;

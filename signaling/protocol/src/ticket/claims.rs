@@ -1,9 +1,7 @@
 //! What the two kinds of token claim (RFC 7519 §4), and what a claim may look like.
 
-use std::{fmt, str::FromStr};
-
-use media_model::{ConsultId, InvalidId, ParticipantNumber, Pii, Role};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
+use media_model::{ConsultId, ParticipantNumber, Pii, Role, random_id};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{LEEWAY_S, TicketError};
 use crate::limits::{DISPLAY_NAME_CHARS_MAX, NODE_NAME_BYTES_MAX, PERSON_ID_BYTES_MAX, is_line};
@@ -26,54 +24,9 @@ pub trait Token: Sized {
     fn check_time(&self, now_unix_s: u64) -> Result<(), TicketError>;
 }
 
-/// A ticket's number (`jti`): 128 random bits, written as 32 lower-case hexadecimal digits.
-///
-/// It is what is taken back, and what is remembered as used.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TicketId(u128);
-
-impl TicketId {
-    /// A number made of 16 bytes, which the caller drew from a secure random source.
-    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(u128::from_be_bytes(bytes))
-    }
-}
-
-impl fmt::Display for TicketId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
-    }
-}
-
-impl fmt::Debug for TicketId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ticket:{self}")
-    }
-}
-
-impl FromStr for TicketId {
-    type Err = InvalidId;
-
-    fn from_str(text: &str) -> Result<Self, InvalidId> {
-        let is_lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        if text.len() != 32 || !text.bytes().all(is_lower_hex) {
-            return Err(InvalidId);
-        }
-        u128::from_str_radix(text, 16).map(Self).map_err(|_| InvalidId)
-    }
-}
-
-impl Serialize for TicketId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for TicketId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
+random_id! {
+    /// A ticket's number (`jti`): what is taken back, and what is remembered as used.
+    TicketId, "ticket"
 }
 
 /// Leave to come into one consult as one person.
