@@ -80,6 +80,10 @@ drop_reasons! {
     RetransmissionExpired = "retransmission_expired",
     /// The same packet was retransmitted a moment ago.
     RetransmissionTooSoon = "retransmission_too_soon",
+    /// A subscriber asks for more again than its share allows.
+    RetransmissionOverBudget = "retransmission_over_budget",
+    /// A publisher repeats a packet that is newer than its newest.
+    RetransmissionAhead = "retransmission_ahead",
     /// The kernel would not take the datagram.
     SocketRefused = "socket_refused",
 }

@@ -145,6 +145,23 @@ fn nothing_is_asked_of_a_muted_picture_nor_sent_again() {
 }
 
 #[test]
+fn a_publisher_who_leaps_takes_nobody_with_it() {
+    let mut world = World::with_participants(2);
+    for (n, leap) in [0, 1, 30_000, 60_000, 60_001, 90_000_u64].into_iter().enumerate() {
+        world.send(0, Source::Microphone, 100 + leap, n as u32 * 960, &opus(n as u8));
+        world.send(0, Source::Camera, 100 + leap, n as u32 * 3_000, &vp8(n != 3, n as u16, n as u8, n as u8));
+    }
+    for (slot, expected) in [(AUDIO_0, 6), (VIDEO_0, 5)] {
+        let mut received = world.clients[1].received.clone();
+        received.retain(|p| p.header.ssrc == slot_ssrc(slot));
+        let first = received[0].header.sequence;
+        let ahead: Vec<_> = received.iter().map(|p| p.header.sequence.wrapping_sub(first)).collect();
+        assert_eq!(ahead, (0..expected).collect::<Vec<u16>>());
+    }
+    assert_eq!(world.engine.counters().dropped_for(DropReason::AwaitingKeyframe), 1);
+}
+
+#[test]
 fn a_slot_goes_on_as_one_stream_when_its_publisher_changes() {
     let mut world = World::with_participants(3);
     for n in 0..3_u32 {

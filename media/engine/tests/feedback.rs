@@ -59,6 +59,38 @@ fn a_lost_video_packet_is_sent_again_in_the_stream_for_retransmissions() {
 }
 
 #[test]
+fn whoever_asks_for_everything_again_and_again_gets_its_share() {
+    let mut world = World::with_participants(2);
+    let mut payload = vp8(true, 1, 1, 1);
+    payload.resize(1_000, 7);
+    for n in 1..=200 {
+        world.send(0, Source::Camera, n, 0, &payload);
+    }
+    let sequences: Vec<u16> =
+        world.take_of(1, slot_ssrc(VIDEO_0)).iter().map(|p| p.header.sequence).collect();
+    let request = nack(slot_ssrc(VIDEO_0), &sequences);
+    for _ in 0..20 {
+        world.send_rtcp(1, &request);
+        world.advance(25);
+    }
+    let bytes: usize = world.take_of(1, slot_ssrc(VIDEO_0) + 500).iter().map(|p| p.sealed.len()).sum();
+    assert!((150_000..200_000).contains(&bytes), "{bytes} bytes in half a second");
+    assert!(world.engine.counters().dropped_for(DropReason::RetransmissionOverBudget) > 1_000);
+}
+
+#[test]
+fn only_who_agreed_to_ask_is_answered() {
+    let mut world = World::with_participants(2);
+    let mut media = world.clients[1].media();
+    media.slots.iter_mut().flat_map(|s| &mut s.codecs).for_each(|c| c.feedback.nack = false);
+    world.renegotiate(1, media);
+    world.send(0, Source::Camera, 1, 0, &vp8(true, 1, 1, 1));
+    let sequence = world.take_of(1, slot_ssrc(VIDEO_0))[0].header.sequence;
+    world.send_rtcp(1, &nack(slot_ssrc(VIDEO_0), &[sequence]));
+    assert_eq!((world.take(1).len(), world.engine.counters().retransmitted), (0, 0));
+}
+
+#[test]
 fn lost_sound_is_sent_again_as_the_very_same_bytes() {
     let mut world = World::with_participants(2);
     world.send(0, Source::Microphone, 1, 0, &opus(1));

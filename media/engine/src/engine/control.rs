@@ -26,6 +26,7 @@ impl Engine {
         let length = peer.connection.inbound()?.open_rtcp(data)?;
         let compound = data.get(..length).ok_or(DropReason::RtcpMalformed)?;
         self.counters.rtcp_received += 1;
+        let mut requests_left = COMPOUND_REQUESTS_MAX;
         for packet in Compound::new(compound) {
             match packet? {
                 Packet::SenderReport(report) => {
@@ -35,7 +36,9 @@ impl Engine {
                 Packet::ReceiverReport(report) => {
                     report.blocks().for_each(|block| self.note_round_trip(now, place, &block));
                 }
-                Packet::Nack(nack) => self.answer_nack(now, place, &nack, out),
+                Packet::Nack(nack) => {
+                    requests_left -= self.answer_nack(now, place, &nack, requests_left, out);
+                }
                 Packet::Pli(pli) => self.note_picture_loss(now, place, pli.media_ssrc),
                 Packet::Fir(fir) => {
                     fir.entries().for_each(|entry| self.note_picture_loss(now, place, entry.ssrc));
@@ -80,14 +83,26 @@ impl Engine {
         }
     }
 
-    fn answer_nack(&mut self, now: Instant, place: usize, nack: &Nack<'_>, out: &mut TransmitBuffer) {
-        let Some(peer) = self.peer_mut(place) else { return };
-        let Some(slot) = peer.slots.iter().position(|s| s.params().ssrc == nack.media_ssrc) else { return };
-        for sequence in nack.sequences() {
+    /// Answers so many of the requests at most, where such requests were agreed upon; how many they were.
+    fn answer_nack(
+        &mut self,
+        now: Instant,
+        place: usize,
+        nack: &Nack<'_>,
+        requests_max: usize,
+        out: &mut TransmitBuffer,
+    ) -> usize {
+        let Some(peer) = self.peer_mut(place) else { return 0 };
+        let asked = |slot: &Slot| slot.params().ssrc == nack.media_ssrc && slot.answers_nack();
+        let Some(slot) = peer.slots.iter().position(asked) else { return 0 };
+        let mut requests = 0;
+        for sequence in nack.sequences().take(requests_max) {
+            requests += 1;
             if let Err(reason) = self.retransmit(now, place, slot, sequence, out) {
                 self.counters.drop(reason);
             }
         }
+        requests
     }
 
     /// Sends one packet again, out of the cache of the track that stands in the slot now.
@@ -111,13 +126,18 @@ impl Engine {
             if track.is_some_and(|t| t.muted) {
                 return Err(DropReason::Muted);
             }
+            if !peer.repair.allows(now) {
+                return Err(DropReason::RetransmissionOverBudget);
+            }
             let source_sequence = slot.requested(now, sequence, round_trip)?;
             let packet = track.ok_or(expired)?.track.cached(now, source_sequence)?;
             let content = content(&packet);
             let departure = slot.retransmit(&content)?;
-            peer.connection.send_rtp(departure.stream.index, content.bytes_max(), out, |space| {
-                Slot::write(&departure, &content, &peer.extensions, space)
-            })?;
+            let sent =
+                peer.connection.send_rtp(departure.stream.index, content.bytes_max(), out, |space| {
+                    Slot::write(&departure, &content, &peer.extensions, space)
+                })?;
+            peer.repair.spend(sent);
             Ok(Counters::kind_index(shown.source.kind()))
         })();
         if let Some(home) = self.peers.get_mut(place) {
@@ -129,3 +149,6 @@ impl Engine {
         Ok(())
     }
 }
+
+/// Requests of one compound that are looked at; a receiver that misses more needs a key frame.
+const COMPOUND_REQUESTS_MAX: usize = 256;

@@ -169,7 +169,10 @@ impl Engine {
                 Err(DropReason::SubscriberNotConnected)
             };
             match departed {
-                Ok(_) => self.counters.rtp_forwarded[kind] += 1,
+                Ok(bytes) => {
+                    self.counters.rtp_forwarded[kind] += 1;
+                    peer.repair.forwarded(bytes);
+                }
                 Err(reason) => {
                     wants_keyframe |= reason == DropReason::AwaitingKeyframe;
                     self.counters.drop(reason);

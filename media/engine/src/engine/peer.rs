@@ -11,7 +11,7 @@ use super::{parameters, publishing::Publishing};
 use crate::{
     api::{ExtensionIds, MediaParams},
     random::Random,
-    subscriber::Slot,
+    subscriber::{RepairBudget, Slot},
     transport::connection::Connection,
 };
 
@@ -39,6 +39,8 @@ pub struct Peer {
     pub cname: Arc<str>,
     /// The way there and back, as its receiver reports tell.
     pub round_trip: Option<Duration>,
+    /// What it may be sent again.
+    pub repair: RepairBudget,
     /// When its receiver reports are due.
     pub report_at: Instant,
     /// The moment for which [`super::timers::Timers`] has it.
@@ -72,6 +74,7 @@ impl Peer {
             extensions: ExtensionIds::default(),
             cname: Arc::from(""),
             round_trip: None,
+            repair: RepairBudget::new(now),
             report_at: now,
             scheduled: None,
             layout_queued: false,

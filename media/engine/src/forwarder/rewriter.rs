@@ -69,6 +69,10 @@ pub struct Rewriter {
 /// Between the last packet of one source and the first of the next, where their clocks would have time stand still.
 const STEP_MIN: Duration = Duration::from_millis(20);
 
+/// A receiver guesses the roll-over counter from the newest packet it got, and is wrong for ever once the next is 2^15 ahead
+/// (RFC 3711 §3.3.1). So a publisher moves a slot's index on by less than this for each packet that it sends.
+const GAP_PACKETS_MAX: u64 = 512;
+
 impl Rewriter {
     /// A slot that has sent nothing. `index` and `timestamp_base` are random (RFC 3550 §5.1); `index` below 2^15 keeps
     /// the receiver's guess of the roll-over counter right from the first packet on (RFC 3711 §3.3.1).
@@ -116,6 +120,12 @@ impl Rewriter {
                 tl0: numbers.pictures.tl0.map(|id| id.wrapping_add(offsets.tl0)),
             },
         })
+    }
+
+    /// Whether the source's packet is so far ahead that it has to begin afresh ([`Self::resume`]): after an outage, or
+    /// because somebody means harm.
+    pub fn is_leap(&self, numbers: &Numbers) -> bool {
+        self.map(numbers).is_ok_and(|rewritten| rewritten.index >= self.index_next + GAP_PACKETS_MAX)
     }
 
     /// Notes that a packet took its index, whether or not there was room to send it.

@@ -134,7 +134,8 @@ impl PublishedTrack {
     /// A retransmission in a format of its own (RFC 4588 §4): the original sequence number stands before the payload.
     ///
     /// # Errors
-    /// Why it is not to be forwarded; mostly [`DropReason::Duplicate`].
+    /// Why it is not to be forwarded; mostly [`DropReason::Duplicate`]; [`DropReason::RetransmissionAhead`] for one
+    /// that is newer than everything.
     pub fn receive_rtx<'a>(
         &mut self,
         now: Instant,
@@ -161,6 +162,10 @@ impl PublishedTrack {
         let newest = self.window.newest().ok_or(DropReason::TooOld)?;
         let index = nearest_sequence(stream.index(newest), u16::from_be_bytes(*original));
         let sequence = stream.sequence(index).ok_or(DropReason::TooOld)?;
+        // Nobody asked for it: its number would only move everybody's on.
+        if sequence > newest {
+            return Err(DropReason::RetransmissionAhead);
+        }
         self.note(sequence)?;
         if payload.is_empty() {
             return Err(DropReason::PaddingOnly);

@@ -82,6 +82,15 @@ fn a_packet_after_its_retransmission_is_a_duplicate_and_the_other_way_round() {
 }
 
 #[test]
+fn a_retransmission_of_what_was_never_sent_moves_nothing() {
+    let (mut track, now) = video();
+    assert_eq!(receive(&mut track, now, 10, KEY), Ok(10));
+    assert_eq!(receive_rtx(&mut track, now, 30_000), Err(DropReason::RetransmissionAhead));
+    assert_eq!(receive(&mut track, now, 11, DELTA), Ok(11));
+    assert_eq!(track.poll_timeout(), None, "nothing is missing");
+}
+
+#[test]
 fn numbers_go_on_where_sixteen_bits_wrap() {
     let (mut track, now) = video();
     assert_eq!(receive(&mut track, now, 65_534, KEY), Ok(65_534));

@@ -179,6 +179,9 @@ impl Slot {
         if self.restarts.is_some_and(|restarts| restarts != content.numbers.restarts) {
             self.begin_anew();
         }
+        if self.rewriter.is_leap(&content.numbers) {
+            self.withhold();
+        }
         match self.selector.select(content.starts_picture)? {
             Pass::Begins => {
                 self.rewriter.begin(&content.numbers, captured);
@@ -200,6 +203,11 @@ impl Slot {
         let stream =
             Stream { ssrc: self.params.ssrc, payload_type, csrc: publisher.csrc(), index: rewritten.index };
         Ok(Departure { stream, rewritten, original: None })
+    }
+
+    /// Whether it was agreed that the subscriber asks for what it misses (RFC 4585 §4.2).
+    pub fn answers_nack(&self) -> bool {
+        self.params.codecs.iter().any(|c| c.feedback.nack)
     }
 
     /// The source's sequence number of a packet that the subscriber misses, if it may be sent again now.
