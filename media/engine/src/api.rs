@@ -340,6 +340,11 @@ impl TransmitBuffer {
         self.transmits.is_empty()
     }
 
+    /// How many datagrams still fit.
+    pub fn datagrams_free(&self) -> usize {
+        self.transmits.capacity() - self.transmits.len()
+    }
+
     /// Bytes still free; the shell flushes before this gets short.
     pub fn bytes_free(&self) -> usize {
         self.arena.len() - self.used

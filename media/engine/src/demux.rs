@@ -6,8 +6,6 @@ use std::{
     sync::Arc,
 };
 
-use media_model::limits::TRANSPORT_ADDRESSES_MAX;
-
 use crate::{DropReason, transport::stun::BindingRequest};
 
 /// What a datagram speaks.
@@ -51,7 +49,7 @@ pub struct Demux {
 #[derive(Debug, Default)]
 struct Entries {
     ufrags: Vec<Arc<str>>,
-    /// Checked most recently last; as many as the transport's ICE agent keeps, forgotten in the same order.
+    /// Those that the transport's ICE agent keeps, which bounds them.
     addresses: Vec<(SocketAddr, IpAddr)>,
 }
 
@@ -95,16 +93,23 @@ impl Demux {
     pub fn learn(&mut self, remote: SocketAddr, local: IpAddr, transport: usize) -> Option<usize> {
         let address = (remote, local);
         let entries = self.transports.get_mut(&transport)?;
-        entries.addresses.retain(|known| *known != address);
-        if entries.addresses.len() == TRANSPORT_ADDRESSES_MAX {
-            self.by_address.remove(&entries.addresses.remove(0));
+        if !entries.addresses.contains(&address) {
+            entries.addresses.push(address);
         }
-        entries.addresses.push(address);
         let before = self.by_address.insert(address, transport).filter(|owner| *owner != transport)?;
         if let Some(entries) = self.transports.get_mut(&before) {
             entries.addresses.retain(|known| *known != address);
         }
         Some(before)
+    }
+
+    /// Forgets an address that the transport's ICE agent no longer keeps.
+    pub fn forget(&mut self, address: (SocketAddr, IpAddr), transport: usize) {
+        let Some(entries) = self.transports.get_mut(&transport) else { return };
+        if let Some(at) = entries.addresses.iter().position(|known| *known == address) {
+            entries.addresses.swap_remove(at);
+            self.by_address.remove(&address);
+        }
     }
 
     /// Removes a transport with everything that leads to it.
@@ -191,13 +196,16 @@ mod tests {
     }
 
     #[test]
-    fn a_transport_keeps_a_bounded_number_of_addresses() {
+    fn a_transport_forgets_its_own_addresses_only() {
         let mut demux = Demux::default();
-        assert!(named(&mut demux, ONE, &["abcd"]).is_ok());
-        for port in 1..=TRANSPORT_ADDRESSES_MAX as u16 + 1 {
-            assert_eq!(demux.learn(at(port), LOCAL, ONE), None);
+        assert!(named(&mut demux, ONE, &["abcd"]).is_ok() && named(&mut demux, TWO, &["efgh"]).is_ok());
+        for (port, transport) in [(1, ONE), (2, ONE), (3, TWO), (2, ONE)] {
+            assert_eq!(demux.learn(at(port), LOCAL, transport), None);
         }
-        assert_eq!((demux.transport_at(at(1), LOCAL), demux.transport_at(at(2), LOCAL)), (None, Some(ONE)));
+        demux.forget((at(1), LOCAL), ONE);
+        demux.forget((at(3), LOCAL), ONE);
+        let found = [1, 2, 3].map(|port| demux.transport_at(at(port), LOCAL));
+        assert_eq!(found, [None, Some(ONE), Some(TWO)]);
     }
 
     #[test]

@@ -30,7 +30,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use media_model::{ConsultId, ShardId, TransportId};
+use media_model::{
+    ConsultId, ShardId, TransportId,
+    limits::{DATAGRAM_BYTES_MAX, TRANSPORT_MEDIA_MAX},
+};
 
 use self::{events::Events, peer::Peer, timers::Timers};
 use crate::{
@@ -120,10 +123,13 @@ impl Engine {
         self.counters.bytes_sent += (before - out.bytes_free()) as u64;
     }
 
-    /// Does what is due, for whom it is due.
+    /// Does what is due, for whom it is due, while there is room for what they are told. Who has to wait is due at once,
+    /// when `out` has been sent.
     pub fn handle_timeout(&mut self, now: Instant, out: &mut TransmitBuffer) {
         let before = out.bytes_free();
-        while let Some((at, place)) = self.timers.pop_due(now) {
+        while has_room_to_serve(out)
+            && let Some((at, place)) = self.timers.pop_due(now)
+        {
             let Some(peer) = self.peer_mut(place) else { continue };
             if peer.scheduled != Some(at) {
                 continue;
@@ -188,6 +194,16 @@ impl Engine {
         }
     }
 }
+
+/// Whether whatever one transport is told fits for sure. An empty buffer has to do.
+fn has_room_to_serve(out: &TransmitBuffer) -> bool {
+    let fits = out.datagrams_free() >= SERVE_DATAGRAMS_MAX
+        && out.bytes_free() >= SERVE_DATAGRAMS_MAX * DATAGRAM_BYTES_MAX;
+    fits || out.is_empty()
+}
+
+/// A report or request for every track and slot, and feedback.
+const SERVE_DATAGRAMS_MAX: usize = TRANSPORT_MEDIA_MAX + 16;
 
 /// What is due again at once, because there was no room for it, is not tried in a circle.
 const TIMER_STEP_MIN: Duration = Duration::from_millis(1);

@@ -62,6 +62,33 @@ fn a_client_that_moves_goes_on_without_a_new_join() {
 }
 
 #[test]
+fn a_client_with_many_addresses_keeps_the_one_in_use() {
+    let mut world = World::with_participants(2);
+    let (server, client) = (world.clients[1].ice_server.clone(), world.clients[1].ice_client.clone());
+    for port in 1..=20 {
+        let mut probe = stun::probe(&server, &client, [port as u8; 12], stun::CONTROLLING);
+        world.datagram(([203, 0, 113, 7], port).into(), &mut probe);
+    }
+    world.send(1, Source::Microphone, 1, 0, &opus(3));
+    world.send(0, Source::Microphone, 1, 0, &opus(1));
+    assert_eq!((world.take(0).len(), world.take(1).len()), (1, 1));
+}
+
+#[test]
+fn an_address_whose_check_was_refused_stays_with_whom_it_belongs_to() {
+    let mut world = World::with_participants(2);
+    // The first client, behind the second one's address, is told of its mistaken role.
+    let (server, client) = (world.clients[0].ice_server.clone(), world.clients[0].ice_client.clone());
+    let from = world.clients[1].address;
+    let mut good = stun::probe(&server, &client, [7; 12], stun::CONTROLLING);
+    world.datagram(([203, 0, 113, 7], 9).into(), &mut good);
+    let mut refused = stun::probe(&server, &client, [8; 12], stun::CONTROLLED);
+    world.datagram(from, &mut refused);
+    world.send(1, Source::Microphone, 1, 0, &opus(3));
+    assert_eq!(world.take(0).len(), 1);
+}
+
+#[test]
 fn nothing_is_looked_at_from_an_address_that_passed_no_check() {
     let mut world = World::with_participants(2);
     let mut packet = world.clients[0].packet(Source::Microphone, 1, 0, &opus(1));

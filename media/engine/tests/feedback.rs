@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use media_engine::{
     DropReason,
+    api::TransmitBuffer,
     rtp::{
         Epoch, NtpTime,
         rtcp::{Compound, CompoundWriter, Packet, SenderInfo},
@@ -56,6 +57,19 @@ fn a_lost_video_packet_is_sent_again_in_the_stream_for_retransmissions() {
     world.advance(1_500);
     world.send_rtcp(1, &request);
     assert_eq!(world.engine.counters().dropped_for(DropReason::RetransmissionExpired), 1);
+}
+
+#[test]
+fn reports_wait_for_room_instead_of_getting_lost() {
+    let mut world = World::with_buffer(TransmitBuffer::new(16 * 1_024, 64)).fill(8);
+    for n in 0..100_u64 {
+        for client in 0..8 {
+            world.send(client, Source::Microphone, 1 + n, n as u32 * 960, &opus(1));
+        }
+        world.advance(20);
+    }
+    assert_eq!(world.engine.counters().dropped_for(DropReason::SendBufferFull), 0);
+    assert!((0..8).all(|client| reports(&world, client, slot_ssrc(AUDIO_0)).len() >= 3));
 }
 
 #[test]

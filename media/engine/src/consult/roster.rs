@@ -161,6 +161,21 @@ impl Consult {
         self.refresh()
     }
 
+    /// Notes that a source falls silent or dark, or is back. Says whether routes may have changed too.
+    pub fn mute(&mut self, place: usize, source: Source, muted: bool) -> (Vec<News>, bool) {
+        let set = |m: &mut Member| {
+            m.published.iter_mut().filter(|p| p.source == source).for_each(|p| p.muted = muted);
+        };
+        if source == Source::Screen {
+            return (self.with_member(place, set), true);
+        }
+        // Only a screen's seat depends on whether it is shown.
+        let mut news = Vec::new();
+        self.members.iter_mut().filter(|m| m.place == place).for_each(set);
+        self.lay_out(&mut news);
+        (news, false)
+    }
+
     /// Removes a transport.
     pub fn remove(&mut self, place: usize) -> Vec<News> {
         self.members.retain(|m| m.place != place);
@@ -269,18 +284,14 @@ pub mod tests {
         consult
     }
 
-    fn mute(member: &mut Member, source: Source, muted: bool) {
-        member.published.iter_mut().filter(|p| p.source == source).for_each(|p| p.muted = muted);
-    }
-
     #[test]
     fn a_screen_takes_a_slot_only_while_it_is_shown() {
         let mut consult = consult_of(vec![person(0, 1), person(1, 2)]);
         assert!(consult.routes().iter().all(|r| r.slot.pool == SlotPool::Camera));
-        let news = consult.with_member(0, |m| mute(m, Source::Screen, false));
-        assert_eq!(news, [News::Layout(0), News::Layout(1)]);
+        let news = consult.mute(0, Source::Screen, false);
+        assert_eq!(news, (vec![News::Layout(0), News::Layout(1)], true));
         assert!(consult.routes().iter().any(|r| r.to == 1 && r.source == Source::Screen));
-        consult.with_member(0, |m| mute(m, Source::Screen, true));
+        consult.mute(0, Source::Screen, true);
         assert!(consult.routes().iter().all(|r| r.slot.pool == SlotPool::Camera));
     }
 
@@ -290,7 +301,7 @@ pub mod tests {
         let revision = |c: &Consult| c.member(0).map(|m| m.layout.revision);
         assert_eq!(revision(&consult), Some(2));
         assert_eq!(consult.with_member(1, |_| ()), []);
-        assert_eq!(consult.with_member(1, |m| mute(m, Source::Camera, true)).len(), 2);
+        assert_eq!(consult.mute(1, Source::Camera, true), (vec![News::Layout(0), News::Layout(1)], false));
         assert_eq!(revision(&consult), Some(3));
         let live = consult.member(0).map(|m| m.layout.participants[1].live.clone());
         assert_eq!(live, Some(vec![Source::Microphone]));

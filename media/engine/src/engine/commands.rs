@@ -147,11 +147,12 @@ impl Engine {
         let consult = peer.consult;
         // A source that is not sent is as silent as it is going to be.
         if self.set_muted(now, place, source, muted) {
-            self.change_consult(now, consult, |c| {
-                c.with_member(place, |m| {
-                    m.published.iter_mut().filter(|p| p.source == source).for_each(|p| p.muted = muted);
-                })
-            });
+            let noted = self.consults.get_mut(&consult).map(|c| c.mute(place, source, muted));
+            let (news, routes_changed) = noted.unwrap_or_default();
+            if routes_changed {
+                self.apply_routes(now, consult);
+            }
+            self.tell(news);
             self.arm(place);
         }
         Ok(())

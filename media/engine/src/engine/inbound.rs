@@ -27,22 +27,22 @@ impl Engine {
         };
         let ice = &mut peer.connection.ice;
         let fragments_before = ice.local_ufrags().count();
-        let mut answered = Ok(0);
-        let has_room = out.push(remote, local, RESPONSE_BYTES_MAX, |space| {
+        let mut answered = Err(DropReason::SendBufferFull);
+        out.push(remote, local, RESPONSE_BYTES_MAX, |space| {
             answered = ice.handle_check(now, remote, local, data, space);
-            *answered.as_ref().unwrap_or(&0)
+            answered.as_ref().map_or(0, |answer| answer.length)
         });
-        answered?;
-        if !has_room {
-            return Err(DropReason::SendBufferFull);
-        }
+        let answer = answered?;
         self.counters.stun_checks += 1;
         if ice.local_ufrags().count() != fragments_before {
             // The restart is complete: the earlier fragment names nobody any more.
             let named: Vec<_> = ice.local_ufrags().cloned().collect();
             let _ours_already = self.demux.set_ufrags(place, named.iter());
         }
-        if ice.is_validated(remote)
+        if let Some(forgotten) = answer.forgotten {
+            self.demux.forget(forgotten, place);
+        }
+        if answer.is_valid
             && let Some(displaced) = self.demux.learn(remote, local, place)
             && let Some(peer) = self.peer_mut(displaced)
         {
@@ -60,6 +60,9 @@ impl Engine {
         let place = self.place_at(&datagram)?;
         let peer = self.peer_mut(place).ok_or(DropReason::AddressUnknown)?;
         let progress = peer.connection.handle_dtls(now, datagram.data, out);
+        if progress.is_ok() {
+            peer.connection.ice.carries((datagram.remote, datagram.local));
+        }
         self.arm(place);
         self.progress(now, place, progress?, out);
         Ok(())
@@ -101,6 +104,7 @@ impl Engine {
         };
         let data = datagram.data;
         let opened = peer.connection.inbound()?.open_rtp(data)?;
+        peer.connection.ice.carries((datagram.remote, datagram.local));
         let plain = data.get(..opened.payload.end).ok_or(DropReason::RtpMalformed)?;
         let header = &opened.header;
         let payload =

@@ -30,6 +30,11 @@ impl Engine {
         let Some(consult) = self.consults.get_mut(&id) else { return };
         let news = change(consult);
         self.apply_routes(now, id);
+        self.tell(news);
+    }
+
+    /// Queues what members have to be told.
+    pub(super) fn tell(&mut self, news: Vec<News>) {
         for item in news {
             let (News::Layout(place) | News::Reoffer(place, _)) = item;
             let Some(peer) = self.peers.get_mut(place).and_then(Option::as_mut) else { continue };
@@ -41,7 +46,7 @@ impl Engine {
     }
 
     /// Makes the tracks' targets and the slots' sources what the table says: no more and no less.
-    fn apply_routes(&mut self, now: Instant, id: ConsultId) {
+    pub(super) fn apply_routes(&mut self, now: Instant, id: ConsultId) {
         let Some(consult) = self.consults.get(&id) else { return };
         let members: Vec<usize> = consult.members().iter().map(|m: &Member| m.place).collect();
         let routes: Vec<Route> = consult.routes().to_vec();

@@ -35,7 +35,20 @@ pub struct IceLite {
     /// The pairs that were checked most recently, newest last.
     valid: Vec<Pair>,
     selected: Option<Pair>,
+    /// Where the client's newest authentic packet came from, which may be elsewhere until it has nominated.
+    carrying: Option<Pair>,
     checked_at: Instant,
+}
+
+/// What came of an authentic check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    /// Of the answer, in bytes.
+    pub length: usize,
+    /// Whether the pair is good now: a request may be authentic and yet be refused (487, 420).
+    pub is_valid: bool,
+    /// The pair that is no longer good, because there are too many.
+    pub forgotten: Option<Pair>,
 }
 
 /// The credentials between two restarts.
@@ -72,15 +85,16 @@ impl IceLite {
             previous: None,
             valid: Vec::with_capacity(TRANSPORT_ADDRESSES_MAX),
             selected: None,
+            carrying: None,
             checked_at: now,
         }
     }
 
     /// Takes a connectivity check, which may also be a consent check (RFC 7675 §5.1), and writes the answer into
-    /// `out`, which has room for [`RESPONSE_BYTES_MAX`]. Returns the answer's length.
+    /// `out`, which has room for [`RESPONSE_BYTES_MAX`].
     ///
     /// What is not authentic is dropped without an answer and changes nothing. An authentic request that is refused
-    /// (487, 420) is answered and changes nothing either; [`IceLite::is_validated`] tells whether the address is good.
+    /// (487, 420) is answered and changes nothing either.
     pub fn handle_check(
         &mut self,
         now: Instant,
@@ -88,7 +102,7 @@ impl IceLite {
         local: IpAddr,
         datagram: &[u8],
         out: &mut [u8],
-    ) -> Result<usize, DropReason> {
+    ) -> Result<Answer, DropReason> {
         if out.len() < RESPONSE_BYTES_MAX {
             return Err(DropReason::SendBufferFull);
         }
@@ -108,33 +122,42 @@ impl IceLite {
         let key = &generation.key;
         // RFC 8489 §6.3.1 first, because what is not understood might change the meaning of the rest; then
         // RFC 8445 §7.3.1.1: a lite agent keeps the controlled role, so the client has to change its own.
-        let answer = if !request.unknown_attributes().is_empty() {
-            return request.refuse_unknown_attributes(key, out).ok_or(DropReason::SendBufferFull);
+        let (is_valid, length) = if !request.unknown_attributes().is_empty() {
+            (false, request.refuse_unknown_attributes(key, out))
         } else if request.ice_controlled {
-            return request.refuse_role(key, out).ok_or(DropReason::SendBufferFull);
+            (false, request.refuse_role(key, out))
         } else {
-            request.succeed(remote, key, out).ok_or(DropReason::SendBufferFull)?
+            (true, request.succeed(remote, key, out))
         };
-
+        let length = length.ok_or(DropReason::SendBufferFull)?;
+        if !is_valid {
+            return Ok(Answer { length, is_valid, forgotten: None });
+        }
         self.checked_at = now;
-        self.validate((remote, local));
+        let forgotten = self.validate((remote, local));
         if request.use_candidate {
             self.nominate((remote, local), of_current);
         }
-        Ok(answer)
+        Ok(Answer { length, is_valid, forgotten })
     }
 
-    fn validate(&mut self, pair: Pair) {
+    /// Notes a good pair; returns the one that has to make room. A client with many addresses checks them all by turns, so
+    /// that the pair in use may well be the one that was checked longest ago: it stays.
+    fn validate(&mut self, pair: Pair) -> Option<Pair> {
         self.valid.retain(|known| *known != pair);
-        if self.valid.len() == TRANSPORT_ADDRESSES_MAX {
-            let forgotten = self.valid.remove(0);
-            if self.selected == Some(forgotten) {
-                self.selected = None;
-            }
-        }
+        let is_full = self.valid.len() >= TRANSPORT_ADDRESSES_MAX;
+        let in_use = [self.selected, self.carrying];
+        let oldest = self.valid.iter().position(|known| !in_use.contains(&Some(*known)));
+        let forgotten = oldest.filter(|_| is_full).map(|at| self.valid.remove(at));
         self.valid.push(pair);
         // RFC 8445 §12.1: before anything is nominated, any valid pair will do.
         self.selected.get_or_insert(pair);
+        forgotten
+    }
+
+    /// Notes that an authentic packet came from this pair.
+    pub fn carries(&mut self, pair: Pair) {
+        self.carrying = Some(pair);
     }
 
     /// RFC 8445 §7.3.2 for a lite agent: the pair is valid, so it is nominated at once, and the latest one is used.
@@ -172,6 +195,7 @@ impl IceLite {
     /// Forgets a pair, because another transport has proved that it is there now.
     pub fn forget(&mut self, pair: Pair) {
         self.valid.retain(|known| *known != pair);
+        self.carrying = self.carrying.filter(|carrying| *carrying != pair);
         if self.selected == Some(pair) {
             self.selected = self.valid.last().copied();
         }

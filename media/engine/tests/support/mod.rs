@@ -36,6 +36,10 @@ pub struct World {
 
 impl World {
     pub fn new() -> Self {
+        Self::with_buffer(TransmitBuffer::new(1 << 20, 1_024))
+    }
+
+    pub fn with_buffer(out: TransmitBuffer) -> Self {
         let now = Instant::now() + Duration::from_secs(1_000);
         let config = Config {
             epoch: (now, NtpTime::from_unix(Duration::from_secs(1_800_000_000))),
@@ -43,20 +47,23 @@ impl World {
             identity: Arc::new(Identity::generate()),
             shard: ShardId(0),
         };
-        let out = TransmitBuffer::new(1 << 20, 1_024);
         Self { engine: Engine::new(config), now, start: now, clients: Vec::new(), events: Vec::new(), out }
     }
 
     /// Everybody in one consult, connected, with events drained.
     pub fn with_participants(count: u32) -> Self {
-        let mut world = Self::new();
+        Self::new().fill(count)
+    }
+
+    /// So many more, connected.
+    pub fn fill(mut self, count: u32) -> Self {
         for number in 1..=count {
-            world.join(number, true);
+            self.join(number, true);
         }
-        for index in 0..world.clients.len() {
-            world.connect(index);
+        for index in 0..self.clients.len() {
+            self.connect(index);
         }
-        world
+        self
     }
 
     /// Sends a join; the client's index.

@@ -3,14 +3,35 @@
 use aws_lc_rs::hmac;
 use media_engine::api::IceCredentials;
 
+/// The attributes of a client that keeps its role, and of one that has mistaken it.
+pub const CONTROLLING: u16 = 0x802a;
+pub const CONTROLLED: u16 = 0x8029;
+
 /// A nominating check from `client` to `server`.
 pub fn check(server: &IceCredentials, client: &IceCredentials, transaction: [u8; 12]) -> Vec<u8> {
+    build(server, client, transaction, CONTROLLING, true)
+}
+
+/// A check with this role attribute that nominates nothing.
+pub fn probe(server: &IceCredentials, client: &IceCredentials, transaction: [u8; 12], role: u16) -> Vec<u8> {
+    build(server, client, transaction, role, false)
+}
+
+fn build(
+    server: &IceCredentials,
+    client: &IceCredentials,
+    transaction: [u8; 12],
+    role: u16,
+    nominates: bool,
+) -> Vec<u8> {
     let mut message = vec![0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42];
     message.extend(transaction);
     attribute(&mut message, 0x0006, format!("{}:{}", server.ufrag, client.ufrag).as_bytes());
     attribute(&mut message, 0x0024, &[0x6e, 0, 1, 0xff]);
-    attribute(&mut message, 0x802a, &[1; 8]);
-    attribute(&mut message, 0x0025, &[]);
+    attribute(&mut message, role, &[1; 8]);
+    if nominates {
+        attribute(&mut message, 0x0025, &[]);
+    }
     set_length(&mut message, 24);
     let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, server.password.as_bytes());
     let tag = hmac::sign(&key, &message);

@@ -75,7 +75,9 @@ fn read(answer: &[u8], password: &str) -> Message {
 
 fn ask(agent: &mut IceLite, now: Instant, from: SocketAddr, datagram: &[u8]) -> Result<Vec<u8>, DropReason> {
     let mut out = [0; RESPONSE_BYTES_MAX];
-    agent.handle_check(now, from, LOCAL, datagram, &mut out).map(|length| out[..length].to_vec())
+    let answer = agent.handle_check(now, from, LOCAL, datagram, &mut out)?;
+    assert_eq!(answer.is_valid, agent.valid.contains(&(from, LOCAL)));
+    Ok(out[..answer.length].to_vec())
 }
 
 fn error_code(answer: &Message) -> u16 {
@@ -225,10 +227,26 @@ fn only_the_addresses_checked_most_recently_are_remembered() {
         ask(&mut ice, now, address(last), &datagram).unwrap();
     }
     ask(&mut ice, now, address(1), &datagram).unwrap();
-    ask(&mut ice, now, address(100), &datagram).unwrap();
+    let forgotten = ice.handle_check(now, address(100), LOCAL, &datagram, &mut [0; RESPONSE_BYTES_MAX]);
+    assert_eq!(forgotten.map(|answer| answer.forgotten), Ok(Some((address(2), LOCAL))));
     assert!(ice.is_validated(address(1)) && ice.is_validated(address(100)) && !ice.is_validated(address(2)));
     ice.forget((address(1), LOCAL));
     assert_eq!(ice.selected(), Some((address(100), LOCAL)));
+}
+
+#[test]
+fn the_pairs_in_use_are_never_forgotten() {
+    let now = Instant::now();
+    let mut ice = agent(now);
+    ask(&mut ice, now, address(1), &check("srv1", "cli1", &[USE_CANDIDATE])).unwrap();
+    ask(&mut ice, now, address(2), &check("srv1", "cli1", &[])).unwrap();
+    ice.carries((address(2), LOCAL));
+    for last in 3..100 {
+        ask(&mut ice, now, address(last), &check("srv1", "cli1", &[])).unwrap();
+        assert!(ice.is_validated(address(1)) && ice.is_validated(address(2)));
+        assert!(ice.valid.len() <= TRANSPORT_ADDRESSES_MAX);
+    }
+    assert_eq!(ice.selected(), Some((address(1), LOCAL)));
 }
 
 #[test]
