@@ -1,6 +1,12 @@
-//! What signaling counts: plain atomics, read by whoever serves the metrics.
+//! What signaling counts, read by whoever serves the metrics.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
 
 use signaling_protocol::error::ErrorCode;
 
@@ -23,6 +29,10 @@ pub struct Counters {
     pub shard_overloaded: AtomicU64,
     /// Journal entries that could not be kept.
     pub journal_lost: AtomicU64,
+    /// Connections that gave way to a newer one of the same person.
+    pub replaced: AtomicU64,
+    /// HTTP requests that were refused, by the code of their problem. The codes are the program's own, so few.
+    requests_refused: Mutex<BTreeMap<&'static str, u64>>,
     errors: [AtomicU64; ErrorCode::ALL.len()],
 }
 
@@ -37,6 +47,18 @@ impl Counters {
         if let Some(at) = ErrorCode::ALL.iter().position(|c| *c == code) {
             Self::add(&self.errors[at]);
         }
+    }
+
+    /// Counts a request that was refused: an upgrade, WHIP or WHEP.
+    pub(crate) fn request_refused(&self, code: &'static str) {
+        let mut refused = self.requests_refused.lock().unwrap_or_else(PoisonError::into_inner);
+        *refused.entry(code).or_default() += 1;
+    }
+
+    /// Requests that were refused, by code.
+    pub fn requests_refused(&self) -> Vec<(&'static str, u64)> {
+        let refused = self.requests_refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.iter().map(|(code, count)| (*code, *count)).collect()
     }
 
     /// Errors told to clients, by code.

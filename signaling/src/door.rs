@@ -21,7 +21,10 @@ use crate::{
 pub(crate) fn believe_hello(shared: &Shared, now: Moment, hello: &Hello) -> Result<Claim, ErrorCode> {
     match (&hello.ticket, &hello.resume_token) {
         (Some(ticket), None) => believe_ticket(shared, now, ticket.reveal()),
-        (None, Some(token)) => Ok(shared.resume_verifier.verify(token.reveal(), now.unix_s())?.into()),
+        (None, Some(token)) => {
+            let token = shared.resume_verifier.verify(token.reveal(), now.unix_s()).map_err(ErrorCode::from);
+            Ok(token.inspect_err(|code| note_late(shared, now, *code))?.into())
+        }
         _ => Err(ErrorCode::MessageMalformed),
     }
 }
@@ -31,7 +34,8 @@ pub(crate) fn believe_ticket(shared: &Shared, now: Moment, ticket: &str) -> Resu
     if ticket.len() > TOKEN_BYTES_MAX {
         return Err(ErrorCode::TicketInvalid);
     }
-    let ticket = shared.tickets.verify(ticket, now.unix_s())?;
+    let ticket = shared.tickets.verify(ticket, now.unix_s()).map_err(ErrorCode::from);
+    let ticket = ticket.inspect_err(|code| note_late(shared, now, *code))?;
     if ticket.node.is_some() && ticket.node != shared.node {
         return Err(ErrorCode::TicketInvalid);
     }
@@ -89,6 +93,13 @@ pub(crate) fn refused(shared: &Shared, now: Moment, claim: Option<&Claim>, code:
     shared.scribe.note(Entry { at: now.wall, consult, who: None, what: What::Refused(code) });
 }
 
+/// Notes a genuine ticket that came too late or too early. Whose it was, its error does not say.
+fn note_late(shared: &Shared, now: Moment, code: ErrorCode) {
+    if code == ErrorCode::TicketExpired && shared.may_note_late(now) {
+        refused(shared, now, None, code);
+    }
+}
+
 async fn write(shared: &Shared, now: Moment, claim: &Claim, who: Who, what: What) -> Result<(), ErrorCode> {
     let entry = Entry { at: now.wall, consult: Some(claim.consult), who: Some(who), what };
     shared.scribe.write(entry).await.map_err(|_| ErrorCode::Internal)
@@ -101,11 +112,14 @@ pub(crate) async fn welcome_admitted(
     by: media_model::ParticipantNumber,
 ) -> Result<session::Entry, ErrorCode> {
     let now = Moment::now();
-    let token = shared.registry().welcome(now, seat)?;
-    let who = Who { participant: seat.participant, person: token.person.clone(), role: token.role };
+    let who = shared.registry().admitted(seat)?;
     let entry =
         Entry { at: now.wall, consult: Some(seat.consult), who: Some(who), what: What::Admitted { by } };
-    shared.scribe.write(entry).await.map_err(|_| ErrorCode::Internal)?;
+    if shared.scribe.write(entry).await.is_err() {
+        shared.registry().unadmit(Moment::now(), seat);
+        return Err(ErrorCode::Internal);
+    }
+    let token = shared.registry().welcome(Moment::now(), seat)?;
     Ok(session::Entry::Welcome(welcome(shared, token)))
 }
 

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     counters::Counters,
-    limits::{JOURNAL_BACKLOG_MAX, JOURNAL_TIMEOUT},
+    limits::{JOURNAL_BACKLOG_MAX, JOURNAL_RETRY_INTERVAL, JOURNAL_TIMEOUT, JOURNAL_TRIES},
 };
 
 /// Keeps entries for good.
@@ -96,6 +96,8 @@ pub enum Departure {
     Left,
     /// The connection broke and nobody came back in time.
     Lost,
+    /// The same person came in anew, with a ticket, and this presence gave way.
+    Replaced,
     /// The consult was ended.
     ConsultEnded,
     /// The ticket was taken back.
@@ -110,11 +112,23 @@ impl Departure {
         match self {
             Self::Left => "left",
             Self::Lost => "lost",
+            Self::Replaced => "replaced",
             Self::ConsultEnded => "consult_ended",
             Self::Revoked => "revoked",
             Self::Shutdown => "shutdown",
         }
     }
+}
+
+/// Writes an entry of the backlog, which a database that is busy for a moment must not lose.
+async fn write_soon(journal: &dyn Journal, entry: &Entry) -> Result<(), JournalUnavailable> {
+    for _ in 1..JOURNAL_TRIES {
+        if journal.record(entry.clone()).await.is_ok() {
+            return Ok(());
+        }
+        tokio::time::sleep(JOURNAL_RETRY_INTERVAL).await;
+    }
+    journal.record(entry.clone()).await
 }
 
 /// What the backlog's task is to do. The size of an entry is no matter: there are at most a thousand.
@@ -141,9 +155,9 @@ impl Scribe {
             while let Some(task) = tasks.recv().await {
                 match task {
                     Task::Write(entry) => {
-                        if journal.record(entry).await.is_err() {
+                        if write_soon(journal.as_ref(), &entry).await.is_err() {
                             Counters::add(&counters.journal_lost);
-                            tracing::error!("journal entry lost: the journal cannot be written");
+                            tracing::error!(what = ?entry.what, "journal entry lost: the journal cannot be written");
                         }
                     }
                     // Nobody listens any more when the shutdown ran out of time.

@@ -40,6 +40,7 @@ mod whip;
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 use axum::{
@@ -66,8 +67,9 @@ pub use self::{
 use self::{
     consult::{Moment, Registry},
     journal::Scribe,
-    limits::{CONNECTIONS_MAX, GOODBYE_TIMEOUT},
+    limits::{CONNECTIONS_MAX, GOODBYE_TIMEOUT, LATE_ENTRIES_BURST_MAX, LATE_ENTRIES_PER_SECOND_MAX},
     resource::Resources,
+    session::TokenBucket,
 };
 
 /// What signaling has to be told.
@@ -107,6 +109,8 @@ pub(crate) struct Shared {
     pub(crate) origins: OriginPolicy,
     /// One permit a WebSocket connection.
     pub(crate) connections: Arc<Semaphore>,
+    /// Limits the journal's entries about tickets that came too late.
+    late_entries: Mutex<TokenBucket>,
     /// Turns true when the node goes down.
     pub(crate) closing: watch::Sender<bool>,
 }
@@ -120,6 +124,11 @@ impl Shared {
     /// The WHIP and WHEP sessions. Where both locks are needed, the registry's comes first.
     pub(crate) fn resources(&self) -> MutexGuard<'_, Resources> {
         self.resources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the journal takes another entry about a ticket that came too late.
+    pub(crate) fn may_note_late(&self, now: Moment) -> bool {
+        self.late_entries.lock().unwrap_or_else(PoisonError::into_inner).take(now.steady)
     }
 }
 
@@ -148,6 +157,11 @@ impl Signaling {
             node: config.node,
             origins: config.origins,
             connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            late_entries: Mutex::new(TokenBucket::new(
+                Instant::now(),
+                LATE_ENTRIES_BURST_MAX,
+                LATE_ENTRIES_PER_SECOND_MAX,
+            )),
             closing: watch::Sender::new(false),
         });
         tokio::spawn(dispatcher::run(Arc::clone(&shared), events));

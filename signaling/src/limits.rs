@@ -18,6 +18,15 @@ pub const SILENCE_MAX: Duration = Duration::from_secs(40);
 pub const JOURNAL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Journal entries that nobody waits for and that are not written yet.
 pub const JOURNAL_BACKLOG_MAX: usize = 1_024;
+/// How often an entry of the backlog is tried before it counts as lost.
+pub const JOURNAL_TRIES: u32 = 4;
+/// From one try to the next.
+pub const JOURNAL_RETRY_INTERVAL: Duration = Duration::from_millis(500);
+/// Entries about genuine tickets that came too late, at once: such a ticket can be shown again and again by whoever
+/// found it.
+pub const LATE_ENTRIES_BURST_MAX: u32 = 20;
+/// Such entries a second in the long run.
+pub const LATE_ENTRIES_PER_SECOND_MAX: u32 = 1;
 /// How long a shard may take to answer a `Join`.
 pub const SHARD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long media goes on for someone whose WebSocket broke, so that coming back costs nobody a picture.
@@ -28,13 +37,15 @@ pub const REOFFER_INTERVAL: Duration = Duration::from_secs(2);
 pub const GOODBYE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How often what has run out is cleared away.
 pub const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+/// How often tickets that have expired are forgotten: looking through all of them takes a while.
+pub const TICKETS_SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 /// Consults that a node remembers.
 pub const CONSULTS_MAX: usize = 10_000;
 /// How long a consult without anybody keeps its numbers.
 pub const EMPTY_CONSULT_KEPT: Duration = Duration::from_secs(3_600);
 /// People that ever came to one consult, those who have left included.
 pub const CONSULT_PEOPLE_MAX: usize = 256;
-/// Tickets remembered as used or revoked.
+/// Tickets remembered as used, and as many as revoked, and consults as ended.
 pub const TICKETS_REMEMBERED_MAX: usize = 200_000;
 /// Commands that full mailboxes refused and that are sent again.
 pub const COMMANDS_OWED_MAX: usize = 4_096;

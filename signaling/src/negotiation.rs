@@ -9,7 +9,7 @@ use signaling_protocol::{client::Offer, error::ErrorCode, ticket::TicketId};
 
 use crate::{
     Shared,
-    consult::{Ground, Placed, Seat, refusal_code},
+    consult::{Ground, Moment, Placed, Seat, refusal_code},
     journal::Way,
     limits::SHARD_TIMEOUT,
     sdp::{self, Negotiated, Ours, SdpError},
@@ -40,7 +40,7 @@ pub(crate) async fn negotiate(
     let placed = if agreed.goes_on {
         shared.registry().renegotiate(seat, way, agreed.negotiated)
     } else {
-        shared.registry().join(seat, way, ticket, agreed.negotiated)
+        shared.registry().join(Moment::now(), seat, way, ticket, agreed.negotiated)
     }?;
     let Placed::Joining(transport, replied) = placed else {
         return Ok(Answered { sdp, transport: None, ufrag });
@@ -72,8 +72,9 @@ fn answer(shared: &Shared, ground: &Ground, offer: &Offer) -> Result<Agreed, Err
     };
     let mut random = Random::default();
     let (answer, goes_on) = match sdp::answer(offer, &ours, &mut || random.next()) {
-        // Another certificate is another association, so another transport (RFC 8842 §5.5): a reloaded page.
-        Err(SdpError::FingerprintChanged) => {
+        // Another certificate is another association, so another transport (RFC 8842 §5.5): a reloaded page. So is
+        // another session with a certificate that was kept.
+        Err(SdpError::FingerprintChanged | SdpError::SessionChanged) => {
             (sdp::answer(offer, &Ours { previous: None, ..ours }, &mut || random.next()), false)
         }
         answer => (answer, ground.previous.is_some()),

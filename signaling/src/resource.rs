@@ -89,18 +89,17 @@ async fn open(
     let id = random_hex::<16>()?;
     let reservation = door::reserve(&shared, now, &claim, way).await?;
     let seat = reservation.seat;
-    shared.registry().open_resource(&claim, seat)?;
-    let answered = negotiation::negotiate(&shared, seat, way, Some(claim.ticket), &offer).await;
-    let (answered, transport) = match answered {
-        Ok(answered) => match answered.transport {
-            Some(transport) => (answered, transport),
-            None => return Err(ErrorCode::Internal),
-        },
-        Err(code) => {
-            shared.registry().close_resource(Moment::now(), &claim, seat, way);
-            return Err(code);
-        }
+    let opened = shared.registry().open_resource(now, &claim, seat);
+    let answered = match opened {
+        Ok(()) => negotiation::negotiate(&shared, seat, way, Some(claim.ticket), &offer).await,
+        Err(code) => Err(code),
     };
+    let joined = answered.and_then(|answered| {
+        let transport = answered.transport.ok_or(ErrorCode::Internal)?;
+        Ok((answered, transport))
+    });
+    let (answered, transport) =
+        joined.inspect_err(|_| shared.registry().close_resource(Moment::now(), &claim, seat, way))?;
     let etag = format!("\"{}\"", answered.ufrag);
     let location = format!("/v1/{}/{id}", way.as_str());
     let resource = Resource { transport, seat, way, bearer, etag: etag.clone() };
@@ -138,7 +137,8 @@ fn patched(shared: &Shared, id: &str, headers: &HeaderMap, body: &[u8]) -> Resul
         None => {
             Err(Problem::new(StatusCode::PRECONDITION_REQUIRED, "if_match_missing", "If-Match is needed"))
         }
-        Some(b"*") => restart(shared, id, &resource, &fragment),
+        // An entity tag is quoted, `*` is not (RFC 9110 §13.1.1), but RFC 9725 shows it both ways.
+        Some(b"*" | b"\"*\"") => restart(shared, id, &resource, &fragment),
         Some(etag) if etag == resource.etag.as_bytes() => Ok(StatusCode::NO_CONTENT.into_response()),
         Some(_) => Err(Problem::new(
             StatusCode::PRECONDITION_FAILED,
@@ -203,6 +203,7 @@ fn refuse(shared: &Shared, problem: Problem) -> Response {
     if let Some(code) = ErrorCode::ALL.into_iter().find(|code| code.as_str() == problem.code) {
         shared.counters.erred(code);
     }
+    shared.counters.request_refused(problem.code);
     tracing::info!(code = problem.code, status = problem.status.as_u16(), "WHIP or WHEP request refused");
     problem.into_response()
 }

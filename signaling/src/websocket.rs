@@ -39,17 +39,23 @@ pub(crate) async fn signal(State(shared): State<Arc<Shared>>, upgrade: WebSocket
     let upgrade = upgrade.protocols([SUBPROTOCOL]);
     if upgrade.selected_protocol().is_none() {
         let title = "the WebSocket subprotocol consilium.v1 is needed";
-        return Problem::new(StatusCode::BAD_REQUEST, "subprotocol_missing", title).into_response();
+        return refuse(&shared, Problem::new(StatusCode::BAD_REQUEST, "subprotocol_missing", title));
     }
     let Ok(permit) = Arc::clone(&shared.connections).try_acquire_owned() else {
         let title = "the node has as many connections as it can have";
-        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "connections_full", title).into_response();
+        return refuse(&shared, Problem::new(StatusCode::SERVICE_UNAVAILABLE, "connections_full", title));
     };
     Counters::add(&shared.counters.connections);
     upgrade
         .max_message_size(FRAME_BYTES_MAX)
         .max_frame_size(FRAME_BYTES_MAX)
         .on_upgrade(move |socket| Connection::new(shared, socket, permit).run())
+}
+
+fn refuse(shared: &Shared, problem: Problem) -> Response {
+    shared.counters.request_refused(problem.code);
+    tracing::info!(code = problem.code, "WebSocket refused");
+    problem.into_response()
 }
 
 struct Connection {
@@ -194,10 +200,15 @@ impl Connection {
     /// What only somebody who is in a consult can want.
     async fn perform_seated(&mut self, output: Output) -> GoesOn {
         let Some(seat) = self.seat else { return false };
+        self.shared.registry().confirm(seat);
         match output {
             Output::Negotiate(offer) => {
                 let answered = negotiation::negotiate(&self.shared, seat, Way::WebSocket, None, &offer).await;
+                let is_answered = answered.is_ok();
                 self.session.handle_answer(Instant::now(), answered.map(|answered| answered.sdp));
+                if is_answered {
+                    self.shared.registry().relay_layout(seat);
+                }
             }
             Output::Mute { source, muted } => self.shared.registry().mute(seat, source, muted),
             Output::Chat(text) => self.shared.registry().chat(Moment::now(), seat, &text),

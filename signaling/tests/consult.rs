@@ -33,9 +33,12 @@ async fn layouts_carry_names_and_chat_reaches_everyone() {
         let chat = peer.hears("chat").await;
         assert_eq!((&chat["from"], &chat["text"]), (&2.into(), &"good morning".into()));
     }
+    // Nothing is published from the screen: there is nothing to mute.
+    patient.says(r#"{"type":"mute","source":"screen","muted":true}"#).await;
     patient.says(r#"{"type":"mute","source":"microphone","muted":true}"#).await;
     node.until("the mute arrives", |node| node.media.commands().contains(&"mute 1 Microphone true".into()))
         .await;
+    assert!(!node.media.commands().iter().any(|command| command.contains("Screen")));
 }
 
 #[tokio::test]
@@ -92,11 +95,86 @@ async fn a_resume_token_supersedes_the_earlier_connection_and_works_once() {
     assert_eq!(resumed["participant"], welcome["participant"]);
     assert_eq!(first.hears("leave").await["reason"], "replaced");
     assert_eq!(first.is_closed().await, 1000);
+    second.has_noticed_nothing().await;
     let mut thief = node.connect().await;
     thief.resume(&welcome["resume_token"]).await;
     assert_eq!(thief.is_refused("ticket_in_use").await, 4409);
     second.has_noticed_nothing().await;
     assert_eq!(node.journal.entries().len(), 2, "joined once, refused once: {:?}", node.journal.entries());
+}
+
+#[tokio::test]
+async fn a_welcome_that_is_lost_locks_nobody_out() {
+    let node = Node::start().await;
+    let ticket = node.ticket("patient", Role::Patient);
+    let mut lost = node.connect().await;
+    lost.hello(&ticket).await;
+    lost.hears("welcome").await;
+    let mut other = node.connect().await;
+    other.hello(&ticket).await;
+    other.is_refused("ticket_in_use").await;
+    drop(lost);
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    let mut first = node.connect().await;
+    first.hello(&ticket).await;
+    let welcome = first.hears("welcome").await;
+    first.has_noticed_nothing().await;
+    for _ in 0..2 {
+        let mut lost = node.connect().await;
+        lost.resume(&welcome["resume_token"]).await;
+        lost.hears("welcome").await;
+    }
+    let mut back = node.connect().await;
+    back.resume(&welcome["resume_token"]).await;
+    back.hears("welcome").await;
+    back.offer(1).await;
+    back.hears("answer").await;
+    for late in [true, false] {
+        let mut peer = node.connect().await;
+        if late {
+            peer.resume(&welcome["resume_token"]).await;
+        } else {
+            peer.hello(&ticket).await;
+        }
+        assert_eq!(peer.is_refused("ticket_in_use").await, 4409, "used up by the offer");
+    }
+}
+
+#[tokio::test]
+async fn a_journal_that_fails_locks_nobody_out() {
+    let node = Node::start().await;
+    let mut doctor = node.connect().await;
+    doctor.hello(&node.ticket("doctor", Role::Provider)).await;
+    let welcome = doctor.hears("welcome").await;
+    doctor.says(r#"{"type":"leave"}"#).await;
+    doctor.is_closed().await;
+    node.journal.is_down.store(true, std::sync::atomic::Ordering::SeqCst);
+    let mut doctor = node.connect().await;
+    doctor.resume(&welcome["resume_token"]).await;
+    doctor.is_refused("internal").await;
+    node.journal.is_down.store(false, std::sync::atomic::Ordering::SeqCst);
+    let mut doctor = node.connect().await;
+    doctor.resume(&welcome["resume_token"]).await;
+    doctor.hears("welcome").await;
+
+    let ticket = signaling_protocol::ticket::Ticket { waits: true, ..node.claims("patient", Role::Patient) };
+    let ticket = node.sign(&ticket);
+    for is_down in [true, false] {
+        let mut patient = node.connect().await;
+        patient.hello(&ticket).await;
+        patient.hears("waiting").await;
+        doctor.hears("lobby").await;
+        node.journal.is_down.store(is_down, std::sync::atomic::Ordering::SeqCst);
+        doctor.says(r#"{"type":"admit","participant":2}"#).await;
+        doctor.hears("lobby").await;
+        if is_down {
+            patient.is_refused("internal").await;
+            assert_eq!(node.signaling.headcount().participants, 1, "not let in without an entry");
+        } else {
+            patient.hears("welcome").await;
+        }
+        node.journal.is_down.store(false, std::sync::atomic::Ordering::SeqCst);
+    }
 }
 
 #[tokio::test]
@@ -122,14 +200,29 @@ async fn a_broken_websocket_alone_keeps_the_transport() {
     let welcome = first.hears("welcome").await;
     first.offer(1).await;
     first.hears("answer").await;
+    let participants = vec![Presence { participant: number(1), live: vec![Source::Microphone] }];
+    let layout = Layout { transport: transport(0), revision: 7, slots: Vec::new(), participants };
+    node.media.says(Event::Layout(layout)).await;
+    first.hears("layout").await;
     drop(first);
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     let mut second = node.connect().await;
     second.resume(&welcome["resume_token"]).await;
     second.hears("welcome").await;
-    second.offer(1).await;
-    second.hears("answer").await;
-    assert_eq!(node.media.commands(), ["join 0 as 1 admitted true", "renegotiate 0 ice false"]);
+    for has_seen_it in [false, true] {
+        second.offer(1).await;
+        second.hears("answer").await;
+        if !has_seen_it {
+            let layout = second.hears("layout").await;
+            assert_eq!(
+                (&layout["revision"], &layout["participants"][0]["participant"]),
+                (&7.into(), &1.into())
+            );
+        }
+    }
+    second.has_noticed_nothing().await;
+    let again = "renegotiate 0 ice false";
+    assert_eq!(node.media.commands(), ["join 0 as 1 admitted true", again, again]);
 }
 
 #[tokio::test]
@@ -210,4 +303,49 @@ async fn a_shutdown_says_goodbye_to_everyone_and_is_written_down() {
     tokio::join!(goodbye, heard);
     assert_eq!(node.media.commands().last(), Some(&"leave 0".into()));
     assert_eq!(node.journal.entries().last(), Some(&"1 Left(Shutdown)".into()));
+}
+
+#[tokio::test]
+async fn whoever_takes_over_with_another_ticket_is_written_down() {
+    let node = Node::start().await;
+    let mut old = node.join_with_media("doctor", Role::Provider).await;
+    let mut new = node.join("doctor", Role::Provider).await;
+    assert_eq!(old.hears("leave").await["reason"], "replaced");
+    new.says(r#"{"type":"leave"}"#).await;
+    node.until("all is written", |node| node.journal.entries().len() == 4).await;
+    let expected = ["1 Joined(WebSocket)", "1 Joined(WebSocket)", "1 Left(Replaced)", "1 Left(Left)"];
+    assert_eq!(node.journal.entries(), expected);
+    assert_eq!(node.signaling.counters().replaced.load(std::sync::atomic::Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_departure_outlasts_a_journal_that_fails_for_a_moment() {
+    let node = Node::start().await;
+    let mut doctor = node.join("doctor", Role::Provider).await;
+    node.journal.is_down.store(true, std::sync::atomic::Ordering::SeqCst);
+    doctor.says(r#"{"type":"leave"}"#).await;
+    doctor.is_closed().await;
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    node.journal.is_down.store(false, std::sync::atomic::Ordering::SeqCst);
+    node.until("it is written", |node| node.journal.entries().contains(&"1 Left(Left)".into())).await;
+}
+
+#[tokio::test]
+async fn a_ticket_that_comes_too_late_is_written_down_and_not_without_end() {
+    let node = Node::start().await;
+    let late = signaling_protocol::ticket::Ticket {
+        issued_at_unix_s: 1_000,
+        expires_at_unix_s: 2_000,
+        ..node.claims("doctor", Role::Provider)
+    };
+    let late = node.sign(&late);
+    let most = usize::try_from(signaling::limits::LATE_ENTRIES_BURST_MAX).expect("small") + 10;
+    for _ in 0..2 * most {
+        let mut peer = node.connect().await;
+        peer.hello(&late).await;
+        peer.is_refused("ticket_expired").await;
+    }
+    let entries = node.journal.entries();
+    assert!((1..=most).contains(&entries.len()), "{}", entries.len());
+    assert!(entries.iter().all(|entry| entry == "0 Refused(TicketExpired)"), "{entries:?}");
 }

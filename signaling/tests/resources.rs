@@ -64,7 +64,9 @@ async fn candidates_are_accepted_and_ice_restarts_under_their_preconditions() {
     assert_eq!(status(&patch(&[SDP, ("if-match", &etag)], candidate).await), "415");
     assert_eq!(status(&patch(&[FRAGMENT, ("if-match", &etag)], "rubbish").await), "422");
     assert_eq!(status(&patch(&[FRAGMENT, ("if-match", &etag)], candidate).await), "204");
-    assert_eq!(status(&patch(&[FRAGMENT, ("if-match", "*")], candidate).await), "422", "no credentials");
+    for any in ["*", "\"*\""] {
+        assert_eq!(status(&patch(&[FRAGMENT, ("if-match", any)], candidate).await), "422", "no credentials");
+    }
     let restarted = patch(&[FRAGMENT, ("if-match", "*")], RESTART).await;
     assert_eq!(status(&restarted), "200", "{restarted}");
     assert!(restarted.contains("a=ice-ufrag:") && restarted.contains("a=candidate:"), "{restarted}");
@@ -103,4 +105,40 @@ async fn what_is_wrong_with_a_request_has_its_own_status_and_code() {
     assert_eq!(status(&node.http("GET", "/v1/whip", &[], "").await), "405");
     let options = node.http("OPTIONS", "/v1/whip", &[], "").await;
     assert_eq!((status(&options), header(&options, "accept-post")), ("204", "application/sdp"));
+}
+
+#[tokio::test]
+async fn a_new_session_never_touches_a_running_one_and_one_that_fails_leaves_nothing() {
+    let node = Node::start().await;
+    let bearer = |node: &Node| format!("Bearer {}", node.ticket("exam-camera", Role::Observer));
+    let (first, second) = (bearer(&node), bearer(&node));
+    let post = async |bearer: &str, offer: &str| {
+        node.http("POST", "/v1/whip", &[SDP, ("authorization", bearer)], offer).await
+    };
+    let unanswerable = sdp(1, "sendonly").replace("a=rtcp-mux\r\n", "");
+    assert_eq!(status(&post(&first, &unanswerable).await), "422");
+    assert_eq!(node.signaling.headcount().participants, 0);
+    assert_eq!(status(&post(&first, &sdp(1, "sendonly")).await), "201");
+    node.media.says(Event::Connected(transport(0))).await;
+    assert_eq!(status(&post(&second, &unanswerable).await), "422");
+    assert_eq!(node.signaling.headcount().participants, 1, "the first goes on");
+    assert_eq!(status(&post(&second, &sdp(1, "sendonly")).await), "201");
+    node.media.says(Event::Connected(transport(1))).await;
+    node.until("the first gives way", |node| node.media.commands().contains(&"leave 0".into())).await;
+    let expected = ["join 0 as 1 admitted true", "join 1 as 1 admitted true", "leave 0"];
+    assert_eq!(node.media.commands(), expected, "the same certificate, and yet no renegotiation");
+}
+
+#[tokio::test]
+async fn every_session_is_written_down_when_it_starts_and_when_it_ends() {
+    let node = Node::start().await;
+    let bearer = format!("Bearer {}", node.ticket("exam-camera", Role::Observer));
+    let auth = ("authorization", bearer.as_str());
+    let published = node.http("POST", "/v1/whip", &[SDP, auth], &sdp(1, "sendonly")).await;
+    node.http("POST", "/v1/whep", &[SDP, auth], &sdp(2, "recvonly")).await;
+    node.http("DELETE", header(&published, "location"), &[auth], "").await;
+    node.media.says(Event::Left(transport(1), LeaveReason::ConsentExpired)).await;
+    node.until("both have left", |node| node.journal.entries().len() == 4).await;
+    let expected = ["1 Joined(Whip)", "1 Joined(Whep)", "1 Left(Left)", "1 Left(Lost)"];
+    assert_eq!(node.journal.entries(), expected);
 }

@@ -158,6 +158,15 @@ fn another_certificate_is_no_continuation() {
 }
 
 #[test]
+fn a_new_connection_with_a_certificate_that_was_kept_is_no_continuation() {
+    let first = negotiate(&consult("chromium", "consult", 3)).unwrap();
+    let mut other = consult("chromium", "consult", 3);
+    let origin = other.sdp.lines().nth(1).unwrap().to_owned();
+    other.sdp = other.sdp.replace(&origin, "o=- 4711 2 IN IP4 127.0.0.1");
+    assert_eq!(negotiate_again(&other, &first).map(|_| ()), Err(SdpError::SessionChanged));
+}
+
+#[test]
 fn whip_takes_the_first_of_each_kind_and_leaves_out_the_data_channel() {
     for (name, rejected) in [("whip", 0), ("sendrecv-data", 1), ("simulcast", 0)] {
         for browser in ["chromium", "firefox"] {

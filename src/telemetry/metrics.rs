@@ -110,7 +110,7 @@ fn add_signaling(page: &Registry, signaling: &Signaling) -> Result<(), prometheu
     gauge(page, "consilium_consults", "Consults with somebody in them.", now.consults)?;
     gauge(page, "consilium_participants", "People admitted and present.", now.participants)?;
     gauge(page, "consilium_waiting", "People in waiting rooms.", now.waiting)?;
-    let totals: [(&str, &str, u64); 8] = [
+    let totals: [(&str, &str, u64); 9] = [
         ("consilium_signaling_connections_total", "WebSockets accepted.", read(&counters.connections)),
         (
             "consilium_signaling_messages_received_total",
@@ -123,6 +123,11 @@ fn add_signaling(page: &Registry, signaling: &Signaling) -> Result<(), prometheu
             "consilium_signaling_slow_readers_total",
             "Connections closed for not reading.",
             read(&counters.slow_readers),
+        ),
+        (
+            "consilium_signaling_replaced_total",
+            "Connections that gave way to a newer one of the same person.",
+            read(&counters.replaced),
         ),
         (
             "consilium_signaling_origins_refused_total",
@@ -143,6 +148,9 @@ fn add_signaling(page: &Registry, signaling: &Signaling) -> Result<(), prometheu
     for (name, help, value) in totals {
         total(page, name, help, value)?;
     }
+    let refused = counters.requests_refused();
+    let help = "HTTP requests of signaling that were refused, by code.";
+    labelled(page, "consilium_signaling_requests_refused_total", help, "code", refused)?;
     let errors = counters.errors().map(|(code, count)| (code.as_str(), count));
     labelled(page, "consilium_signaling_errors_total", "Errors told to clients, by code.", "code", errors)
 }

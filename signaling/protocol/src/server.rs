@@ -66,7 +66,7 @@ pub struct Welcome {
     pub display_name: Pii<String>,
     /// How many slot pairs to offer.
     pub slots: SlotCounts,
-    /// Comes back with `hello` after a broken connection. Valid for one use.
+    /// Comes back with `hello` after a broken connection. Replaces earlier ones with your first message after this.
     pub resume_token: Pii<String>,
 }
 

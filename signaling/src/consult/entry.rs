@@ -3,6 +3,7 @@
 use media_model::{ConsultId, ParticipantNumber, Pii, limits::CONSULT_TRANSPORTS_MAX};
 use signaling_protocol::{
     error::ErrorCode,
+    limits::RESUME_VALIDITY,
     server::GoodbyeReason,
     ticket::{ResumeToken, TicketId},
 };
@@ -16,9 +17,6 @@ use crate::{
     session::Notice,
 };
 
-/// How long a resume token is good, in seconds: longer than any visit.
-const RESUME_VALID_S: u64 = 24 * 3_600;
-
 /// How an entry went.
 pub(crate) enum Opening {
     /// Admitted; the token is to be signed and handed over.
@@ -31,13 +29,14 @@ pub(crate) enum Opening {
 pub(crate) struct Reservation {
     pub(crate) seat: Seat,
     pub(crate) who: Who,
-    /// Somebody who comes back within the grace time never left.
+    /// Somebody who comes back with a resume token within the grace time never left. A ticket is a coming of its own.
     pub(crate) is_return: bool,
     pub(crate) waits: bool,
 }
 
 impl Registry {
-    /// Uses up the ticket or the resume token and finds the person's place. Nobody else notices yet.
+    /// Uses up the ticket and finds the person's place. Nobody else notices yet. A resume token is used up by the
+    /// first message after the next `welcome`: only then is it known that its successor arrived.
     pub(crate) fn reserve(&mut self, now: Moment, claim: &Claim, way: Way) -> Result<Reservation, ErrorCode> {
         if self.closing {
             return Err(ErrorCode::Internal);
@@ -74,11 +73,9 @@ impl Registry {
         if is_full && !is_present {
             return Err(ErrorCode::ConsultFull);
         }
-        if let Some(resumes) = claim.resumes {
-            if resumes.generation != member.generation {
-                return Err(ErrorCode::TicketInUse);
-            }
-            member.generation = member.generation.wrapping_add(1);
+        let good = member.confirmed_generation..=member.generation;
+        if claim.resumes.is_some_and(|resumes| !good.contains(&resumes.generation)) {
+            return Err(ErrorCode::TicketInUse);
         }
         // A person comes by WebSocket or by WHIP and WHEP: two cameras of one person could not be told apart.
         if way != Way::WebSocket && member.connection.is_some() {
@@ -88,7 +85,7 @@ impl Registry {
         Ok(Reservation {
             seat,
             who: member.as_who(),
-            is_return: is_present,
+            is_return: is_present && claim.resumes.is_some(),
             waits: claim.waits && !is_present,
         })
     }
@@ -113,10 +110,14 @@ impl Registry {
         let consult = self.consults.get_mut(&id).ok_or(ErrorCode::Internal)?;
         let turn = consult.next_turn();
         let member = consult.members.get_mut(&participant).ok_or(ErrorCode::Internal)?;
+        let (who, was_here) = (member.as_who(), member.presences());
+        let was_connected = member.connection.is_some();
         member.dismiss(Notice::Goodbye(GoodbyeReason::Replaced));
         member.connection = Some(connection);
         member.notices = Some(notices);
+        member.is_layout_due = true;
         member.ticket = claim.ticket;
+        member.unconfirmed_ticket = claim.resumes.is_none().then_some(claim.ticket);
         member.role = claim.role;
         member.display_name = claim.display_name.clone();
         let waits = reservation.waits && !member.is_present();
@@ -126,6 +127,13 @@ impl Registry {
         for transport in others {
             self.remove_transport(transport);
         }
+        if was_connected {
+            Counters::add(&self.counters.replaced);
+            tracing::info!(consult = %id, participant = participant.csrc(), "replaced by a newer connection");
+        }
+        for _ in usize::from(reservation.is_return)..was_here {
+            self.note_left(now, id, who.clone(), Departure::Replaced);
+        }
         if waits {
             self.tell_lobby(id);
             return Ok(Opening::Waiting);
@@ -134,9 +142,14 @@ impl Registry {
     }
 
     /// Takes the reserved place for a WHIP or WHEP session, which is connected by its transport alone.
-    pub(crate) fn open_resource(&mut self, claim: &Claim, seat: Seat) -> Result<(), ErrorCode> {
+    pub(crate) fn open_resource(&mut self, now: Moment, claim: &Claim, seat: Seat) -> Result<(), ErrorCode> {
         self.tickets.check(claim.ticket, claim.consult)?;
         let member = self.member(seat.consult, seat.participant).ok_or(ErrorCode::Internal)?;
+        if member.connection.is_some() {
+            return Err(ErrorCode::TicketInUse);
+        }
+        let replaced = matches!(member.standing, Standing::Present { lost_at: Some(_) });
+        let replaced = replaced.then(|| member.as_who());
         member.ticket = claim.ticket;
         member.role = claim.role;
         member.display_name = claim.display_name.clone();
@@ -146,19 +159,22 @@ impl Registry {
         for transport in others {
             self.remove_transport(transport);
         }
+        if let Some(who) = replaced {
+            self.note_left(now, seat.consult, who, Departure::Replaced);
+        }
         Ok(())
     }
 
     /// Gives the place of a WHIP or WHEP session back that came to nothing.
     pub(crate) fn close_resource(&mut self, now: Moment, claim: &Claim, seat: Seat, way: Way) {
         self.give_up(claim, way);
-        self.leave_if_alone(now, seat.consult, seat.participant, Departure::Lost);
+        self.end_presence(now, seat.consult, seat.participant, Departure::Lost);
     }
 
-    /// Makes the next resume token of somebody who is admitted; earlier ones are good no longer.
+    /// Makes the next resume token of somebody who is admitted; earlier ones are good until it is confirmed.
     pub(crate) fn welcome(&mut self, now: Moment, seat: Seat) -> Result<ResumeToken, ErrorCode> {
         let member = self.seated(seat).filter(|m| m.is_present()).ok_or(ErrorCode::Internal)?;
-        member.generation = member.generation.wrapping_add(1);
+        member.generation = member.generation.saturating_add(1);
         Ok(ResumeToken {
             consult: seat.consult,
             participant: seat.participant,
@@ -169,8 +185,30 @@ impl Registry {
             generation: member.generation,
             waits: false,
             issued_at_unix_s: now.unix_s(),
-            expires_at_unix_s: now.unix_s() + RESUME_VALID_S,
+            expires_at_unix_s: now.unix_s() + RESUME_VALIDITY.as_secs(),
         })
+    }
+
+    /// The connection has said something after its `welcome`, which has arrived then.
+    pub(crate) fn confirm(&mut self, seat: Seat) {
+        if let Some(member) = self.seated(seat) {
+            member.confirm();
+        }
+    }
+
+    /// Who sits here and was admitted.
+    pub(crate) fn admitted(&mut self, seat: Seat) -> Result<Who, ErrorCode> {
+        let member = self.seated(seat).filter(|member| member.is_present()).ok_or(ErrorCode::Internal)?;
+        Ok(member.as_who())
+    }
+
+    /// Takes an admission back that could not be written down. The person may come and wait again.
+    pub(crate) fn unadmit(&mut self, now: Moment, seat: Seat) {
+        let Some(member) = self.seated(seat) else { return };
+        if let Some(ticket) = member.unconfirmed_ticket.take() {
+            self.tickets.release(ticket, Way::WebSocket);
+        }
+        self.send_away(now, seat.consult, seat.participant, Departure::Lost);
     }
 
     /// Tells staff who has just come in who waits.
@@ -211,22 +249,26 @@ impl Registry {
         self.count_cut(cut);
     }
 
-    /// The connection is gone. Someone who said goodbye leaves at once; for others media goes on for a while.
+    /// The connection is gone. Someone who said goodbye leaves at once; for others media goes on for a while, and a
+    /// ticket whose `welcome` may have been lost opens again.
     pub(crate) fn depart(&mut self, now: Moment, seat: Seat, said_goodbye: bool) {
         let Some(member) = self.seated(seat) else { return };
         member.connection = None;
         member.notices = None;
+        let unconfirmed = member.unconfirmed_ticket.take();
+        let was_waiting = matches!(member.standing, Standing::Waiting(_));
         match member.standing {
             Standing::Absent => {}
             Standing::Waiting(_) => {
-                let ticket = member.ticket;
                 self.send_away(now, seat.consult, seat.participant, Departure::Left);
-                self.tickets.release(ticket, Way::WebSocket);
             }
             Standing::Present { .. } if said_goodbye => {
                 self.send_away(now, seat.consult, seat.participant, Departure::Left);
             }
             Standing::Present { .. } => member.standing = Standing::Present { lost_at: Some(now.steady) },
+        }
+        if let Some(ticket) = unconfirmed.filter(|_| !said_goodbye || was_waiting) {
+            self.tickets.release(ticket, Way::WebSocket);
         }
     }
 
@@ -259,6 +301,7 @@ impl Registry {
         why: Departure,
     ) {
         let Some(member) = self.member(consult, participant) else { return };
+        let presences = member.presences();
         let was = std::mem::replace(&mut member.standing, Standing::Absent);
         let who = member.as_who();
         let transports: Vec<_> = member.transports.iter().map(|transport| transport.id).collect();
@@ -268,7 +311,9 @@ impl Registry {
         if was == Standing::Absent {
             return;
         }
-        self.note_left(now, consult, who, why);
+        for _ in 0..presences {
+            self.note_left(now, consult, who.clone(), why);
+        }
         if matches!(was, Standing::Waiting(_)) {
             self.tell_lobby(consult);
         }

@@ -2,8 +2,8 @@
 
 use std::{sync::Arc, time::Instant};
 
-use media_engine::api::Refusal;
-use media_model::{ParticipantNumber, Pii, Role, TransportId};
+use media_engine::api::{self, Refusal};
+use media_model::{ParticipantNumber, Pii, Role, Source, TransportId};
 use signaling_protocol::{error::ErrorCode, server::Person, ticket::TicketId};
 use tokio::sync::{mpsc, oneshot};
 
@@ -44,13 +44,22 @@ pub(crate) struct Member {
     pub(crate) connection: Option<ConnectionId>,
     /// The way to its session, until it is cut off for not reading.
     pub(crate) notices: Option<mpsc::Sender<Notice>>,
-    /// Of the newest resume token; no other is good.
+    /// Of the newest resume token.
     pub(crate) generation: u32,
+    /// Of the oldest resume token that is still good: the newest that is known to have arrived. A `welcome` that got
+    /// lost with its connection must not lock its person out.
+    pub(crate) confirmed_generation: u32,
+    /// The ticket that the connection came in with, until it is known that its `welcome` arrived.
+    pub(crate) unconfirmed_ticket: Option<TicketId>,
     /// Oldest first. A WebSocket has two while a new one takes over.
     pub(crate) transports: Vec<Transport>,
     /// Layout revisions count on across transports: what a new transport's revisions are added to.
     pub(crate) layout_base: u32,
     pub(crate) layout_last: u32,
+    /// The newest layout of the WebSocket's transport.
+    pub(crate) layout: Option<api::Layout>,
+    /// The connection is new and was told no layout yet: where the transport lives on, no event brings one.
+    pub(crate) is_layout_due: bool,
 }
 
 /// One transport, as far as signaling is concerned.
@@ -64,10 +73,26 @@ pub(crate) struct Transport {
     pub(crate) reply: Option<oneshot::Sender<Result<(), Refusal>>>,
 }
 
+impl Transport {
+    /// Whether the client publishes this source on it.
+    pub(crate) fn has(&self, source: Source) -> bool {
+        self.agreed.media.tracks.iter().any(|track| track.source == source)
+    }
+}
+
 impl Member {
     /// Whether they are admitted, connected or not.
     pub(crate) const fn is_present(&self) -> bool {
         matches!(self.standing, Standing::Present { .. })
+    }
+
+    /// How many comings of this person the journal has and no going yet: each WHIP and WHEP session is one.
+    pub(crate) fn presences(&self) -> usize {
+        let sessions = self.transports.iter().filter(|transport| transport.way != Way::WebSocket).count();
+        match self.standing {
+            Standing::Absent => 0,
+            Standing::Waiting(_) | Standing::Present { .. } => sessions.max(1),
+        }
     }
 
     /// The person as others see them.
@@ -101,6 +126,12 @@ impl Member {
     /// Whether this connection is the one that counts.
     pub(crate) fn is_linked_by(&self, connection: ConnectionId) -> bool {
         self.connection == Some(connection)
+    }
+
+    /// The newest resume token has arrived: earlier ones, and the ticket, are good no longer.
+    pub(crate) fn confirm(&mut self) {
+        self.confirmed_generation = self.generation;
+        self.unconfirmed_ticket = None;
     }
 
     /// Whether they came in with this ticket, by whichever way.

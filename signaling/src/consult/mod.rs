@@ -38,7 +38,7 @@ use self::{member::Member, roster::Consult, tickets::Tickets};
 use crate::{
     counters::Counters,
     journal::{Departure, Entry, Scribe, What},
-    limits::{COMMANDS_OWED_MAX, EMPTY_CONSULT_KEPT},
+    limits::{COMMANDS_OWED_MAX, EMPTY_CONSULT_KEPT, TICKETS_SWEEP_INTERVAL},
     media::{MediaPlane, Shard},
 };
 
@@ -87,6 +87,8 @@ pub(crate) struct Registry {
     counters: Arc<Counters>,
     consults: HashMap<ConsultId, Consult>,
     tickets: Tickets,
+    /// When tickets are looked through next for those that have expired.
+    tickets_due: Option<Instant>,
     /// Which member a transport belongs to.
     owners: HashMap<TransportId, (ConsultId, ParticipantNumber)>,
     /// Commands that a full mailbox refused and that must not be lost.
@@ -123,6 +125,7 @@ impl Registry {
             counters,
             consults: HashMap::new(),
             tickets: Tickets::default(),
+            tickets_due: None,
             owners: HashMap::new(),
             owed: Vec::new(),
             next_connection: 0,
@@ -146,17 +149,21 @@ impl Registry {
     /// Clears away what has run out: grace times, old tickets, consults without anybody, commands still owed.
     pub(crate) fn sweep(&mut self, now: Moment) {
         self.pay();
-        self.tickets.sweep(now.unix_s());
+        if self.tickets_due.is_none_or(|due| now.steady >= due) {
+            self.tickets_due = Some(now.steady + TICKETS_SWEEP_INTERVAL);
+            self.tickets.sweep(now.unix_s());
+        }
         self.expire_graces(now);
         self.consults.retain(|_, consult| {
             if !consult.is_empty() {
                 consult.empty_since = now.steady;
+                return true;
             }
-            let is_kept = now.steady.saturating_duration_since(consult.empty_since) < EMPTY_CONSULT_KEPT;
-            if !is_kept {
+            // The numbers are kept, the place on a shard is not.
+            if consult.shard.take().is_some() {
                 self.media.release(consult.id);
             }
-            is_kept
+            now.steady.saturating_duration_since(consult.empty_since) < EMPTY_CONSULT_KEPT
         });
     }
 

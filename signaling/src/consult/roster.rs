@@ -63,9 +63,13 @@ impl Consult {
             connection: None,
             notices: None,
             generation: claim.resumes.map_or(0, |resumes| resumes.generation),
+            confirmed_generation: claim.resumes.map_or(0, |resumes| resumes.generation),
+            unconfirmed_ticket: None,
             transports: Vec::new(),
             layout_base: 0,
             layout_last: 0,
+            layout: None,
+            is_layout_due: false,
         });
         Ok(member)
     }

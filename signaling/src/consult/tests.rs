@@ -143,12 +143,42 @@ async fn an_empty_consult_is_forgotten_after_a_while_and_its_shard_released() {
     let (mut registry, shelf) = registry();
     let now = Moment::now();
     let (seat, _notices) = enter(&mut registry, now, &claim(1)).expect("lets in");
-    registry.sweep(later(now, EMPTY_CONSULT_KEPT));
-    assert_eq!(registry.consults.len(), 1, "somebody is in it");
+    registry.ground(seat, Way::WebSocket).expect("a shard");
+    let emptied = later(now, EMPTY_CONSULT_KEPT);
+    registry.sweep(emptied);
+    assert_eq!((registry.consults.len(), shelf.commands().len()), (1, 0), "somebody is in it");
     registry.depart(now, seat, true);
-    registry.sweep(later(now, 2 * EMPTY_CONSULT_KEPT));
+    registry.sweep(later(emptied, Duration::from_secs(1)));
+    assert_eq!(shelf.commands(), ["release"], "at once");
+    assert_eq!(registry.consults.len(), 1, "its numbers are kept");
+    registry.sweep(later(emptied, EMPTY_CONSULT_KEPT));
     assert_eq!(registry.consults.len(), 0);
     assert_eq!(shelf.commands(), ["release"]);
+}
+
+#[tokio::test]
+async fn tickets_are_looked_through_once_in_a_while_only() {
+    let (mut registry, _) = registry();
+    let now = Moment::now();
+    registry.sweep(now);
+    let due = registry.tickets_due;
+    registry.sweep(later(now, TICKETS_SWEEP_INTERVAL - Duration::from_millis(1)));
+    assert_eq!(registry.tickets_due, due);
+    registry.sweep(later(now, TICKETS_SWEEP_INTERVAL));
+    assert_ne!(registry.tickets_due, due);
+}
+
+#[tokio::test]
+async fn a_session_over_http_gives_way_to_a_websocket_that_came_meanwhile() {
+    let (mut registry, _) = registry();
+    let now = Moment::now();
+    let camera = Claim { ticket: TicketId::from_bytes([9; 16]), ..claim(1) };
+    let reservation = registry.reserve(now, &camera, Way::Whip).expect("a place");
+    registry.open_resource(now, &camera, reservation.seat).expect("opens");
+    let (seat, _notices) = enter(&mut registry, now, &claim(1)).expect("lets in");
+    assert_eq!(registry.ground(reservation.seat, Way::Whip).err(), Some(ErrorCode::Internal));
+    assert_eq!(registry.open_resource(now, &camera, reservation.seat), Err(ErrorCode::TicketInUse));
+    assert!(registry.ground(seat, Way::WebSocket).is_ok());
 }
 
 #[tokio::test]
@@ -177,6 +207,7 @@ async fn a_resume_token_outlives_a_restart_of_the_node() {
     assert_eq!(other.participant.csrc(), 4);
     let (slower, _slower) = enter(&mut registry, now, &Claim { resumes, ..claim(5) }).expect("lets in");
     assert_eq!(slower.participant.csrc(), 5, "a number has one owner");
+    registry.confirm(seat);
     assert_eq!(
         enter(&mut registry, now, &Claim { resumes, ..claim(1) }).err(),
         Some(ErrorCode::TicketInUse),

@@ -1,6 +1,6 @@
 //! Tickets that were used or taken back, remembered for as long as they would otherwise be good.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, hash::Hash};
 
 use media_model::ConsultId;
 use signaling_protocol::{
@@ -85,12 +85,12 @@ impl Tickets {
 
     /// Takes a ticket back.
     pub(crate) fn revoke(&mut self, ticket: TicketId, now_unix_s: u64) {
-        self.revoked.insert(ticket, now_unix_s.saturating_add(REVOKED_KEPT_S));
+        remember(&mut self.revoked, ticket, now_unix_s.saturating_add(REVOKED_KEPT_S));
     }
 
     /// Takes every ticket of a consult back.
     pub(crate) fn end(&mut self, consult: ConsultId, now_unix_s: u64) {
-        self.ended.insert(consult, now_unix_s.saturating_add(REVOKED_KEPT_S));
+        remember(&mut self.ended, consult, now_unix_s.saturating_add(REVOKED_KEPT_S));
     }
 
     /// Forgets what has expired anyway.
@@ -99,6 +99,15 @@ impl Tickets {
         self.revoked.retain(|_, until| *until > now_unix_s);
         self.ended.retain(|_, until| *until > now_unix_s);
     }
+}
+
+/// Adds to a bounded memory: what is longest in it makes room.
+fn remember<K: Copy + Eq + Hash>(memory: &mut HashMap<K, u64>, key: K, until_unix_s: u64) {
+    if memory.len() >= TICKETS_REMEMBERED_MAX && !memory.contains_key(&key) {
+        let oldest = memory.iter().min_by_key(|(_, until)| **until).map(|(key, _)| *key);
+        oldest.and_then(|oldest| memory.remove(&oldest));
+    }
+    memory.insert(key, until_unix_s);
 }
 
 #[cfg(test)]
@@ -138,5 +147,17 @@ mod tests {
         tickets.sweep(REVOKED_KEPT_S);
         tickets.end(CONSULT, 0);
         assert_eq!(tickets.check(TICKET, CONSULT), Err(ErrorCode::TicketRevoked));
+    }
+
+    #[test]
+    fn what_was_taken_back_is_remembered_within_bounds() {
+        let mut tickets = Tickets::default();
+        let id = |number: usize| TicketId::from_bytes((number as u128).to_be_bytes());
+        for number in 0..=TICKETS_REMEMBERED_MAX {
+            tickets.revoke(id(number), number as u64);
+        }
+        assert_eq!(tickets.revoked.len(), TICKETS_REMEMBERED_MAX);
+        assert_eq!(tickets.check(id(0), CONSULT), Ok(()), "the longest remembered made room");
+        assert_eq!(tickets.check(id(TICKETS_REMEMBERED_MAX), CONSULT), Err(ErrorCode::TicketRevoked));
     }
 }

@@ -59,13 +59,17 @@ impl Registry {
         let others = consult.members.values().filter(|member| member.number != seat.participant);
         let decoded_by_all = decoded_by_all(others);
         let member = consult.members.get(&seat.participant).filter(|member| may_negotiate(member, seat, way));
-        let previous = member.ok_or(ErrorCode::Internal)?.transport(way).map(|t| Arc::clone(&t.agreed));
+        let member = member.ok_or(ErrorCode::Internal)?;
+        // A POST always makes a session of its own: it must not change a running one and then fail.
+        let running = member.transport(way).filter(|_| way == Way::WebSocket);
+        let previous = running.map(|transport| Arc::clone(&transport.agreed));
         Ok(Ground { shard, previous, decoded_by_all })
     }
 
     /// Adds a transport, which supersedes an earlier one of the same person and way.
     pub(crate) fn join(
         &mut self,
+        now: Moment,
         seat: Seat,
         way: Way,
         ticket: Option<TicketId>,
@@ -104,7 +108,7 @@ impl Registry {
         member.layout_base = member.layout_last;
         self.owners.insert(id, (seat.consult, seat.participant));
         for transport in abandoned {
-            self.remove_transport(transport);
+            self.supersede(now, way, transport);
         }
         if shard.send(Command::Join(Box::new(join))).is_err() {
             Counters::add(&self.counters.shard_overloaded);
@@ -142,7 +146,7 @@ impl Registry {
     pub(crate) fn mute(&mut self, seat: Seat, source: Source, muted: bool) {
         let Some(shard) = self.shard(seat.consult) else { return };
         let Some(member) = self.seated(seat) else { return };
-        let transports: Vec<_> = member.transports.iter().map(|transport| transport.id).collect();
+        let transports: Vec<_> = member.transports.iter().filter(|t| t.has(source)).map(|t| t.id).collect();
         for transport in transports {
             self.command(&shard, Owed::Mute(transport, source, muted));
         }
@@ -180,11 +184,11 @@ impl Registry {
     pub(crate) fn end_resource(&mut self, now: Moment, id: TransportId, why: Departure) {
         let Some((consult, participant)) = self.owners.get(&id).copied() else { return };
         self.remove_transport(id);
-        self.leave_if_alone(now, consult, participant, why);
+        self.end_presence(now, consult, participant, why);
     }
 
-    /// Sends away somebody whom neither a WebSocket nor a transport connects any more.
-    pub(crate) fn leave_if_alone(
+    /// One WHIP or WHEP session is over. With it goes its person, whom neither a WebSocket nor another transport connects.
+    pub(crate) fn end_presence(
         &mut self,
         now: Moment,
         consult: ConsultId,
@@ -194,8 +198,10 @@ impl Registry {
         let Some(member) = self.member(consult, participant) else { return };
         let is_in_grace = matches!(member.standing, Standing::Present { lost_at: Some(_) });
         if member.transports.is_empty() && member.connection.is_none() && !is_in_grace {
-            self.send_away(now, consult, participant, why);
+            return self.send_away(now, consult, participant, why);
         }
+        let who = member.as_who();
+        self.note_left(now, consult, who, why);
     }
 
     /// Whether this transport is still there.
@@ -208,7 +214,7 @@ impl Registry {
         match event {
             Event::Joined(id) => self.reply(id, Ok(())),
             Event::Refused(id, refusal) => self.handle_refused(now, id, refusal),
-            Event::Connected(id) => self.take_over(id),
+            Event::Connected(id) => self.take_over(now, id),
             Event::Layout(layout) => self.handle_layout(&layout),
             Event::ReofferNeeded(id, reason) => self.handle_reoffer(id, reason),
             Event::Left(id, reason) => self.handle_left(now, id, reason),
@@ -238,7 +244,7 @@ impl Registry {
     }
 
     /// A transport is connected: what it supersedes leaves.
-    fn take_over(&mut self, id: TransportId) {
+    fn take_over(&mut self, now: Moment, id: TransportId) {
         let Some(member) = self.owner(id) else { return };
         let Some(at) = member.transports.iter().position(|transport| transport.id == id) else { return };
         let Some(transport) = member.transports.get_mut(at) else { return };
@@ -247,7 +253,14 @@ impl Registry {
         let older = member.transports.iter().take(at).filter(|t| t.way == way);
         let superseded: Vec<_> = older.map(|t| t.id).collect();
         for transport in superseded {
-            self.remove_transport(transport);
+            self.supersede(now, way, transport);
+        }
+    }
+
+    fn supersede(&mut self, now: Moment, way: Way, transport: TransportId) {
+        match way {
+            Way::WebSocket => self.remove_transport(transport),
+            Way::Whip | Way::Whep => self.end_resource(now, transport, Departure::Replaced),
         }
     }
 
@@ -261,8 +274,24 @@ impl Registry {
         }
         let revision = member.layout_base.wrapping_add(layout.revision);
         member.layout_last = revision;
+        member.layout = Some(layout.clone());
         let named = consult.name_layout(revision, layout);
         let told = self.member(id, participant).is_none_or(|member| member.tell(Notice::Layout(named)));
+        self.count_cut(usize::from(!told));
+    }
+
+    /// Tells a new connection that goes on with a running transport who is in which slot.
+    pub(crate) fn relay_layout(&mut self, seat: Seat) {
+        let Some(member) = self.seated(seat) else { return };
+        if !std::mem::take(&mut member.is_layout_due) {
+            return;
+        }
+        let running = member.transport(Way::WebSocket).map(|transport| transport.id);
+        let layout = member.layout.clone().filter(|layout| Some(layout.transport) == running);
+        let (Some(layout), revision) = (layout, member.layout_last) else { return };
+        let Some(consult) = self.consults.get(&seat.consult) else { return };
+        let named = consult.name_layout(revision, &layout);
+        let told = self.seated(seat).is_none_or(|member| member.tell(Notice::Layout(named)));
         self.count_cut(usize::from(!told));
     }
 
@@ -295,7 +324,7 @@ impl Registry {
         tracing::info!(%consult, participant = participant.csrc(), ?reason, "transport ended");
         self.forget_transport(id);
         if way != Way::WebSocket {
-            return self.leave_if_alone(now, consult, participant, Departure::Lost);
+            return self.end_presence(now, consult, participant, Departure::Lost);
         }
         let Some(member) = self.member(consult, participant) else { return };
         if !was_newest {
@@ -332,9 +361,13 @@ fn find(member: &mut Member, id: TransportId) -> Option<&mut Transport> {
     member.transports.iter_mut().find(|transport| transport.id == id)
 }
 
-/// A WebSocket negotiates while it is the one that counts, WHIP and WHEP while their person is admitted.
+/// A WebSocket negotiates while it is the one that counts, WHIP and WHEP while their person is admitted and has none.
 fn may_negotiate(member: &Member, seat: Seat, way: Way) -> bool {
-    member.is_present() && (way != Way::WebSocket || member.is_linked_by(seat.connection))
+    let is_its_turn = match way {
+        Way::WebSocket => member.is_linked_by(seat.connection),
+        Way::Whip | Way::Whep => member.connection.is_none(),
+    };
+    member.is_present() && is_its_turn
 }
 
 /// The slot pairs that a client has, and never fewer than it was first asked for.

@@ -32,6 +32,9 @@ pub(super) fn answer(
     if ours.previous.is_some_and(|previous| previous.fingerprint != session.fingerprint) {
         return Err(SdpError::FingerprintChanged);
     }
+    if ours.previous.is_some_and(|previous| previous.offer_session_id != session.id) {
+        return Err(SdpError::SessionChanged);
+    }
     let purposes = purposes(offer, &session.lines)?;
     let mut kept = keep(ours, random);
     let mut ssrcs = Ssrcs::new(&mut kept, &session.lines, random);
@@ -59,8 +62,16 @@ pub(super) fn answer(
         _ => ours.fresh_ice.clone(),
     };
     let answer = writer::write(&answered, ours, &ice_local, &kept);
-    let (ice_remote, fingerprint) = (session.ice, session.fingerprint);
-    Ok(Negotiated { answer, ice_local, ice_remote, ice_restarted, fingerprint, media, kept })
+    Ok(Negotiated {
+        answer,
+        ice_local,
+        ice_remote: session.ice,
+        ice_restarted,
+        fingerprint: session.fingerprint,
+        offer_session_id: session.id,
+        media,
+        kept,
+    })
 }
 
 /// The lists of the offer by mid, checked against its lines.

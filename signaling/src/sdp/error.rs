@@ -29,6 +29,10 @@ pub enum SdpError {
     /// The certificate is another one than before: a new association, so a new transport (RFC 8842 §5.5).
     #[error("the fingerprint is another than before")]
     FingerprintChanged,
+    /// The offer's `o=` line has another `sess-id` than before: a new connection of the client that has kept its
+    /// certificate, so a new transport (RFC 8866 §5.2).
+    #[error("the offer is of another session than before")]
+    SessionChanged,
     /// `a=setup` is neither `actpass` nor `active` (RFC 8842 §5.2); the server is always passive.
     #[error("the offer has to be setup:actpass or setup:active")]
     SetupUnsupported,

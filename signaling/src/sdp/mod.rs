@@ -58,6 +58,8 @@ pub struct Negotiated {
     pub ice_restarted: bool,
     /// SHA-256 of the client's certificate.
     pub fingerprint: [u8; 32],
+    /// `sess-id` of the offer's `o=` line: the same for the life of a client's connection (RFC 8829 §5.2.2).
+    pub offer_session_id: u64,
     /// What is sent and received, for `Join` or `Renegotiate`.
     pub media: MediaParams,
     /// What later answers on this transport have to keep.

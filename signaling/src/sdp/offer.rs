@@ -17,6 +17,8 @@ const ATTRIBUTES_MAX: usize = 2_000;
 
 /// An offer whose transport this server can serve.
 pub(super) struct OfferedSession {
+    /// `sess-id` of `o=`: another one is another session (RFC 8866 §5.2).
+    pub(super) id: u64,
     pub(super) ice: IceCredentials,
     pub(super) fingerprint: [u8; 32],
     /// In the order of the offer, which is the order of the answer (RFC 3264 §6).
@@ -79,7 +81,8 @@ pub(super) fn parse(sdp: &str) -> Result<OfferedSession, SdpError> {
     }
     let transport = Transport { session: &session, bundled: &bundled };
     transport.check_setup()?;
-    Ok(OfferedSession { ice: transport.ice()?, fingerprint: transport.fingerprint()?, lines })
+    let (ice, fingerprint) = (transport.ice()?, transport.fingerprint()?);
+    Ok(OfferedSession { id: session.origin.session_id, ice, fingerprint, lines })
 }
 
 fn parse_syntax(sdp: &str) -> Result<SessionDescription, SdpError> {

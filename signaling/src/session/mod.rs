@@ -28,7 +28,7 @@ use signaling_protocol::{
     server::{GoodbyeReason, Layout, Person, Reoffer, ServerMessage, Welcome},
 };
 
-use self::rate::TokenBucket;
+pub(crate) use self::rate::TokenBucket;
 use crate::limits::{PING_INTERVAL, REOFFER_INTERVAL, SILENCE_MAX};
 
 /// Normal closure and going away (RFC 6455 §7.4.1).
