@@ -2,7 +2,7 @@
 
 import { EMPTY_LAYOUT, applyLayout, slotName, type LayoutState } from './layout.js';
 import { LocalMedia, type Device } from './media.js';
-import { CHAT_CHARS_MAX, type Participant, type Person, type ServerMessage, type Welcome } from './messages.js';
+import { CHAT_CHARS_MAX, type Participant, type Person, type ServerMessage, type SlotCounts, type Welcome } from './messages.js';
 import { Peer } from './peer.js';
 import { Signaling, type Credential, type Ending } from './signaling.js';
 import { SlotPlayer } from './slot-player.js';
@@ -41,6 +41,8 @@ export class Consult {
   #signaling: Signaling;
   #peer: Peer | undefined;
   #retiring: Peer | undefined;
+  /** The media transport was lost while an offer was out: what comes after its answer. */
+  #renewal: SlotCounts | undefined;
   #events: ConsultEvents;
   #people = new Map<number, Person>();
 
@@ -118,9 +120,11 @@ export class Consult {
       case 'waiting':
         return this.#setPhase('waiting');
       case 'answer':
+        if (this.#renewal !== undefined) return this.#openPeer(this.#renewal);
         void this.#peer?.answered(message.sdp);
         return;
       case 'reoffer':
+        if (message.reason === 'path') return this.#renewPeer(message.slots);
         return this.#peer?.reoffer(message.slots, message.ice_restart);
       case 'layout':
         return this.#arrange(applyLayout(this.layout, message));
@@ -142,8 +146,20 @@ export class Consult {
   #welcomed(welcome: Welcome): void {
     this.me = welcome;
     this.#people.set(welcome.participant, welcome);
+    this.#openPeer(welcome.slots);
+    this.#setPhase('joined');
+  }
+
+  /** The server has lost the media transport. A connection cannot go on with another one: it takes a new one. */
+  #renewPeer(slots: SlotCounts): void {
+    // The answer to an offer that is out would be taken for the new connection's.
+    if (this.#peer?.isNegotiating === true) this.#renewal = slots;
+    else this.#openPeer(slots);
+  }
+
+  #openPeer(slots: SlotCounts): void {
     this.#retirePeer();
-    this.#peer = new Peer(welcome.slots, {
+    this.#peer = new Peer(slots, {
       send: (message) => this.#signaling.send(message),
       local: (source) => this.media.local(source),
       slotAdded: (slot) => {
@@ -159,7 +175,7 @@ export class Consult {
       broken: () => this.#signaling.reconnect(),
     });
     this.#peer.start();
-    this.#setPhase('joined');
+    this.#events.changed();
   }
 
   #arrange(layout: LayoutState): void {
@@ -175,6 +191,7 @@ export class Consult {
   }
 
   async #refused(code: string): Promise<void> {
+    if (code === 'offer_invalid' && this.#renewal !== undefined) return this.#openPeer(this.#renewal);
     if (code === 'offer_invalid' && (await this.#peer?.refused()) === false) {
       this.#signaling.leave();
       this.ending = { kind: 'error', code };
@@ -195,6 +212,7 @@ export class Consult {
     this.#peer?.retire();
     this.#retiring = this.#peer;
     this.#peer = undefined;
+    this.#renewal = undefined;
     this.pathIsUp = false;
     this.layout = EMPTY_LAYOUT;
   }

@@ -85,6 +85,11 @@ export class Peer {
     for (const source of SOURCES) this.#senders.set(source, this.#addSender(source));
   }
 
+  /** Whether an offer waits for its answer. */
+  get isNegotiating(): boolean {
+    return this.#inFlight;
+  }
+
   /** The first offer. */
   start(): void {
     void this.#negotiate({ slots: this.#slotCounts, iceRestart: false });

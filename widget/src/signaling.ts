@@ -24,6 +24,11 @@ const CODE_OF_CLOSE = new Map<number, string>([
   [4429, 'too_many_messages'],
   [4500, 'internal'],
 ]);
+/** Likewise for when `leave` got lost. */
+const REASON_OF_CLOSE = new Map<number, string>([
+  [4001, 'replaced'],
+  [4002, 'media_lost'],
+]);
 /** Fatal errors that another attempt may well survive. */
 const PASSING = new Set(['hello_timeout', 'internal', 'too_many_messages']);
 
@@ -84,6 +89,8 @@ export class Signaling {
   #acceptedAt: number | undefined;
   #lastError: string | undefined;
   #goodbye: string | undefined;
+  /** Whether the ticket was shown already: the server may take a while to notice that the line it came on is dead. */
+  #ticketWasShown = false;
   #isOver = false;
   #cancelTimer: () => void = () => {};
 
@@ -101,12 +108,16 @@ export class Signaling {
     const socket = this.#world.open(this.#url, SUBPROTOCOL);
     this.#socket = socket;
     this.#cancelTimer = this.#world.after(ANSWER_TO_HELLO_TIMEOUT_MS, () => this.#drop(socket));
-    socket.onopen = () => socket.send(JSON.stringify({ type: 'hello', ...this.#credential }));
+    const isAnotherTry = this.#ticketWasShown;
+    socket.onopen = () => {
+      this.#ticketWasShown = 'ticket' in this.#credential;
+      socket.send(JSON.stringify({ type: 'hello', ...this.#credential }));
+    };
     socket.onmessage = (event) => {
       if (socket === this.#socket) this.#receive(event.data);
     };
     socket.onclose = (event) => {
-      if (socket === this.#socket) this.#closed(event.code);
+      if (socket === this.#socket) this.#closed(event.code, isAnotherTry);
     };
   }
 
@@ -158,16 +169,18 @@ export class Signaling {
     this.#closed(1006);
   }
 
-  #closed(closeCode: number): void {
+  #closed(closeCode: number, isAnotherTry = false): void {
     this.#cancelTimer();
     this.#socket = undefined;
     if (this.#isOver) return;
-    if (this.#goodbye !== undefined && this.#goodbye !== 'server_shutdown') {
-      return this.#finish({ kind: 'goodbye', reason: this.#goodbye });
+    const goodbye = this.#goodbye ?? REASON_OF_CLOSE.get(closeCode);
+    if (goodbye !== undefined && goodbye !== 'server_shutdown') {
+      return this.#finish({ kind: 'goodbye', reason: goodbye });
     }
     this.#goodbye = undefined;
     const code = this.#lastError ?? CODE_OF_CLOSE.get(closeCode);
-    if (code !== undefined && !PASSING.has(code)) return this.#finish({ kind: 'error', code });
+    const passes = code === undefined || PASSING.has(code) || (code === 'ticket_in_use' && isAnotherTry);
+    if (!passes) return this.#finish({ kind: 'error', code });
     const held = this.#acceptedAt === undefined ? 0 : this.#world.now() - this.#acceptedAt;
     if (held >= STABLE_AFTER_MS) this.#attempt = 0;
     if (this.#attempt >= ATTEMPTS_MAX) return this.#finish({ kind: 'unreachable' });

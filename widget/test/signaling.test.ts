@@ -155,6 +155,31 @@ test('a close code speaks where the error message was lost', () => {
   assert.deepEqual(seen.endings, [{ kind: 'error', code: 'ticket_in_use' }]);
 });
 
+test('a ticket that this page has shown itself is shown again until the server lets go of the dead line', () => {
+  const { world, seen } = begin();
+  world.last.open();
+  world.last.closedByServer(1006);
+  world.pass(1_000);
+  world.last.open();
+  assert.deepEqual(world.last.sent, [{ type: 'hello', ticket: 't' }]);
+  world.last.say({ type: 'error', code: 'ticket_in_use', message: '', fatal: true });
+  world.last.closedByServer(4409);
+  assert.deepEqual(seen.endings, []);
+  world.pass(1_000);
+  assert.equal(world.sockets.length, 3);
+});
+
+test('a goodbye that was lost is known by its close code', () => {
+  for (const [code, reason] of [
+    [4001, 'replaced'],
+    [4002, 'media_lost'],
+  ] as const) {
+    const { world, seen } = welcomed();
+    world.last.closedByServer(code);
+    assert.deepEqual(seen.endings, [{ kind: 'goodbye', reason }]);
+  }
+});
+
 test('an error that ends the connection but may pass is tried again', () => {
   const { world, seen } = welcomed();
   world.last.say({ type: 'error', code: 'internal', message: '', fatal: true });
