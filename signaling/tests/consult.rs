@@ -28,6 +28,11 @@ async fn layouts_carry_names_and_chat_reaches_everyone() {
     assert_eq!(layout["participants"][0]["display_name"], "patient's name");
     assert_eq!(layout["participants"][0]["role"], "patient");
     assert_eq!((&layout["slots"][0]["publisher"], &layout["revision"]), (&2.into(), &1.into()));
+    assert_eq!(
+        layout["slots"][0]["tracks"],
+        serde_json::json!(["microphone"]),
+        "published, though no camera is"
+    );
     patient.says(r#"{"type":"chat","text":"good morning"}"#).await;
     for peer in [&mut doctor, &mut patient] {
         let chat = peer.hears("chat").await;
@@ -94,7 +99,7 @@ async fn a_resume_token_supersedes_the_earlier_connection_and_works_once() {
     let resumed = second.hears("welcome").await;
     assert_eq!(resumed["participant"], welcome["participant"]);
     assert_eq!(first.hears("leave").await["reason"], "replaced");
-    assert_eq!(first.is_closed().await, 1000);
+    assert_eq!(first.is_closed().await, 4001);
     second.has_noticed_nothing().await;
     let mut thief = node.connect().await;
     thief.resume(&welcome["resume_token"]).await;
@@ -257,9 +262,31 @@ async fn a_client_that_runs_short_of_slots_is_asked_for_more_within_bounds() {
 async fn media_that_cannot_be_set_up_is_named() {
     let node = Node::start().await;
     let mut peer = node.join_with_media("doctor", Role::Provider).await;
-    node.media.says(Event::Left(transport(0), LeaveReason::ConnectTimeout)).await;
+    node.media.says(Event::Left(transport(0), LeaveReason::DtlsFailed)).await;
     assert_eq!(peer.hears("leave").await["reason"], "media_lost");
-    assert_eq!(peer.is_closed().await, 1000);
+    assert_eq!(peer.is_closed().await, 4002);
+}
+
+#[tokio::test]
+async fn whoever_loses_their_transport_is_asked_for_another_and_the_second_loss_ends_it() {
+    let node = Node::start().await;
+    let mut peer = node.join_with_media("doctor", Role::Provider).await;
+    node.media.says(Event::Connected(transport(0))).await;
+    for lost in 0..2 {
+        node.media.says(Event::Left(transport(lost), LeaveReason::ShardFailed)).await;
+        let reoffer = peer.hears("reoffer").await;
+        assert_eq!((&reoffer["reason"], &reoffer["ice_restart"]), (&"path".into(), &true.into()));
+        peer.offer(1).await;
+        peer.hears("answer").await;
+        if lost == 0 {
+            node.media.says(Event::Connected(transport(1))).await;
+        }
+    }
+    let joins = [0, 1, 2].map(|id| format!("join {id} as 1 admitted true"));
+    assert_eq!(node.media.commands(), joins, "each on a transport of its own");
+    assert_eq!(node.signaling.headcount().participants, 1);
+    node.media.says(Event::Left(transport(2), LeaveReason::ConnectTimeout)).await;
+    assert_eq!(peer.hears("leave").await["reason"], "media_lost");
 }
 
 #[tokio::test]
@@ -328,6 +355,7 @@ async fn a_departure_outlasts_a_journal_that_fails_for_a_moment() {
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     node.journal.is_down.store(false, std::sync::atomic::Ordering::SeqCst);
     node.until("it is written", |node| node.journal.entries().contains(&"1 Left(Left)".into())).await;
+    assert_eq!(node.signaling.counters().journal_lost.load(std::sync::atomic::Ordering::Relaxed), 0);
 }
 
 #[tokio::test]

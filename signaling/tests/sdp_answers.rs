@@ -92,6 +92,14 @@ fn transport_feedback_is_agreed_only_where_the_client_sends() {
 }
 
 #[test]
+fn the_mid_travels_only_where_the_client_sends() {
+    for browser in ["chromium", "firefox"] {
+        let agreed = negotiate(&consult(browser, "consult", 3)).unwrap();
+        assert_eq!(agreed.answer.matches("hdrext:sdes:mid").count(), agreed.media.tracks.len(), "{browser}");
+    }
+}
+
+#[test]
 fn header_extensions_have_one_mapping() {
     let chromium = negotiate(&consult("chromium", "consult", 3)).unwrap().media.extensions;
     let ids =

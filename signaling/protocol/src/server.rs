@@ -86,7 +86,7 @@ pub struct Reoffer {
     pub reason: ReofferReason,
     /// How many slot pairs the offer should have; never fewer than before.
     pub slots: SlotCounts,
-    /// Whether to restart ICE with it (RFC 8445 §9).
+    /// Whether the offer needs new ICE credentials (RFC 8445 §9); those of a new `RTCPeerConnection` are new anyway.
     pub ice_restart: bool,
 }
 
@@ -98,7 +98,7 @@ pub enum ReofferReason {
     Slots,
     /// Somebody present cannot decode what you send.
     Codec,
-    /// The media path has gone quiet, or the media shard was restarted.
+    /// The media transport was lost, or its shard was restarted: offer from a new `RTCPeerConnection`.
     Path,
 }
 
@@ -114,13 +114,16 @@ pub struct Layout {
 }
 
 /// One slot in use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SlotAssignment {
     /// Which slot pair.
     #[serde(flatten)]
     pub slot: SlotIndex,
     /// Whom it shows: the CSRC of its packets. Show nothing until the newest CSRC says the same.
     pub publisher: ParticipantNumber,
+    /// Which of that person's sources it carries: of `microphone` and `camera`, or of `screen` and `screen_audio`, those
+    /// that they publish, muted or not.
+    pub tracks: Vec<Source>,
 }
 
 /// Somebody who is admitted.
@@ -148,12 +151,24 @@ pub struct Person {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GoodbyeReason {
-    /// The consult was ended.
+    /// The consult was ended. Closes with 1000.
     ConsultEnded,
-    /// The same person came back on another connection.
+    /// The same person came back on another connection. Closes with 4001.
     Replaced,
-    /// The node is going down.
+    /// The node is going down: come back soon. Closes with 1001.
     ServerShutdown,
-    /// Your media connection could not be set up or was lost for good.
+    /// Your media connection could not be set up, or was lost twice. Closes with 4002.
     MediaLost,
+}
+
+impl GoodbyeReason {
+    /// The WebSocket close code that follows (RFC 6455 §7.4.1; §7.4.2: 4000 to 4999 are private).
+    pub const fn close_code(self) -> u16 {
+        match self {
+            Self::ConsultEnded => 1000,
+            Self::ServerShutdown => 1001,
+            Self::Replaced => 4001,
+            Self::MediaLost => 4002,
+        }
+    }
 }

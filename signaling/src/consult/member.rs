@@ -53,6 +53,8 @@ pub(crate) struct Member {
     pub(crate) unconfirmed_ticket: Option<TicketId>,
     /// Oldest first. A WebSocket has two while a new one takes over.
     pub(crate) transports: Vec<Transport>,
+    /// The media transport was lost and another one asked for, which does not stand yet. It is asked for once.
+    pub(crate) is_path_asked_for: bool,
     /// Layout revisions count on across transports: what a new transport's revisions are added to.
     pub(crate) layout_base: u32,
     pub(crate) layout_last: u32,

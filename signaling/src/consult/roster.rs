@@ -7,7 +7,7 @@ use std::{
 };
 
 use media_engine::api;
-use media_model::{ConsultId, ParticipantNumber, Pii};
+use media_model::{ConsultId, ParticipantNumber, Pii, Source};
 use signaling_protocol::{
     error::ErrorCode,
     server::{Layout, Participant, SlotAssignment},
@@ -66,6 +66,7 @@ impl Consult {
             confirmed_generation: claim.resumes.map_or(0, |resumes| resumes.generation),
             unconfirmed_ticket: None,
             transports: Vec::new(),
+            is_path_asked_for: false,
             layout_base: 0,
             layout_last: 0,
             layout: None,
@@ -138,12 +139,23 @@ impl Consult {
         waiting.into_iter().map(|(_, person)| person).collect()
     }
 
+    /// What the publisher in this slot publishes to its pool.
+    fn tracks_for(&self, slot: &api::SlotAssignment) -> Vec<Source> {
+        let Some(publisher) = self.members.get(&slot.publisher) else { return Vec::new() };
+        let of_pool = Source::ALL.into_iter().filter(|source| source.pool() == slot.slot.pool);
+        of_pool.filter(|source| publisher.transports.iter().any(|t| t.has(*source))).collect()
+    }
+
     /// The engine's layout joined with names.
     pub(crate) fn name_layout(&self, revision: u32, layout: &api::Layout) -> Layout {
         let slots = layout
             .slots
             .iter()
-            .map(|slot| SlotAssignment { slot: slot.slot, publisher: slot.publisher })
+            .map(|slot| SlotAssignment {
+                slot: slot.slot,
+                publisher: slot.publisher,
+                tracks: self.tracks_for(slot),
+            })
             .collect();
         let participants = layout
             .participants

@@ -250,6 +250,9 @@ impl Registry {
         let Some(transport) = member.transports.get_mut(at) else { return };
         transport.connected = true;
         let way = transport.way;
+        if way == Way::WebSocket {
+            member.is_path_asked_for = false;
+        }
         let older = member.transports.iter().take(at).filter(|t| t.way == way);
         let superseded: Vec<_> = older.map(|t| t.id).collect();
         for transport in superseded {
@@ -319,7 +322,8 @@ impl Registry {
     fn handle_left(&mut self, now: Moment, id: TransportId, reason: LeaveReason) {
         let Some((consult, participant)) = self.owners.get(&id).copied() else { return };
         let Some(member) = self.owner(id) else { return };
-        let Some(way) = find(member, id).map(|transport| transport.way) else { return };
+        let Some(transport) = find(member, id) else { return };
+        let (way, slots) = (transport.way, slot_counts(&transport.agreed.media));
         let was_newest = member.transport(way).is_some_and(|t| t.id == id);
         tracing::info!(%consult, participant = participant.csrc(), ?reason, "transport ended");
         self.forget_transport(id);
@@ -331,10 +335,17 @@ impl Registry {
             return;
         }
         // A client that closed its side is about to offer anew, or to leave; everyone else is told.
-        if reason != LeaveReason::ClosedByPeer && member.connection.is_some() {
-            member.dismiss(Notice::Goodbye(GoodbyeReason::MediaLost));
-            member.standing = Standing::Present { lost_at: Some(now.steady) };
+        if reason == LeaveReason::ClosedByPeer || member.connection.is_none() {
+            return;
         }
+        if may_pass(reason) && !std::mem::replace(&mut member.is_path_asked_for, true) {
+            let reoffer = Reoffer { reason: ReofferReason::Path, slots, ice_restart: true };
+            let told = member.tell(Notice::Reoffer(reoffer));
+            return self.count_cut(usize::from(!told));
+        }
+        member.is_path_asked_for = false;
+        member.dismiss(Notice::Goodbye(GoodbyeReason::MediaLost));
+        member.standing = Standing::Present { lost_at: Some(now.steady) };
     }
 
     fn forget_transport(&mut self, id: TransportId) {
@@ -359,6 +370,11 @@ impl Registry {
 
 fn find(member: &mut Member, id: TransportId) -> Option<&mut Transport> {
     member.transports.iter_mut().find(|transport| transport.id == id)
+}
+
+/// Whether another transport may fare better than one that left for this reason.
+const fn may_pass(reason: LeaveReason) -> bool {
+    matches!(reason, LeaveReason::ShardFailed | LeaveReason::ConsentExpired | LeaveReason::ConnectTimeout)
 }
 
 /// A WebSocket negotiates while it is the one that counts, WHIP and WHEP while their person is admitted and has none.

@@ -17,7 +17,12 @@ struct Served {
 }
 
 const TABLE: [Served; 4] = [
-    Served { uri: "urn:ietf:params:rtp-hdrext:sdes:mid", kind: None, on_slots: true, id: |ids| &mut ids.mid },
+    Served {
+        uri: "urn:ietf:params:rtp-hdrext:sdes:mid",
+        kind: None,
+        on_slots: false,
+        id: |ids| &mut ids.mid,
+    },
     Served {
         uri: "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
         kind: Some(MediaKind::Audio),

@@ -25,7 +25,7 @@ use signaling_protocol::{
     client::{ClientMessage, Hello, Offer, parse_client_message},
     error::ErrorCode,
     limits::{HELLO_TIMEOUT, MESSAGES_BURST_MAX, MESSAGES_PER_SECOND_MAX},
-    server::{GoodbyeReason, Layout, Person, Reoffer, ServerMessage, Welcome},
+    server::{GoodbyeReason, Layout, Person, Reoffer, ReofferReason, ServerMessage, Welcome},
 };
 
 pub(crate) use self::rate::TokenBucket;
@@ -253,14 +253,17 @@ impl Session {
             Notice::Chat { from, text, at_ms } => self.send(ServerMessage::Chat { from, text, at_ms }),
             Notice::Layout(layout) => self.send(ServerMessage::Layout(layout)),
             Notice::Reoffer(reoffer) => {
+                if reoffer.reason == ReofferReason::Path {
+                    // Whatever was asked before was asked of a transport that is gone.
+                    (self.reoffer_open, self.reoffer_not_before) = (false, now);
+                }
                 self.reoffer_due = Some(reoffer);
                 self.flush_reoffer(now);
             }
             Notice::Refused(code) => self.fail(code),
             Notice::Goodbye(reason) => {
                 self.send(ServerMessage::Leave { reason });
-                let going_away = matches!(reason, GoodbyeReason::ServerShutdown);
-                self.close(if going_away { CLOSE_GOING_AWAY } else { CLOSE_NORMAL }, false);
+                self.close(reason.close_code(), false);
             }
         }
     }

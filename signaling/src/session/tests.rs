@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use media_model::{ConsultId, Role};
-use signaling_protocol::server::{ReofferReason, SlotCounts};
+use signaling_protocol::server::SlotCounts;
 
 use super::*;
 
@@ -267,11 +267,20 @@ fn requests_for_an_offer_are_merged_and_one_is_open_at_a_time() {
 }
 
 #[test]
+fn a_lost_transport_does_not_wait_for_the_answer_to_an_earlier_request() {
+    let mut peer = Peer::negotiated();
+    assert_eq!(peer.hears(reoffer(4)), ["send reoffer"]);
+    let slots = SlotCounts { camera: 4, screen: 1 };
+    let path = Reoffer { reason: ReofferReason::Path, slots, ice_restart: true };
+    assert_eq!(peer.hears(Notice::Reoffer(path)), ["send reoffer"]);
+}
+
+#[test]
 fn goodbyes_name_their_reason_and_close() {
     for (reason, close) in [
-        (GoodbyeReason::Replaced, "close 1000 false"),
+        (GoodbyeReason::Replaced, "close 4001 false"),
         (GoodbyeReason::ConsultEnded, "close 1000 false"),
-        (GoodbyeReason::MediaLost, "close 1000 false"),
+        (GoodbyeReason::MediaLost, "close 4002 false"),
         (GoodbyeReason::ServerShutdown, "close 1001 false"),
     ] {
         let mut peer = Peer::negotiated();

@@ -73,6 +73,7 @@ pub fn server() -> Vec<(String, String)> {
             slots: vec![SlotAssignment {
                 slot: SlotIndex { pool: SlotPool::Camera, index: 0 },
                 publisher: number(2),
+                tracks: vec![Source::Microphone, Source::Camera],
             }],
             participants: vec![
                 participant(person(1, Role::Provider, "Dr. Example"), vec![Source::Microphone]),
