@@ -138,7 +138,7 @@ async fn a_second_tab_is_refused_and_the_resume_token_supersedes_the_first() {
     assert_eq!(third.number, first.number);
     assert_ne!(third.resume_token, first.resume_token);
     assert_eq!(first.signal.expect("leave").await["reason"], "replaced");
-    assert_eq!(first.signal.expect_close().await, 1000);
+    assert_eq!(first.signal.expect_close().await, 4001);
     third.expect_publishers(&witnesses.numbers()).await;
     third.expect_media().await;
 
