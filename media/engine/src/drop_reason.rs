@@ -60,7 +60,7 @@ drop_reasons! {
     TooOld = "too_old",
     /// The codec's payload header cannot be parsed.
     PayloadMalformed = "payload_malformed",
-    /// Padding only: sent to probe bandwidth, carries nothing.
+    /// Padding only, in a stream for retransmissions: sent to probe bandwidth, carries nothing.
     PaddingOnly = "padding_only",
     /// The publisher has not been admitted.
     NotAdmitted = "not_admitted",

@@ -4,10 +4,10 @@ mod support;
 
 use media_engine::{
     DropReason,
-    api::{Command, Event, IceCredentials, LeaveReason, Refusal, Renegotiate, ReofferReason},
+    api::{CodecParams, Command, Event, IceCredentials, LeaveReason, Refusal, Renegotiate, ReofferReason},
     rtp::rtcp::CompoundWriter,
 };
-use media_model::{ConsultId, SlotPool, Source, TransportId};
+use media_model::{Codec, ConsultId, SlotPool, Source, TransportId};
 use support::{
     World,
     client::slot_ssrc,
@@ -142,6 +142,42 @@ fn nothing_is_asked_of_a_muted_picture_nor_sent_again() {
     world.send_rtcp(1, &nack(slot_ssrc(VIDEO_0), &[sequence]));
     assert!(world.take(1).is_empty());
     assert_eq!(world.engine.counters().dropped_for(DropReason::Muted), 1);
+}
+
+#[test]
+fn padding_that_took_a_number_leaves_no_gap() {
+    let mut world = World::with_participants(2);
+    world.send(0, Source::Camera, 1, 0, &vp8(true, 10, 5, 1));
+    world.send(0, Source::Camera, 2, 0, &[]);
+    world.send(0, Source::Camera, 3, 3_000, &vp8(false, 11, 6, 2));
+    let seen = world.take_of(1, slot_ssrc(VIDEO_0));
+    let first = seen[0].header.sequence;
+    let sequences: Vec<_> = seen.iter().map(|p| p.header.sequence.wrapping_sub(first)).collect();
+    assert_eq!((sequences, seen[1].payload.len()), (vec![0, 1, 2], 0));
+    assert_eq!(read_vp8(&seen[2].payload).0, read_vp8(&seen[0].payload).0 + 1);
+    world.send_rtcp(1, &nack(slot_ssrc(VIDEO_0), &[first.wrapping_add(1)]));
+    assert_eq!(world.take_of(1, slot_ssrc(VIDEO_0) + 500)[0].payload, first.wrapping_add(1).to_be_bytes());
+}
+
+#[test]
+fn who_sends_another_codec_than_the_answer_prefers_is_judged_by_what_it_sends() {
+    let mut world = World::with_participants(2);
+    let mut media = world.clients[0].media();
+    let vp8_format = media.tracks[1].codecs[0];
+    let codec = Codec::Vp9 { profile: 0 };
+    let vp9_format = CodecParams { payload_type: 98, rtx_payload_type: Some(99), codec, ..vp8_format };
+    media.tracks[1].codecs.push(vp9_format);
+    world.renegotiate(0, media);
+    world.clients[0].video_payload_type = Some(98);
+    world.events.clear();
+    let is_asked = |world: &World| {
+        world.events.iter().filter(|e| matches!(e, Event::ReofferNeeded(_, ReofferReason::Codec))).count()
+    };
+    for n in 0..4 {
+        world.send(0, Source::Camera, 1 + n, n as u32 * 90_000, &[0x08, 1, 2, 3]);
+        world.advance(1_000);
+    }
+    assert_eq!(is_asked(&world), 1);
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub struct Published {
     pub source: Source,
     /// Whether it is silent or dark now.
     pub muted: bool,
-    /// The format that the client sends, which is the first of the answer (RFC 3264 §6.1).
+    /// The format that the client sends: the first of the answer (RFC 3264 §6.1) until packets tell of another.
     pub preferred: Option<Codec>,
 }
 
@@ -73,6 +73,19 @@ impl Member {
             .collect();
         self.decodes = slots.iter().flat_map(|s| s.codecs.iter().map(|c| c.codec)).collect();
         self.assignment.negotiate(&slots.iter().map(|s| s.slot).collect::<Vec<_>>());
+    }
+
+    /// Whether this source is sent with another codec than was known.
+    pub fn prefers_other(&self, source: Source, codec: Codec) -> bool {
+        self.published.iter().any(|p| p.source == source && p.preferred != Some(codec))
+    }
+
+    /// Takes what sources are sent with.
+    pub fn sends(&mut self, codecs: &[(Source, Codec)]) {
+        for published in &mut self.published {
+            let sent = codecs.iter().find(|(source, _)| *source == published.source);
+            published.preferred = sent.map(|(_, codec)| *codec).or(published.preferred);
+        }
     }
 
     /// Whether it publishes this source, muted or not.

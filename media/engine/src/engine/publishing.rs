@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use media_model::{MediaKind, Mid, Source};
+use media_model::{Codec, MediaKind, Mid, Source};
 
 use super::routing::Target;
 use crate::{
@@ -76,6 +76,11 @@ impl Publishing {
     /// The track of a source.
     pub fn track_of(&mut self, source: Source) -> Option<&mut Published> {
         self.tracks.iter_mut().find(|t| t.params.source == source)
+    }
+
+    /// The codec that each source is sent with now, where packets have told.
+    pub fn codecs(&self) -> impl Iterator<Item = (Source, Codec)> {
+        self.tracks.iter().filter_map(|t| Some((t.params.source, t.track.codec()?)))
     }
 
     /// Which track an authenticated packet belongs to (RFC 8843 §9.2): by a known SSRC, else by its MID, else by a payload type

@@ -80,6 +80,8 @@ impl Engine {
             return;
         }
         peer.report_at = now + RECEIVER_REPORT_INTERVAL;
+        self.note_codecs(now, place);
+        let Some(peer) = self.peers.get_mut(place).and_then(Option::as_mut) else { return };
         if peer.publishing.tracks.iter().all(|t| t.track.ssrc().is_none()) {
             return;
         }
@@ -94,6 +96,19 @@ impl Engine {
         });
         if let Err(reason) = sent {
             self.counters.drop(reason);
+        }
+    }
+
+    /// Looks whether it sends what the answer prefers: a client is free to send any format that was agreed upon. Runs with
+    /// the reports, so that one that changes it with every packet causes no more work than others.
+    fn note_codecs(&mut self, now: Instant, place: usize) {
+        let Some(peer) = self.peers.get(place).and_then(Option::as_ref) else { return };
+        let consult = peer.consult;
+        let member = self.consults.get(&consult).and_then(|c| c.member(place));
+        let is_news = |(source, codec)| member.is_some_and(|m| m.prefers_other(source, codec));
+        if peer.publishing.codecs().any(is_news) {
+            let sent: Vec<_> = peer.publishing.codecs().collect();
+            self.change_consult(now, consult, |c| c.with_member(place, |m| m.sends(&sent)));
         }
     }
 

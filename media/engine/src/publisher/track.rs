@@ -16,7 +16,7 @@ use super::{
 use crate::{
     DropReason,
     api::{CodecParams, Feedback, TrackParams},
-    codec,
+    codec::{self, Facts},
     rtp::{
         Extensions, NtpTime, RtpHeader, nearest_sequence,
         rtcp::{CompoundWriter, ReportBlock},
@@ -119,9 +119,6 @@ impl PublishedTrack {
         }
         let sequence = self.stream.as_ref().and_then(|s| s.sequence(index)).ok_or(DropReason::TooOld)?;
         self.note(sequence)?;
-        if payload.is_empty() {
-            return Err(DropReason::PaddingOnly);
-        }
         let format = *self
             .codecs
             .iter()
@@ -167,9 +164,6 @@ impl PublishedTrack {
             return Err(DropReason::RetransmissionAhead);
         }
         self.note(sequence)?;
-        if payload.is_empty() {
-            return Err(DropReason::PaddingOnly);
-        }
         self.accept(sequence, format.codec, header, extensions, payload)
     }
 
@@ -287,7 +281,9 @@ impl PublishedTrack {
         extensions: &Extensions,
         payload: &'a [u8],
     ) -> Result<TrackPacket<'a>, DropReason> {
-        let facts = codec::facts(codec, payload)?;
+        // Padding that is sent on the media's own SSRC has taken a number which subscribers would miss: it goes on as a packet
+        // without payload, of which receivers take note and nothing else.
+        let facts = if payload.is_empty() { Facts::default() } else { codec::facts(codec, payload)? };
         if facts.keyframe {
             self.keyframe.arrived();
         }

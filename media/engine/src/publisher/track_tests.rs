@@ -102,10 +102,12 @@ fn numbers_go_on_where_sixteen_bits_wrap() {
 }
 
 #[test]
-fn padding_is_not_forwarded_and_not_asked_for() {
+fn padding_that_took_a_number_keeps_it_and_nothing_is_asked_for() {
     let (mut track, now) = video();
     assert_eq!(receive(&mut track, now, 1, KEY), Ok(1));
-    assert_eq!(receive(&mut track, now, 2, &[]), Err(DropReason::PaddingOnly));
+    assert_eq!(receive(&mut track, now, 2, &[]), Ok(2));
+    assert_eq!(track.cached(now, 2).map(|p| (p.payload, p.facts)), Ok((&[][..], Facts::default())));
+    assert_eq!(receive(&mut track, now, 2, &[]), Err(DropReason::Duplicate));
     assert_eq!(receive(&mut track, now, 3, DELTA), Ok(3));
     assert_eq!(track.poll_timeout(), None);
     let probe = track.receive_rtx(now, &header(RTX_SSRC, VP8_RTX, 8), &NONE, &[]);

@@ -193,7 +193,8 @@ impl Slot {
         }
         self.restarts = Some(content.numbers.restarts);
         let rewritten = self.rewriter.map(&content.numbers)?;
-        if rewritten.index >= self.rewriter.index_next() {
+        // Padding repeats the timestamp of media that came before it.
+        if rewritten.index >= self.rewriter.index_next() && !content.payload.is_empty() {
             let source_timestamp = content.numbers.timestamp;
             self.newest = Some(Newest { source_timestamp, timestamp: rewritten.timestamp, arrival: now });
         }

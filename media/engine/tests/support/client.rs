@@ -41,6 +41,8 @@ pub struct Client {
     index: usize,
     transaction: u8,
     transport_cc: u16,
+    /// What the next pictures carry as payload type instead of VP8's.
+    pub video_payload_type: Option<u8>,
     /// What the next packets carry as SSRC instead of the announced one.
     pub ssrc_override: Option<u32>,
 }
@@ -68,6 +70,7 @@ impl Client {
             index,
             transaction: 0,
             transport_cc: 0,
+            video_payload_type: None,
             ssrc_override: None,
         }
     }
@@ -153,9 +156,10 @@ impl Client {
     pub fn packet(&mut self, source: Source, index: u64, timestamp: u32, payload: &[u8]) -> Vec<u8> {
         self.transport_cc = self.transport_cc.wrapping_add(1);
         let codec = if source.kind() == MediaKind::Audio { Codec::Opus } else { Codec::Vp8 };
+        let other = self.video_payload_type.filter(|_| source.kind() == MediaKind::Video);
         let header = HeaderWriter {
             marker: source.kind() == MediaKind::Video,
-            payload_type: self.payload_type(codec),
+            payload_type: other.unwrap_or(self.payload_type(codec)),
             sequence: index as u16,
             timestamp,
             ssrc: self.ssrc(source),
