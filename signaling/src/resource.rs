@@ -155,7 +155,7 @@ fn restart(shared: &Shared, id: &str, resource: &Resource, fragment: &Fragment) 
         "an ICE restart needs ice-ufrag and ice-pwd",
     ))?;
     let ours = fresh_ice()?;
-    let answer = shared.registry().restart_ice(resource.seat, resource.way, ours.clone(), theirs)?;
+    let answer = shared.registry().restart_ice(resource.seat, resource.transport, ours.clone(), theirs)?;
     let etag = format!("\"{}\"", ours.ufrag);
     if let Some(resource) = shared.resources().0.get_mut(id) {
         resource.etag.clone_from(&etag);

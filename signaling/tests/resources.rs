@@ -100,6 +100,15 @@ async fn what_is_wrong_with_a_request_has_its_own_status_and_code() {
         assert_eq!(status(&response), expected, "{response}");
         assert!(response.contains(code), "{response}");
     }
+    let refused = node.signaling.counters().requests_refused();
+    let expected = [
+        ("content_type_unsupported", 1),
+        ("forbidden", 1),
+        ("not_acceptable", 1),
+        ("offer_invalid", 1),
+        ("ticket_invalid", 2),
+    ];
+    assert_eq!(refused, expected, "counted by code");
     assert!(node.media.commands().is_empty());
     assert_eq!(node.signaling.headcount(), signaling::Headcount::default());
     assert_eq!(status(&node.http("GET", "/v1/whip", &[], "").await), "405");
@@ -118,15 +127,19 @@ async fn a_new_session_never_touches_a_running_one_and_one_that_fails_leaves_not
     let unanswerable = sdp(1, "sendonly").replace("a=rtcp-mux\r\n", "");
     assert_eq!(status(&post(&first, &unanswerable).await), "422");
     assert_eq!(node.signaling.headcount().participants, 0);
-    assert_eq!(status(&post(&first, &sdp(1, "sendonly")).await), "201");
+    let running = post(&first, &sdp(1, "sendonly")).await;
+    assert_eq!(status(&running), "201");
     node.media.says(Event::Connected(transport(0))).await;
     assert_eq!(status(&post(&second, &unanswerable).await), "422");
     assert_eq!(node.signaling.headcount().participants, 1, "the first goes on");
     assert_eq!(status(&post(&second, &sdp(1, "sendonly")).await), "201");
+    let headers = [FRAGMENT, ("if-match", "*"), ("authorization", first.as_str())];
+    assert_eq!(status(&node.http("PATCH", header(&running, "location"), &headers, RESTART).await), "200");
     node.media.says(Event::Connected(transport(1))).await;
     node.until("the first gives way", |node| node.media.commands().contains(&"leave 0".into())).await;
-    let expected = ["join 0 as 1 admitted true", "join 1 as 1 admitted true", "leave 0"];
-    assert_eq!(node.media.commands(), expected, "the same certificate, and yet no renegotiation");
+    let joins = [0, 1].map(|id| format!("join {id} as 1 admitted true"));
+    assert_eq!(node.media.commands()[..2], joins, "the same certificate, and yet no renegotiation");
+    assert_eq!(node.media.commands()[2..], ["renegotiate 0 ice true", "leave 0"], "each restarts its own");
 }
 
 #[tokio::test]

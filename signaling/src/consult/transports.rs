@@ -125,13 +125,20 @@ impl Registry {
         way: Way,
         agreed: Negotiated,
     ) -> Result<Placed, ErrorCode> {
+        let member = self.member(seat.consult, seat.participant).ok_or(ErrorCode::Internal)?;
+        let running = member.transport(way).ok_or(ErrorCode::Internal)?.id;
+        self.alter(seat, running, agreed)
+    }
+
+    /// Gives this transport other parameters.
+    fn alter(&mut self, seat: Seat, id: TransportId, agreed: Negotiated) -> Result<Placed, ErrorCode> {
         let shard = self.shard(seat.consult).ok_or(ErrorCode::Internal)?;
         let member = self.member(seat.consult, seat.participant).ok_or(ErrorCode::Internal)?;
+        let way = find(member, id).ok_or(ErrorCode::Internal)?.way;
         if !may_negotiate(member, seat, way) {
             return Err(ErrorCode::Internal);
         }
-        let transport =
-            member.transports.iter_mut().rev().find(|t| t.way == way).ok_or(ErrorCode::Internal)?;
+        let transport = find(member, id).ok_or(ErrorCode::Internal)?;
         let ice = agreed.ice_restarted.then(|| (agreed.ice_local.clone(), agreed.ice_remote.clone()));
         let command = Renegotiate { transport: transport.id, ice, media: agreed.media.clone() };
         if shard.send(Command::Renegotiate(Box::new(command))).is_err() {
@@ -161,22 +168,22 @@ impl Registry {
         }
     }
 
-    /// Gives the running transport new ICE credentials and leaves the rest. Returns the answer that still holds.
+    /// Gives a transport new ICE credentials and leaves the rest. Returns the answer that still holds.
     pub(crate) fn restart_ice(
         &mut self,
         seat: Seat,
-        way: Way,
+        id: TransportId,
         ours: IceCredentials,
         theirs: IceCredentials,
     ) -> Result<String, ErrorCode> {
         let member = self.member(seat.consult, seat.participant).ok_or(ErrorCode::Internal)?;
-        let agreed = &member.transport(way).ok_or(ErrorCode::Internal)?.agreed;
+        let agreed = &find(member, id).ok_or(ErrorCode::Internal)?.agreed;
         let mut agreed = agreed.as_ref().clone();
         agreed.ice_local = ours;
         agreed.ice_remote = theirs;
         agreed.ice_restarted = true;
         let answer = agreed.answer.clone();
-        self.renegotiate(seat, way, agreed)?;
+        self.alter(seat, id, agreed)?;
         Ok(answer)
     }
 
