@@ -42,8 +42,9 @@ unit: widget/dist/.built
 widget-test: widget/dist/.built
 	cd widget && npm test
 
+# The same build as for the unit tests, which brings the binary: another selection of packages would build it all again.
 browser-test: widget/dist/.built
-	$(CARGO) build --locked --bin consilium
+	$(CARGO) test --workspace --locked --no-run
 	cd tests/browser && npm ci --no-audit --no-fund && CONSILIUM_BIN=$(TARGET_DIR)/debug/consilium npm test
 
 # ---- what it needs ---------------------------------------------------------------------------------------------
