@@ -39,7 +39,6 @@ pub(crate) struct Resources(HashMap<String, Resource>);
 struct Resource {
     transport: TransportId,
     seat: Seat,
-    way: Way,
     bearer: [u8; 32],
     etag: String,
 }
@@ -102,7 +101,7 @@ async fn open(
         joined.inspect_err(|_| shared.registry().close_resource(Moment::now(), &claim, seat, way))?;
     let etag = format!("\"{}\"", answered.ufrag);
     let location = format!("/v1/{}/{id}", way.as_str());
-    let resource = Resource { transport, seat, way, bearer, etag: etag.clone() };
+    let resource = Resource { transport, seat, bearer, etag: etag.clone() };
     shared.resources().0.insert(id, resource);
     tracing::info!(consult = %seat.consult, participant = seat.participant.csrc(), way = way.as_str(), "joined");
     let mut response = (StatusCode::CREATED, answered.sdp).into_response();
