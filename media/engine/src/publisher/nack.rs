@@ -11,10 +11,13 @@ const MISSING_MAX: usize = 512;
 /// A longer gap is an outage, not loss.
 const GAP_PACKETS_MAX: u64 = 256;
 
-/// A packet that others overtook is not lost yet: it is asked for after this time …
-const REORDERING_MAX: Duration = Duration::from_millis(20);
-/// … or once so many newer ones came, whichever is first.
+/// A packet that others overtook is not lost yet: it is asked for after a time that is learnt from how late such packets were …
+const REORDERING_MIN: Duration = Duration::from_millis(20);
+const REORDERING_MAX: Duration = Duration::from_millis(100);
+/// … or, on a path that keeps the order, once so many newer ones came.
 const REORDERING_PACKETS_MAX: u64 = 3;
+/// What is learnt is forgotten by this part with every packet that was really lost, or less late.
+const FORGETTING: u32 = 32;
 
 /// How often, and for how long after it was missed, a packet is asked for.
 const TRIES_MAX: u32 = 10;
@@ -40,8 +43,21 @@ pub struct NackList {
     missing: VecDeque<Missing>,
     /// From asking to receiving, smoothed as RFC 6298 §2 smooths.
     round_trip: Duration,
+    /// How long a packet may be overtaken before it is asked for.
+    reordering: Duration,
     /// Never later than the earliest `due`.
     next_due: Option<Instant>,
+}
+
+/// How a packet came that others overtook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// By itself: repeated packets have a stream of their own.
+    Overtaken,
+    /// In that stream.
+    Repeated,
+    /// Repeated packets look like any other.
+    Either,
 }
 
 /// Whether what is missing can still be had.
@@ -56,27 +72,40 @@ pub enum Repair {
 
 impl NackList {
     pub fn new() -> Self {
-        Self { missing: VecDeque::new(), round_trip: ROUND_TRIP_DEFAULT, next_due: None }
+        Self {
+            missing: VecDeque::new(),
+            round_trip: ROUND_TRIP_DEFAULT,
+            reordering: REORDERING_MIN,
+            next_due: None,
+        }
     }
 
-    /// Notes that `sequence` came for the first time, and `newest_before` was the newest until then.
-    pub fn received(&mut self, now: Instant, sequence: u64, newest_before: Option<u64>) -> Repair {
+    /// Notes that `sequence` came for the first time, and `newest_before` was the newest until then; `arrival` tells whether
+    /// it may have been asked for.
+    pub fn received(
+        &mut self,
+        now: Instant,
+        sequence: u64,
+        newest_before: Option<u64>,
+        arrival: Arrival,
+    ) -> Repair {
         let Some(newest) = newest_before else { return Repair::Possible };
         if sequence < newest {
-            self.found(now, sequence);
+            self.found(now, sequence, arrival);
             return Repair::Possible;
         }
         if sequence - newest > GAP_PACKETS_MAX {
             self.clear();
             return Repair::Hopeless;
         }
-        let due = now + REORDERING_MAX;
+        let due = now + self.reordering;
+        let keeps_order = self.reordering == REORDERING_MIN;
         for sequence in newest + 1..sequence {
             self.missing.push_back(Missing { sequence, since: now, due, asked: None, tries: 0 });
             self.next_due = Some(self.next_due.map_or(due, |next| next.min(due)));
         }
         for entry in self.missing.iter_mut().rev().filter(|m| m.tries == 0 && m.due > now) {
-            if sequence - entry.sequence >= REORDERING_PACKETS_MAX {
+            if keeps_order && sequence - entry.sequence >= REORDERING_PACKETS_MAX {
                 entry.due = now;
                 self.next_due = Some(now);
             }
@@ -120,11 +149,25 @@ impl NackList {
         self.next_due = None;
     }
 
-    fn found(&mut self, now: Instant, sequence: u64) {
+    /// Notes how late a packet was that nobody repeated, or that one had to be repeated.
+    fn learn(&mut self, late: Duration) {
+        let less = self.reordering - self.reordering / FORGETTING;
+        // Within a millisecond of the least it is the least, so that it is reached.
+        let less = if less < REORDERING_MIN + Duration::from_millis(1) { REORDERING_MIN } else { less };
+        self.reordering = late.clamp(less, REORDERING_MAX);
+    }
+
+    fn found(&mut self, now: Instant, sequence: u64, arrival: Arrival) {
         let Ok(at) = self.missing.binary_search_by_key(&sequence, |m| m.sequence) else { return };
         let Some(entry) = self.missing.remove(at) else { return };
+        match arrival {
+            Arrival::Repeated => self.learn(Duration::ZERO),
+            Arrival::Overtaken => self.learn(now.saturating_duration_since(entry.since)),
+            Arrival::Either if entry.tries == 0 => self.learn(now.saturating_duration_since(entry.since)),
+            Arrival::Either => {}
+        }
         // Only the first request tells which answer is whose (Karn's rule, RFC 6298 §3).
-        if let (1, Some(asked)) = (entry.tries, entry.asked) {
+        if let (1, Some(asked), true) = (entry.tries, entry.asked, arrival != Arrival::Overtaken) {
             let smoothed = (self.round_trip * 7 + now.saturating_duration_since(asked)) / 8;
             self.round_trip = smoothed.clamp(ROUND_TRIP_MIN, ROUND_TRIP_MAX);
         }
@@ -151,7 +194,7 @@ mod tests {
         let mut newest = None;
         let mut last = Repair::Possible;
         for sequence in sequences {
-            last = list.received(now, *sequence, newest);
+            last = list.received(now, *sequence, newest, Arrival::Either);
             newest = newest.max(Some(*sequence));
         }
         last
@@ -199,15 +242,37 @@ mod tests {
         let mut newest = 1;
         for round in 0..40 {
             let now = start + MS(100) * round;
-            let _ = list.received(now, newest + 2, Some(newest));
+            let _ = list.received(now, newest + 2, Some(newest), Arrival::Either);
             ask(&mut list, now + MS(20));
-            let _ = list.received(now + MS(30), newest + 1, Some(newest + 2));
+            let _ = list.received(now + MS(30), newest + 1, Some(newest + 2), Arrival::Repeated);
             newest += 2;
         }
         let now = start + MS(10_000);
-        let _ = list.received(now, newest + 2, Some(newest));
+        let _ = list.received(now, newest + 2, Some(newest), Arrival::Either);
         assert_eq!(ask(&mut list, now + MS(20)), [newest + 1]);
         assert!(list.poll_timeout().is_some_and(|due| due <= now + MS(60)));
+    }
+
+    #[test]
+    fn a_path_that_reorders_is_given_more_time_and_one_that_loses_less_again() {
+        let (mut list, start) = (NackList::new(), Instant::now());
+        let mut newest = 1;
+        let mut miss = |list: &mut NackList, at: u64, late: u64, arrival| {
+            let now = start + MS(at);
+            let _ = list.received(now, newest + 2, Some(newest), Arrival::Overtaken);
+            let due = list.poll_timeout().map(|due| due - now);
+            ask(list, now + MS(late));
+            let _ = list.received(now + MS(late), newest + 1, Some(newest + 2), arrival);
+            newest += 2;
+            due
+        };
+        assert_eq!(miss(&mut list, 0, 50, Arrival::Overtaken), Some(MS(20)));
+        assert_eq!(miss(&mut list, 1_000, 900, Arrival::Overtaken), Some(MS(50)));
+        assert_eq!(miss(&mut list, 2_000, 130, Arrival::Repeated), Some(MS(100)));
+        for round in 3..100 {
+            miss(&mut list, round * 1_000, 130, Arrival::Repeated);
+        }
+        assert_eq!(miss(&mut list, 100_000, 130, Arrival::Repeated), Some(MS(20)));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{
     cache::Cache,
     clock::PublisherClock,
     keyframe::{KeyframeRequest, KeyframeRequests},
-    nack::{NackList, Repair},
+    nack::{self, NackList, Repair},
     packet::{CachedPacket, Meta, TrackPacket},
     stream::{PreviousStream, Stream},
     window::{Arrival, ReceivedWindow},
@@ -118,7 +118,11 @@ impl PublishedTrack {
             _ => self.begin(now, index, header, rate),
         }
         let sequence = self.stream.as_ref().and_then(|s| s.sequence(index)).ok_or(DropReason::TooOld)?;
-        self.note(sequence)?;
+        let repeats_elsewhere = self.current.is_some_and(|c| c.rtx_payload_type.is_some());
+        self.note(
+            sequence,
+            if repeats_elsewhere { nack::Arrival::Overtaken } else { nack::Arrival::Either },
+        )?;
         let format = *self
             .codecs
             .iter()
@@ -163,7 +167,7 @@ impl PublishedTrack {
         if sequence > newest {
             return Err(DropReason::RetransmissionAhead);
         }
-        self.note(sequence)?;
+        self.note(sequence, nack::Arrival::Repeated)?;
         self.accept(sequence, format.codec, header, extensions, payload)
     }
 
@@ -260,14 +264,16 @@ impl PublishedTrack {
     }
 
     /// Lets every sequence number pass once, and looks for gaps.
-    fn note(&mut self, sequence: u64) -> Result<(), DropReason> {
+    fn note(&mut self, sequence: u64, how: nack::Arrival) -> Result<(), DropReason> {
         let newest_before = self.window.newest();
         match self.window.insert(sequence) {
             Arrival::New => {}
             Arrival::Duplicate => return Err(DropReason::Duplicate),
             Arrival::TooOld => return Err(DropReason::TooOld),
         }
-        if self.feedback().nack && self.nack.received(self.now, sequence, newest_before) == Repair::Hopeless {
+        if self.feedback().nack
+            && self.nack.received(self.now, sequence, newest_before, how) == Repair::Hopeless
+        {
             self.request_keyframe(self.now);
         }
         Ok(())
