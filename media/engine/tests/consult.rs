@@ -299,11 +299,11 @@ fn an_offer_that_is_refused_does_not_restart_ice() {
             ufrag: format!("{side}-{round}").into(),
             password: format!("{side}-password-{round}-long-enough").into(),
         };
-        let ice = Some((credentials("serv"), credentials("clie")));
+        let (server, client) = (credentials("serv"), credentials("clie"));
+        let ice = Some((server.clone(), client.clone()));
         world.events.clear();
         let transport = TransportId(0);
-        world.command(Command::Renegotiate(Box::new(Renegotiate { transport, ice: ice.clone(), media })));
-        let (server, client) = ice.expect("just made");
+        world.command(Command::Renegotiate(Box::new(Renegotiate { transport, ice, media })));
         if world.events.iter().any(|e| matches!(e, Event::Refused(..))) {
             refused = Some((server, client));
             break;
