@@ -1,5 +1,7 @@
 //! One person in one page, as a test speaks of them.
 
+import { mkdir } from 'node:fs/promises';
+
 import { eventually } from './eventually.mjs';
 import { ARTIFACTS } from './fixtures.mjs';
 import { installPlainDevices, installProbe, installSocketWrap } from './probe.mjs';
@@ -105,6 +107,7 @@ export class Participant {
   }
 
   async screenshot(name) {
+    await mkdir(ARTIFACTS, { recursive: true });
     await this.page.screenshot({ path: `${ARTIFACTS}${name}.png` });
   }
 }
