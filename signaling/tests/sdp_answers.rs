@@ -215,6 +215,17 @@ fn whep_lines_are_slot_pairs_by_order() {
 }
 
 #[test]
+fn a_whep_picture_without_a_sound_to_pair_with_is_for_a_screen() {
+    let offer = fixture("chromium-whep");
+    let (before, second_sound) = offer.split_at(offer.rfind("m=audio").expect("two sounds"));
+    let offer = before.to_owned() + &second_sound.replacen("a=recvonly", "a=inactive", 1);
+    let agreed = negotiate(&whep_offer(offer).unwrap()).unwrap();
+    let slots: Vec<_> = agreed.media.slots.iter().map(|slot| (slot.slot.pool, slot.kind)).collect();
+    let (audio, video) = (MediaKind::Audio, MediaKind::Video);
+    assert_eq!(slots, [(SlotPool::Camera, audio), (SlotPool::Camera, video), (SlotPool::Screen, video)]);
+}
+
+#[test]
 fn safari_untested() {
     let agreed = negotiate(&whip_offer(fixture("safari-sendrecv")).unwrap()).unwrap();
     assert_eq!(agreed.media.tracks.len(), 2);

@@ -22,19 +22,23 @@ pub fn whip_offer(sdp: String) -> Result<Offer, SdpError> {
     Ok(Offer { tracks: tracks.into_iter().flatten().collect(), slots: Vec::new(), sdp })
 }
 
-/// WHEP: the k-th audio and the k-th video line that receive are camera slot pair k. Lines beyond the limit rest.
+/// WHEP: the k-th audio and the k-th video line that receive are camera slot pair k. Where some lines carry sound, a
+/// video line that has none to pair with is for a shared screen. Lines beyond the limits rest.
 pub fn whep_offer(sdp: String) -> Result<Offer, SdpError> {
     let session = offer::parse(&sdp)?;
-    let mut slots = Vec::new();
-    for kind in [MediaKind::Audio, MediaKind::Video] {
+    let receiving = |kind| {
         let live = session.lines.iter().filter_map(|line| line.live());
-        let receiving = live.filter(|live| live.receives && live.kind == kind);
-        let slot = |(index, live): (u8, offer::Live)| OfferedSlot {
-            mid: live.mid.to_string(),
-            pool: SlotPool::Camera,
-            index,
-        };
-        slots.extend((0..SLOTS_MAX.camera).zip(receiving).map(slot));
-    }
+        live.filter(move |live| live.receives && live.kind == kind)
+    };
+    let sounds = receiving(MediaKind::Audio).count();
+    let pairs = if sounds == 0 { usize::MAX } else { sounds };
+    let camera = |kind| (0..SLOTS_MAX.camera).zip(receiving(kind).take(pairs)).map(slot(SlotPool::Camera));
+    let screens =
+        (0..SLOTS_MAX.screen).zip(receiving(MediaKind::Video).skip(pairs)).map(slot(SlotPool::Screen));
+    let slots = camera(MediaKind::Audio).chain(camera(MediaKind::Video)).chain(screens).collect();
     Ok(Offer { tracks: Vec::new(), slots, sdp })
+}
+
+fn slot(pool: SlotPool) -> impl Fn((u8, offer::Live)) -> OfferedSlot {
+    move |(index, live)| OfferedSlot { mid: live.mid.to_string(), pool, index }
 }
