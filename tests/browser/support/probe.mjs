@@ -14,6 +14,7 @@ export function installPlainDevices() {
 
 /** A camera painted by the page, so that many people fit into one browser. No microphone. */
 export function installPaintedCamera(rgb) {
+  if (navigator.mediaDevices === undefined) return;
   navigator.mediaDevices.getUserMedia = async (constraints) => {
     if (constraints.audio && !constraints.video) throw new DOMException('none', 'NotFoundError');
     if (constraints.audio) throw new DOMException('none', 'NotFoundError');
@@ -33,10 +34,33 @@ export function installPaintedCamera(rgb) {
   };
 }
 
+/** A camera of 640x360 at 15 frames a second whose picture costs bits: noise around a middle of one colour. No microphone. */
+export function installBusyCamera(rgb) {
+  if (navigator.mediaDevices === undefined) return;
+  navigator.mediaDevices.getUserMedia = async (constraints) => {
+    if (constraints.audio) throw new DOMException('none', 'NotFoundError');
+    const canvas = document.createElement('canvas');
+    canvas.width = 640;
+    canvas.height = 360;
+    const context = canvas.getContext('2d');
+    setInterval(() => {
+      for (let x = 0; x < 640; x += 16) {
+        for (let y = 0; y < 360; y += 16) {
+          context.fillStyle = `hsl(${Math.random() * 360} 60% 50%)`;
+          context.fillRect(x, y, 16, 16);
+        }
+      }
+      context.fillStyle = `rgb(${rgb.join()})`;
+      context.fillRect(160, 90, 320, 180);
+    }, 66);
+    return canvas.captureStream(15);
+  };
+}
+
 /** Keeps every WebSocket in reach; holds `layout` messages back for `layoutDelayMs`. */
 export function installSocketWrap({ layoutDelayMs }) {
   const Real = window.WebSocket;
-  window.socketWrap = { sockets: [], delayed: 0, sent: [] };
+  window.socketWrap = { sockets: [], delayed: 0, sent: [], reoffers: [] };
   window.WebSocket = class extends Real {
     constructor(...args) {
       super(...args);
@@ -50,12 +74,25 @@ export function installSocketWrap({ layoutDelayMs }) {
       super.onmessage =
         handler &&
         ((event) => {
-          const isLayout = JSON.parse(event.data).type === 'layout';
-          if (!isLayout || layoutDelayMs === 0) return handler.call(this, event);
+          const { type, reason } = JSON.parse(event.data);
+          if (type === 'reoffer') window.socketWrap.reoffers.push(reason);
+          if (type !== 'layout' || layoutDelayMs === 0) return handler.call(this, event);
           window.socketWrap.delayed += 1;
           setTimeout(() => handler.call(this, event), layoutDelayMs);
         });
     }
+  };
+}
+
+/** Lets the page send video in these codecs only, the first preferred; what it receives stays as it is. */
+export function installSendCodecs(names) {
+  const { codecs } = RTCRtpReceiver.getCapabilities('video');
+  const named = (name) => codecs.filter((codec) => codec.mimeType.toLowerCase() === `video/${name.toLowerCase()}`);
+  const add = RTCPeerConnection.prototype.addTransceiver;
+  RTCPeerConnection.prototype.addTransceiver = function (kind, init) {
+    const transceiver = add.call(this, kind, init);
+    if (kind === 'video' && init.direction === 'sendonly') transceiver.setCodecPreferences([...names, 'rtx'].flatMap(named));
+    return transceiver;
   };
 }
 
@@ -106,6 +143,28 @@ export function installProbe() {
         if (each.type === 'inbound-rtp' && each.kind === 'video') counts[each.mid ?? each.id] = each.framesDecoded ?? 0;
       }
       return counts;
+    },
+    /** The video that is sent, of one source: codec, counts and what the sender believes the path to bear. */
+    sending: async () => {
+      const report = (await room().stats()) ?? new Map();
+      const all = [...report.values()];
+      const sent = all.find((each) => each.type === 'outbound-rtp' && each.kind === 'video' && each.framesSent > 0);
+      if (sent === undefined) return undefined;
+      const pair = report.get(all.find((each) => each.type === 'transport')?.selectedCandidatePairId);
+      return {
+        codec: report.get(sent.codecId)?.mimeType,
+        frames: sent.framesSent,
+        bytes: sent.bytesSent,
+        atMs: sent.timestamp,
+        targetBitrate: sent.targetBitrate,
+        availableBitrate: pair?.availableOutgoingBitrate,
+      };
+    },
+    /** Codecs of the video that is received, by mid. */
+    receiving: async () => {
+      const report = (await room().stats()) ?? new Map();
+      const received = [...report.values()].filter((each) => each.type === 'inbound-rtp' && each.kind === 'video' && each.framesDecoded > 0);
+      return Object.fromEntries(received.map((each) => [each.mid ?? each.id, report.get(each.codecId)?.mimeType]));
     },
     /** The loudest frequency in a slot's sound, as the person hears it: nothing while the tile keeps it muted. */
     tone: async (slot) => {
