@@ -5,7 +5,7 @@ use std::fs;
 use super::sources::{Source, root};
 
 /// Each crate's folder and its floor. Dependencies point strictly down.
-const FLOORS: [(&str, &str, u8); 8] = [
+const FLOORS: [(&str, &str, u8); 9] = [
     ("media-model", "media/model", 0),
     ("media-engine", "media/engine", 1),
     ("signaling-protocol", "signaling/protocol", 1),
@@ -13,6 +13,7 @@ const FLOORS: [(&str, &str, u8); 8] = [
     ("media-sim", "media/sim", 2),
     ("signaling", "signaling", 3),
     ("control-api", "control-api", 3),
+    ("consilium-loadtest", "loadtest", 3),
     ("consilium", ".", 4),
 ];
 

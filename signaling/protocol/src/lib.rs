@@ -18,6 +18,8 @@ pub mod server;
 pub mod ticket;
 
 pub use client::parse_client_message;
+/// The nouns in the messages, for clients that know nothing else of ours.
+pub use media_model::{ConsultId, ParticipantNumber, Pii, Role, SlotIndex, SlotPool, Source};
 
 /// The WebSocket subprotocol (RFC 6455 §1.9): name and version of everything in this crate.
 pub const SUBPROTOCOL: &str = "consilium.v1";

@@ -1,0 +1,16 @@
+//! The load harness: clients that know nothing of Consilium but `signaling-protocol`, and what they measure.
+//!
+//! Two planes. The **control plane** is one thread with a single-threaded runtime: it speaks the target's signaling and
+//! comes to a [`plan::TransportPlan`] for each transport. The **media plane** is a few pinned threads that carry the plans
+//! out: ICE, DTLS, SRTP, RTP, RTCP and every check of what comes back. Between the two go plans one way and "connected" the
+//! other; a packet never wakes a task.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `plan.rs` | the border between the planes: what a transport is to do |
+//! | `media/` | the media plane |
+//! | `target/` | what load is put on: Consilium, the bare floor, Janus |
+
+pub mod media;
+pub mod plan;
+pub mod target;

@@ -1,0 +1,128 @@
+//! The border between an adapter and the media plane: everything that one transport is to do.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+/// Sound or picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Opus at 48 kHz.
+    Audio,
+    /// VP8 at 90 kHz.
+    Video,
+}
+
+/// One transport (one ICE and DTLS association, or one address of the floor's) of one participant.
+#[derive(Debug, Clone)]
+pub struct TransportPlan {
+    /// The participant's number among all of the harness, from 0. It stands in the stamp of everything they send.
+    pub participant: u32,
+    /// Where everything is sent to.
+    pub remote: SocketAddrV4,
+    /// The address to send from. None: the harness takes one of its own.
+    pub local: Option<Ipv4Addr>,
+    /// How keys are agreed on.
+    pub keying: Keying,
+    /// Tracks that are sent on it. Empty on one that only receives.
+    pub sends: Vec<SendPlan>,
+    /// Streams that are received on it. More may follow by `TransportHandle::receive`.
+    pub receives: Vec<ReceivePlan>,
+    /// Whether RTCP is spoken: reports, NACK, key frame requests, transport-wide feedback.
+    pub rtcp: bool,
+}
+
+/// How a transport comes by its keys.
+#[derive(Debug, Clone)]
+pub enum Keying {
+    /// ICE (controlling, one remote candidate) and then DTLS with the **client's** role: an adapter offers or answers
+    /// `a=setup:active`, and `a=fingerprint` as `MediaPlane::fingerprint` says.
+    Webrtc {
+        /// This side's ICE name and password.
+        ice_local: IceCredentials,
+        /// The other side's.
+        ice_remote: IceCredentials,
+        /// SHA-256 of the other side's certificate, from its SDP.
+        fingerprint_remote: [u8; 32],
+    },
+    /// Session keys that both sides know beforehand; no ICE, no DTLS. AES-128-GCM with a zero salt.
+    Raw {
+        /// Sent until the same bytes come back; then the transport counts as connected.
+        registration: Vec<u8>,
+        /// Session key of what is sent.
+        send_key: [u8; 16],
+        /// Session key of what is received.
+        receive_key: [u8; 16],
+    },
+}
+
+/// ICE name and password (RFC 8445 §5.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IceCredentials {
+    /// `a=ice-ufrag`
+    pub ufrag: String,
+    /// `a=ice-pwd`
+    pub password: String,
+}
+
+/// A track that the participant publishes.
+#[derive(Debug, Clone)]
+pub struct SendPlan {
+    /// What it carries.
+    pub kind: Kind,
+    /// Its SSRC. An adapter draws it; it has to be the transport's only one of that number.
+    pub ssrc: u32,
+    /// Its payload type, from the answer.
+    pub payload_type: u8,
+    /// Payload type and SSRC of its retransmissions (RFC 4588), where they were agreed on. None: a NACK is answered by the
+    /// packet as it was.
+    pub rtx: Option<Rtx>,
+    /// `a=mid` with the extension's id: written until the first receiver report came back, at least for a second.
+    pub mid: Option<MidExtension>,
+    /// Id of the transport-wide sequence number, where it was agreed on.
+    pub transport_cc_id: Option<u8>,
+    /// Id of the audio level (RFC 6464), where it was agreed on.
+    pub audio_level_id: Option<u8>,
+}
+
+/// Payload type and SSRC of a stream of retransmissions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rtx {
+    /// Its payload type.
+    pub payload_type: u8,
+    /// Its SSRC.
+    pub ssrc: u32,
+}
+
+/// The header extension `urn:ietf:params:rtp-hdrext:sdes:mid`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MidExtension {
+    /// Its id, 1 to 14.
+    pub id: u8,
+    /// Its value, at most 16 bytes.
+    pub mid: String,
+}
+
+/// A stream that the participant receives: a slot of Consilium's, a subscription at Janus.
+#[derive(Debug, Clone)]
+pub struct ReceivePlan {
+    /// What it carries.
+    pub kind: Kind,
+    /// Its SSRC, from the SDP.
+    pub ssrc: u32,
+    /// Its retransmissions, where they were agreed on.
+    pub rtx: Option<Rtx>,
+    /// Whether gaps are asked for by NACK.
+    pub nack: bool,
+    /// Id of the transport-wide sequence number, where the **sender** of this stream writes one; it is then reported on.
+    pub transport_cc_id: Option<u8>,
+    /// Whose media it is to carry now. None: nobody's, and whatever comes is misrouted.
+    pub shown: Option<Shown>,
+}
+
+/// Whose media a received stream carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shown {
+    /// The publisher's number among all of the harness, as in [`TransportPlan::participant`].
+    pub sender: u32,
+    /// The CSRC that every packet has to carry, where the target promises one.
+    pub csrc: Option<u32>,
+}
