@@ -6,7 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Deserialize;
+use media_model::limits::CONSULT_TRANSPORTS_MAX;
+use serde::{Deserialize, Deserializer};
 use signaling::OriginPolicy;
 
 /// How a node is to run.
@@ -20,6 +21,12 @@ pub struct Config {
     pub data: PathBuf,
     /// Media threads; as many as cores when absent.
     pub shards: Option<NonZeroU16>,
+    /// Whether each media thread is kept on one core.
+    #[serde(default = "default_pin_shards")]
+    pub pin_shards: bool,
+    /// People who may be in one consult at a time: 1 to [`CONSULT_TRANSPORTS_MAX`].
+    #[serde(default = "default_participants_max", deserialize_with = "participants_max")]
+    pub consult_participants_max: u8,
     /// Web origins whose pages may open the signaling WebSocket besides the node's own; `"*"` for any.
     #[serde(default)]
     pub allowed_origins: Vec<String>,
@@ -90,6 +97,23 @@ fn default_listen() -> SocketAddr {
     (Ipv4Addr::UNSPECIFIED, 8080).into()
 }
 
+fn default_pin_shards() -> bool {
+    true
+}
+
+fn default_participants_max() -> u8 {
+    32
+}
+
+fn participants_max<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
+    let people = u8::deserialize(deserializer)?;
+    if people == 0 || usize::from(people) > CONSULT_TRANSPORTS_MAX {
+        let range = format!("consult_participants_max must be from 1 to {CONSULT_TRANSPORTS_MAX}");
+        return Err(serde::de::Error::custom(range));
+    }
+    Ok(people)
+}
+
 impl Config {
     /// Reads a TOML file. Unknown keys are refused: a mistyped one must not be ignored.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
@@ -105,6 +129,8 @@ impl Config {
             listen: (Ipv4Addr::LOCALHOST, 8080).into(),
             data: PathBuf::from("data"),
             shards: None,
+            pin_shards: default_pin_shards(),
+            consult_participants_max: default_participants_max(),
             allowed_origins: Vec::new(),
             media: MediaConfig { port: 0, ..MediaConfig::default() },
             tls: None,
@@ -139,8 +165,13 @@ mod tests {
     fn a_small_file_is_enough_and_a_mistyped_key_is_refused() {
         let config: Config = toml::from_str("data = \"/var/lib/consilium\"").expect("a minimal file");
         assert_eq!((config.listen.port(), config.media.port), (8080, 40_000));
+        assert_eq!((config.pin_shards, config.consult_participants_max), (true, 32));
         assert!(toml::from_str::<Config>("data = \"/x\"\nshard = 2").is_err());
         assert!(toml::from_str::<Config>("data = \"/x\"\nshards = 0").is_err());
+        for (people, is_taken) in [(0, false), (1, true), (128, true), (129, false)] {
+            let text = format!("data = \"/x\"\nconsult_participants_max = {people}");
+            assert_eq!(toml::from_str::<Config>(&text).is_ok(), is_taken, "{people}");
+        }
         assert!(toml::from_str::<Config>("data = \"/x\"\n[media]\nadvertise = [\"nowhere\"]").is_err());
     }
 }

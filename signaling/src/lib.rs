@@ -82,6 +82,9 @@ pub struct Config {
     pub node: Option<String>,
     /// Which web pages may call.
     pub origins: OriginPolicy,
+    /// People who may be in one consult at a time; at most
+    /// [`CONSULT_TRANSPORTS_MAX`](media_model::limits::CONSULT_TRANSPORTS_MAX), whatever is said here.
+    pub consult_participants_max: usize,
 }
 
 /// The signaling of one node. Clones are handles to the same thing.
@@ -144,7 +147,8 @@ impl Signaling {
     ) -> Result<Self, InvalidKey> {
         let counters = Arc::new(Counters::default());
         let scribe = Scribe::start(journal, Arc::clone(&counters));
-        let registry = Registry::new(Arc::clone(&media), scribe.clone(), Arc::clone(&counters));
+        let people_max = config.consult_participants_max;
+        let registry = Registry::new(Arc::clone(&media), scribe.clone(), Arc::clone(&counters), people_max);
         let shared = Arc::new(Shared {
             registry: Mutex::new(registry),
             resources: Mutex::default(),

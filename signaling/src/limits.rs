@@ -4,8 +4,9 @@ use std::time::Duration;
 
 /// Messages that wait for one connection; a client that lets more pile up is not reading and is closed.
 pub const OUTBOX_NOTICES_MAX: usize = 256;
-/// WebSocket connections of a node at one time.
-pub const CONNECTIONS_MAX: usize = 10_000;
+/// WebSocket connections of a node at one time: 30,000 people, and those who come back while their earlier connection is
+/// not known to be dead.
+pub const CONNECTIONS_MAX: usize = 40_000;
 /// One WebSocket write; a client that takes longer is closed.
 pub const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a closed connection is read for the peer's close frame, so that it still gets our last words.
@@ -39,8 +40,8 @@ pub const GOODBYE_TIMEOUT: Duration = Duration::from_secs(3);
 pub const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// How often tickets that have expired are forgotten: looking through all of them takes a while.
 pub const TICKETS_SWEEP_INTERVAL: Duration = Duration::from_secs(60);
-/// Consults that a node remembers.
-pub const CONSULTS_MAX: usize = 10_000;
+/// Consults that a node remembers: 10,000 that run, and those of the last hour, whose numbers are kept.
+pub const CONSULTS_MAX: usize = 40_000;
 /// How long a consult without anybody keeps its numbers.
 pub const EMPTY_CONSULT_KEPT: Duration = Duration::from_secs(3_600);
 /// People that ever came to one consult, those who have left included.

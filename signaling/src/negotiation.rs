@@ -26,7 +26,8 @@ pub(crate) struct Answered {
 
 /// Answers an offer for the person in this seat.
 ///
-/// Errors: [`ErrorCode::OfferInvalid`], [`ErrorCode::ConsultFull`], [`ErrorCode::Internal`]; nothing has changed then.
+/// Errors: [`ErrorCode::OfferInvalid`], [`ErrorCode::ConsultFull`], [`ErrorCode::NodeFull`], [`ErrorCode::Internal`]; nothing
+/// has changed then.
 pub(crate) async fn negotiate(
     shared: &Shared,
     seat: Seat,

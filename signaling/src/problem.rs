@@ -34,7 +34,7 @@ impl From<ErrorCode> for Problem {
             ErrorCode::MessageTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             ErrorCode::OfferInvalid => StatusCode::UNPROCESSABLE_ENTITY,
             ErrorCode::TooManyMessages => StatusCode::TOO_MANY_REQUESTS,
-            ErrorCode::ConsultFull => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::ConsultFull | ErrorCode::NodeFull => StatusCode::SERVICE_UNAVAILABLE,
             ErrorCode::HelloTimeout => StatusCode::REQUEST_TIMEOUT,
             ErrorCode::MessageMalformed | ErrorCode::MessageUnknown | ErrorCode::MessageUnexpected => {
                 StatusCode::BAD_REQUEST

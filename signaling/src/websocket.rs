@@ -34,6 +34,10 @@ use crate::{
 /// A message just above the limit still gets an error of its own; far above it the WebSocket layer refuses to read on.
 const FRAME_BYTES_MAX: usize = 2 * MESSAGE_BYTES_MAX;
 
+/// Room for what one read takes in, kept as long as the connection: messages are short, but for offers. The layer's own
+/// choice, 128 KiB, would be most of what an idle participant costs.
+const READ_BUFFER_BYTES: usize = 4 * 1024;
+
 /// Upgrades to a WebSocket that speaks [`SUBPROTOCOL`].
 pub(crate) async fn signal(State(shared): State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {
     let upgrade = upgrade.protocols([SUBPROTOCOL]);
@@ -47,6 +51,8 @@ pub(crate) async fn signal(State(shared): State<Arc<Shared>>, upgrade: WebSocket
     };
     Counters::add(&shared.counters.connections);
     upgrade
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(0)
         .max_message_size(FRAME_BYTES_MAX)
         .max_frame_size(FRAME_BYTES_MAX)
         .on_upgrade(move |socket| Connection::new(shared, socket, permit).run())

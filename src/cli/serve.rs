@@ -94,6 +94,7 @@ impl Node {
                 resume: keys.resume_signer,
                 node: None,
                 origins: config.origin_policy(),
+                consult_participants_max: config.consult_participants_max.into(),
             },
             media.clone(),
             events,
@@ -173,6 +174,7 @@ fn media_config(config: &Config, dev: bool, keys: &NodeKeys) -> media_io::Config
         bind_v6: Some(config.media.bind_v6),
         advertise,
         identity: keys.identity.clone(),
+        pin_shards: config.pin_shards,
     }
 }
 

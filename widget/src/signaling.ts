@@ -23,6 +23,7 @@ const CODE_OF_CLOSE = new Map<number, string>([
   [4422, 'offer_invalid'],
   [4429, 'too_many_messages'],
   [4500, 'internal'],
+  [4503, 'node_full'],
 ]);
 /** Likewise for when `leave` got lost. */
 const REASON_OF_CLOSE = new Map<number, string>([
@@ -30,7 +31,7 @@ const REASON_OF_CLOSE = new Map<number, string>([
   [4002, 'media_lost'],
 ]);
 /** Fatal errors that another attempt may well survive. */
-const PASSING = new Set(['hello_timeout', 'internal', 'too_many_messages']);
+const PASSING = new Set(['hello_timeout', 'internal', 'node_full', 'too_many_messages']);
 
 export type Credential = { ticket: string } | { resume_token: string };
 

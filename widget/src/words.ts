@@ -31,6 +31,7 @@ const ERROR_WORDS: Record<string, string> = {
   ticket_revoked: 'This link has been withdrawn. Please ask the clinic for a new one.',
   ticket_in_use: 'This link has already been used. If you have this visit open in another tab or on another device, go on there; otherwise ask the clinic for a new link.',
   consult_full: 'This visit has as many people as it can hold. Please call the clinic.',
+  node_full: 'There is no room for another visit right now. Please try again in a few minutes.',
   forbidden: 'You are not allowed to do that here.',
   offer_invalid: 'This browser could not agree with the server on how to send picture and sound. Please try a current Chrome, Edge, Firefox or Safari.',
   too_many_messages: 'That was too fast. Please wait a moment and try again.',

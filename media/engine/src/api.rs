@@ -224,6 +224,8 @@ pub struct Presence {
 pub enum Refusal {
     /// The consult has as many transports as one shard carries for it.
     ConsultFull,
+    /// The shard has as many transports as it carries.
+    ShardFull,
     /// The parameters contradict each other or exceed a limit.
     InvalidParameters,
     /// No such transport.

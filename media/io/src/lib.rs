@@ -13,12 +13,16 @@
 //! | `mailbox.rs` | commands on their way to a shard |
 //! | `roster.rs`, `tally.rs` | what outlives an engine that fails: who has to be told, what was counted |
 //! | `placement.rs` | which consult lives where |
+//! | `load.rs` | what a shard costs, by its own measure |
+//! | `affinity.rs` | which core a shard's thread runs on |
 //! | `interfaces.rs` | which addresses clients are told |
 //! | `socket/` | UDP in batches |
 //! | `limits.rs` | every bound |
 
+mod affinity;
 mod interfaces;
 pub mod limits;
+mod load;
 mod machine;
 mod mailbox;
 mod node;
@@ -29,5 +33,6 @@ mod socket;
 mod tally;
 
 pub use interfaces::Advertise;
+pub use load::Load;
 pub use mailbox::Overloaded;
 pub use node::{Config, MediaNode, ShardHandle, StartError};

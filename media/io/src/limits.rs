@@ -23,14 +23,24 @@ pub(crate) const TRANSMIT_DATAGRAMS: usize = 1024;
 /// Commands that wait for a shard; more are refused as overload.
 pub(crate) const MAILBOX_COMMANDS_MAX: usize = 1024;
 
-/// Commands that a shard carries out before it looks at its sockets again.
-pub(crate) const COMMANDS_PER_TURN_MAX: usize = 64;
+/// Commands that a shard carries out before it looks at its sockets again: a join takes tens of microseconds.
+pub(crate) const COMMANDS_PER_TURN_MAX: usize = 8;
 
 /// Events that wait for the control plane; the engine keeps the rest as state.
 pub(crate) const EVENTS_MAX: usize = 4096;
 
-/// Consults that are placed at one time, on all shards together.
-pub(crate) const PLACED_CONSULTS_MAX: usize = 10_000;
+/// Consults that are placed at one time, on all shards together: 10,000 that run, and as many again that come and go.
+pub(crate) const PLACED_CONSULTS_MAX: usize = 20_000;
+
+/// A shard with so many transports gets no further consults; those that it has may still grow, up to what its engine
+/// takes ([`media_model::limits::SHARD_TRANSPORTS_MAX`]).
+pub(crate) const SHARD_TRANSPORTS_PLACED_MAX: u64 = 30_000;
+
+/// A shard whose thread takes so much of its core gets no further consults.
+pub(crate) const SATURATED_SHARE: f64 = 0.9;
+
+/// From one sample of a shard's CPU time to the next.
+pub(crate) const LOAD_SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Asked of the kernel for each direction of each socket: 100 ms of 300 Mbit/s.
 pub(crate) const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;

@@ -18,7 +18,7 @@ use media_model::{ConsultId, ShardId};
 use tokio::sync::mpsc;
 
 use crate::{
-    Advertise, Overloaded,
+    Advertise, Load, Overloaded, affinity,
     interfaces::{candidates, interface_addresses},
     limits::{EVENTS_MAX, SHARDS_MAX},
     machine::Machine,
@@ -43,6 +43,8 @@ pub struct Config {
     pub advertise: Advertise,
     /// The certificate that answers name.
     pub identity: Arc<Identity>,
+    /// Whether each shard's thread is kept on one of the cores that the process may use.
+    pub pin_shards: bool,
 }
 
 /// A node could not be started.
@@ -134,11 +136,14 @@ impl MediaNode {
                 .map_err(|error| StartError::Bind { port, error })?;
             bound.push((ShardId(number), sockets));
         }
-        for (id, sockets) in bound {
+        let cores = cores_of(config);
+        for ((id, sockets), core) in bound.into_iter().zip(cores) {
             let (handle, shard) = ShardHandle::new(id, sockets, config, &interfaces, events.clone())?;
             let engine = engine.clone();
-            let thread =
-                thread::Builder::new().name(format!("media-{}", id.0)).spawn(move || shard.run(engine))?;
+            let thread = thread::Builder::new().name(format!("media-{}", id.0)).spawn(move || {
+                settle(id, core);
+                shard.run(engine);
+            })?;
             node.shards.push(handle);
             node.threads().push(thread);
         }
@@ -146,9 +151,11 @@ impl MediaNode {
     }
 
     /// The shard of a consult: the least loaded one at first, and the same one until [`MediaNode::release`].
+    ///
+    /// # Errors
+    /// [`Overloaded`] when no shard can take another consult.
     pub fn place(&self, consult: ConsultId) -> Result<ShardHandle, Overloaded> {
-        let transports: Vec<u64> = self.shards.iter().map(|shard| shard.counters().transports).collect();
-        let place = self.placement().place(consult, &transports)?;
+        let place = self.placement().place(consult, &self.loads())?;
         self.shards.get(place).cloned().ok_or(Overloaded)
     }
 
@@ -165,6 +172,11 @@ impl MediaNode {
     /// What each shard has counted since the node started, at most a moment ago.
     pub fn counters(&self) -> Vec<Counters> {
         self.shards.iter().map(ShardHandle::counters).collect()
+    }
+
+    /// What each shard costs, by its own measure.
+    pub fn loads(&self) -> Vec<Load> {
+        self.shards.iter().map(|shard| shard.published().load).collect()
     }
 
     /// How often a shard failed and began again, all of them together.
@@ -200,6 +212,34 @@ impl MediaNode {
 
     fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The core of each shard, where they are to be pinned.
+fn cores_of(config: &Config) -> Vec<Option<usize>> {
+    let shards = usize::from(config.shards);
+    if !config.pin_shards {
+        return vec![None; shards];
+    }
+    let cores = affinity::allowed_cores();
+    let usable = thread::available_parallelism().map_or(1, usize::from);
+    if usable < cores.len() {
+        tracing::info!(usable, cores = cores.len(), "media shards are not pinned: a CPU quota is in force");
+    }
+    affinity::assign(shards, &cores, usable)
+}
+
+/// What a shard's thread asks of the system before it begins.
+fn settle(shard: ShardId, core: Option<usize>) {
+    let short_slices = affinity::ask_for_short_slices();
+    match core.map(|core| (core, affinity::pin(core))) {
+        None => tracing::info!(shard = shard.0, short_slices, "media shard runs on any core"),
+        Some((core, Ok(()))) => {
+            tracing::info!(shard = shard.0, core, short_slices, "media shard is pinned");
+        }
+        Some((core, Err(error))) => {
+            tracing::warn!(shard = shard.0, core, %error, "media shard cannot be pinned and runs on any core");
+        }
     }
 }
 

@@ -24,6 +24,7 @@ use crate::{
         FAULT_PAUSE, HAND_OVER_RETRY, RECEIVE_BATCH, RECEIVE_BATCHES_PER_TURN_MAX, TRANSMIT_BYTES,
         TRANSMIT_DATAGRAMS, WAIT_MAX,
     },
+    load::{Load, LoadMeter},
     machine::Machine,
     mailbox::Mailbox,
     roster::Roster,
@@ -38,6 +39,8 @@ pub(crate) struct Published {
     pub counters: Counters,
     /// How often the shard failed and began again.
     pub restarts: u64,
+    /// What it costs.
+    pub load: Load,
 }
 
 /// Everything of a shard that outlives its engine.
@@ -53,6 +56,7 @@ pub(crate) struct Shard<S = SystemSocket> {
     /// What failed engines have counted.
     past: Counters,
     restarts: u64,
+    meter: LoadMeter,
 }
 
 /// The sockets, and the buffers on both sides of them.
@@ -83,7 +87,8 @@ impl<S: MediaSocket> Shard<S> {
         let out = TransmitBuffer::new(TRANSMIT_BYTES, TRANSMIT_DATAGRAMS);
         let io = ShardIo { sockets, batch: Batch::new(), out, refused: 0 };
         let (roster, lost, past) = (Roster::default(), BTreeSet::new(), Counters::default());
-        Self { id, mailbox, events, published, io, roster, lost, past, restarts: 0 }
+        let meter = LoadMeter::default();
+        Self { id, mailbox, events, published, io, roster, lost, past, restarts: 0, meter }
     }
 
     /// Serves until the mailbox says stop. An engine that panics is replaced by a new one on the same sockets.
@@ -157,9 +162,10 @@ impl<S: MediaSocket> Shard<S> {
     /// Gives events and counters to the control plane as far as it takes them; returns how long to wait afterwards.
     fn hand_over<M: Machine>(&mut self, engine: &mut M) -> Duration {
         let told = self.tell(engine);
+        let now = Instant::now();
+        self.meter.poll(now);
         let published = self.publish(engine);
-        let until_due =
-            engine.poll_timeout().map_or(WAIT_MAX, |at| at.saturating_duration_since(Instant::now()));
+        let until_due = engine.poll_timeout().map_or(WAIT_MAX, |at| at.saturating_duration_since(now));
         until_due.min(if told && published { WAIT_MAX } else { HAND_OVER_RETRY })
     }
 
@@ -195,6 +201,9 @@ impl<S: MediaSocket> Shard<S> {
         tally::add(&mut published.counters, engine.counters());
         published.counters.dropped[DropReason::SocketRefused as usize] += self.io.refused;
         published.restarts = self.restarts;
+        let (cpu, share, samples) = self.meter.read();
+        let transports = published.counters.transports;
+        published.load = Load { cpu, share, samples, transports, ..published.load };
         true
     }
 

@@ -44,6 +44,7 @@ fn fixture(client_identity: &Identity) -> Fixture {
         bind_v6: None,
         advertise: Advertise::Bound,
         identity: Arc::new(Identity::generate()),
+        pin_shards: false,
     };
     let (node, mut events) = MediaNode::start(config).unwrap();
     let consult = ConsultId::from_bytes([7; 16]);

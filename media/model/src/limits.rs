@@ -8,8 +8,12 @@ pub const DATAGRAM_BYTES_MAX: usize = 1_500;
 /// Largest RTP packet that is sent, sealed. RFC 8834 leaves the figure open; browsers keep to 1200 bytes of payload.
 pub const RTP_PACKET_BYTES_MAX: usize = 1_500;
 
-/// Transports of one consult; bounds the fan-out of a hot consult on its shard.
-pub const CONSULT_TRANSPORTS_MAX: usize = 32;
+/// Transports of one consult; bounds the fan-out of a hot consult on its shard. How many people may come is configured
+/// below it.
+pub const CONSULT_TRANSPORTS_MAX: usize = 128;
+
+/// Transports of one shard.
+pub const SHARD_TRANSPORTS_MAX: usize = 32_768;
 
 /// Published tracks and slots of one transport together.
 pub const TRANSPORT_MEDIA_MAX: usize = 80;

@@ -31,6 +31,8 @@ pub enum ErrorCode {
     OfferInvalid,
     /// The consult has as many people as it can have.
     ConsultFull,
+    /// The node can carry no further consult now.
+    NodeFull,
     /// The role may not do that.
     Forbidden,
     /// Something failed on our side.
@@ -39,7 +41,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code, for documents and tests.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::MessageMalformed,
         Self::MessageUnknown,
         Self::MessageTooLarge,
@@ -52,6 +54,7 @@ impl ErrorCode {
         Self::TicketInUse,
         Self::OfferInvalid,
         Self::ConsultFull,
+        Self::NodeFull,
         Self::Forbidden,
         Self::Internal,
     ];
@@ -71,6 +74,7 @@ impl ErrorCode {
             Self::TicketInUse => "ticket_in_use",
             Self::OfferInvalid => "offer_invalid",
             Self::ConsultFull => "consult_full",
+            Self::NodeFull => "node_full",
             Self::Forbidden => "forbidden",
             Self::Internal => "internal",
         }
@@ -93,6 +97,7 @@ impl ErrorCode {
             Self::OfferInvalid => 4422,
             Self::TooManyMessages => 4429,
             Self::Internal => 4500,
+            Self::NodeFull => 4503,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Coming in, waiting, being admitted, leaving, being sent away.
 
-use media_model::{ConsultId, ParticipantNumber, Pii, limits::CONSULT_TRANSPORTS_MAX};
+use media_model::{ConsultId, ParticipantNumber, Pii};
 use signaling_protocol::{
     error::ErrorCode,
     limits::RESUME_VALIDITY,
@@ -62,12 +62,12 @@ impl Registry {
         connection: ConnectionId,
     ) -> Result<Reservation, ErrorCode> {
         if !self.consults.contains_key(&claim.consult) && self.consults.len() >= CONSULTS_MAX {
-            return Err(ErrorCode::ConsultFull);
+            return Err(ErrorCode::NodeFull);
         }
         let consult =
             self.consults.entry(claim.consult).or_insert_with(|| Consult::new(claim.consult, now.steady));
         consult.empty_since = now.steady;
-        let is_full = consult.present() >= CONSULT_TRANSPORTS_MAX;
+        let is_full = consult.present() >= self.participants_max;
         let member = consult.member_of(claim)?;
         let is_present = member.is_present();
         if is_full && !is_present {

@@ -151,6 +151,7 @@ impl Member {
 pub(crate) const fn refusal_code(refusal: Refusal) -> ErrorCode {
     match refusal {
         Refusal::ConsultFull => ErrorCode::ConsultFull,
+        Refusal::ShardFull => ErrorCode::NodeFull,
         Refusal::InvalidParameters => ErrorCode::OfferInvalid,
         Refusal::UnknownTransport => ErrorCode::Internal,
     }

@@ -26,7 +26,7 @@ use std::{
 };
 
 use media_engine::api::Command;
-use media_model::{ConsultId, ParticipantNumber, Source, TransportId};
+use media_model::{ConsultId, ParticipantNumber, Source, TransportId, limits::CONSULT_TRANSPORTS_MAX};
 
 pub(crate) use self::{
     claim::Claim,
@@ -95,6 +95,8 @@ pub(crate) struct Registry {
     owed: Vec<(Arc<dyn Shard>, Owed)>,
     next_connection: u64,
     next_transport: u64,
+    /// People who may be in one consult at a time.
+    participants_max: usize,
     closing: bool,
 }
 
@@ -118,7 +120,12 @@ impl Owed {
 
 impl Registry {
     /// Nobody is here.
-    pub(crate) fn new(media: Arc<dyn MediaPlane>, scribe: Scribe, counters: Arc<Counters>) -> Self {
+    pub(crate) fn new(
+        media: Arc<dyn MediaPlane>,
+        scribe: Scribe,
+        counters: Arc<Counters>,
+        participants_max: usize,
+    ) -> Self {
         Self {
             media,
             scribe,
@@ -130,6 +137,7 @@ impl Registry {
             owed: Vec::new(),
             next_connection: 0,
             next_transport: 0,
+            participants_max: participants_max.min(CONSULT_TRANSPORTS_MAX),
             closing: false,
         }
     }

@@ -53,7 +53,7 @@ impl Registry {
         let consult = self.consults.get_mut(&seat.consult).ok_or(ErrorCode::Internal)?;
         let shard = match &consult.shard {
             Some(shard) => Arc::clone(shard),
-            None => media.place(consult.id).map_err(|Overloaded| ErrorCode::ConsultFull)?,
+            None => media.place(consult.id).map_err(|Overloaded| ErrorCode::NodeFull)?,
         };
         consult.shard = Some(Arc::clone(&shard));
         let others = consult.members.values().filter(|member| member.number != seat.participant);

@@ -381,6 +381,7 @@ pub(crate) const fn explain(code: ErrorCode) -> &'static str {
         ErrorCode::TicketInUse => "the ticket was used already; come back with the resume token",
         ErrorCode::OfferInvalid => "not SDP, or SDP that cannot be answered",
         ErrorCode::ConsultFull => "the consult has as many people as it can have",
+        ErrorCode::NodeFull => "the node can carry no further consult now",
         ErrorCode::Forbidden => "not allowed for this role or ticket",
         ErrorCode::Internal => "something failed on the server's side",
     }

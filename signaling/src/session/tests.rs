@@ -149,6 +149,7 @@ fn tickets_that_do_not_open_close_the_connection_each_with_its_code() {
         ErrorCode::TicketRevoked,
         ErrorCode::TicketInUse,
         ErrorCode::ConsultFull,
+        ErrorCode::NodeFull,
         ErrorCode::Internal,
     ] {
         let mut peer = Peer::new();

@@ -139,6 +139,7 @@ impl Node {
             resume: ResumeSigner::generate().expect("key"),
             node: None,
             origins: OriginPolicy::SameHost,
+            consult_participants_max: 32,
         };
         let plane = Arc::new(FakePlane(Arc::clone(&media)));
         let signaling =

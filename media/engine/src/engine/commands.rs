@@ -2,7 +2,10 @@
 
 use std::time::Instant;
 
-use media_model::{Source, TransportId, limits::CONSULT_TRANSPORTS_MAX};
+use media_model::{
+    Source, TransportId,
+    limits::{CONSULT_TRANSPORTS_MAX, SHARD_TRANSPORTS_MAX},
+};
 
 use super::{
     Engine, parameters,
@@ -45,6 +48,9 @@ impl Engine {
         let present = self.consults.get(&join.consult).map_or(0, |c| c.members().len());
         if present >= CONSULT_TRANSPORTS_MAX {
             return Err(Refusal::ConsultFull);
+        }
+        if self.places.len() >= SHARD_TRANSPORTS_MAX {
+            return Err(Refusal::ShardFull);
         }
         let connection = Connection::new(
             now,

@@ -16,6 +16,7 @@ fn config(shards: u16) -> Config {
         bind_v6: Some(Ipv6Addr::LOCALHOST),
         advertise: Advertise::Bound,
         identity: identity(),
+        pin_shards: false,
     }
 }
 
