@@ -32,6 +32,8 @@ drop_reasons! {
     StunUnexpected = "stun_unexpected",
     /// DTLS, RTP or RTCP from an address that has passed no authenticated check.
     AddressUnknown = "address_unknown",
+    /// More handshake datagrams wait than the shard works off before clients repeat them.
+    HandshakeQueueFull = "handshake_queue_full",
     /// Not a well-formed DTLS record, or one that the association refused.
     DtlsRefused = "dtls_refused",
     /// RTP or RTCP before the handshake was done.

@@ -7,7 +7,8 @@
 //! | `engine/peer.rs` | one transport: association, published tracks, slots |
 //! | `engine/publishing.rs` | which SSRC belongs to which track |
 //! | `engine/routing.rs` | from a consult's route table to tracks and slots |
-//! | `engine/inbound.rs` | datagrams: checks, handshake, media, and forwarding |
+//! | `engine/inbound.rs` | datagrams: checks, media, and forwarding |
+//! | `engine/handshakes.rs` | DTLS, a step at a time |
 //! | `engine/control.rs` | RTCP from clients: reports, NACK, key frame requests |
 //! | `engine/reports.rs` | RTCP to clients: reports, NACK, key frame requests, feedback |
 //! | `engine/timers.rs` | who is due |
@@ -16,6 +17,7 @@
 mod commands;
 mod control;
 mod events;
+mod handshakes;
 mod inbound;
 mod parameters;
 mod peer;
@@ -35,7 +37,7 @@ use media_model::{
     limits::{DATAGRAM_BYTES_MAX, TRANSPORT_MEDIA_MAX},
 };
 
-use self::{events::Events, peer::Peer, timers::Timers};
+use self::{events::Events, handshakes::Handshakes, peer::Peer, timers::Timers};
 use crate::{
     Counters, DropReason,
     api::{Command, Datagram, Event, TransmitBuffer},
@@ -71,6 +73,7 @@ pub struct Engine {
     consults: HashMap<ConsultId, Consult>,
     demux: Demux,
     timers: Timers,
+    handshakes: Handshakes,
     events: Events,
     counters: Counters,
 }
@@ -89,6 +92,7 @@ impl Engine {
             consults: HashMap::new(),
             demux: Demux::default(),
             timers: Timers::default(),
+            handshakes: Handshakes::default(),
             events: Events::default(),
             counters: Counters::default(),
         }
@@ -123,17 +127,15 @@ impl Engine {
         self.counters.bytes_sent += (before - out.bytes_free()) as u64;
     }
 
-    /// Does what is due, for whom it is due, while there is room for what they are told. Who has to wait is due at once,
+    /// Works off one step of a handshake, and does what is due, for whom it is due, while there is room for what they are told. Who has to wait is due at once,
     /// when `out` has been sent.
     pub fn handle_timeout(&mut self, now: Instant, out: &mut TransmitBuffer) {
         let before = out.bytes_free();
+        self.step_handshake(now, out);
         while has_room_to_serve(out)
-            && let Some((at, place)) = self.timers.pop_due(now)
+            && let Some(place) = self.timers.pop_due(now)
         {
             let Some(peer) = self.peer_mut(place) else { continue };
-            if peer.scheduled != Some(at) {
-                continue;
-            }
             peer.scheduled = None;
             self.serve(now, place, out);
             if let Some(peer) = self.peers.get_mut(place).and_then(Option::as_mut) {
@@ -146,7 +148,7 @@ impl Engine {
 
     /// When [`Engine::handle_timeout`] has something to do; perhaps nothing by then.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.next()
+        [self.timers.next(), self.handshakes.due()].into_iter().flatten().min()
     }
 
     /// The next thing that the control plane should know. Layouts that were overtaken are skipped.

@@ -206,6 +206,7 @@ impl Engine {
         let Some(mut peer) = self.peers.get_mut(place).and_then(Option::take) else { return };
         peer.connection.close(out);
         self.demux.remove(place);
+        self.timers.remove(place);
         self.places.remove(&peer.id);
         self.change_consult(now, peer.consult, |consult| consult.remove(place));
         if self.consults.get(&peer.consult).is_some_and(|c| c.members().is_empty()) {

@@ -51,23 +51,6 @@ impl Engine {
         Ok(())
     }
 
-    pub(super) fn handle_dtls(
-        &mut self,
-        now: Instant,
-        datagram: Datagram<'_>,
-        out: &mut TransmitBuffer,
-    ) -> Result<(), DropReason> {
-        let place = self.place_at(&datagram)?;
-        let peer = self.peer_mut(place).ok_or(DropReason::AddressUnknown)?;
-        let progress = peer.connection.handle_dtls(now, datagram.data, out);
-        if progress.is_ok() {
-            peer.connection.ice.carries((datagram.remote, datagram.local));
-        }
-        self.arm(place);
-        self.progress(now, place, progress?, out);
-        Ok(())
-    }
-
     /// What follows when an association is made or ends.
     pub(super) fn progress(
         &mut self,

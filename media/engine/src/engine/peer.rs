@@ -45,6 +45,8 @@ pub struct Peer {
     pub report_at: Instant,
     /// The moment for which [`super::timers::Timers`] has it.
     pub scheduled: Option<Instant>,
+    /// Its datagrams in [`super::handshakes::Handshakes`].
+    pub handshakes_waiting: u8,
     /// Whether its newest layout is going to be told.
     pub layout_queued: bool,
     /// The next free index of every SSRC whose slot has gone.
@@ -77,6 +79,7 @@ impl Peer {
             repair: RepairBudget::new(now),
             report_at: now,
             scheduled: None,
+            handshakes_waiting: 0,
             layout_queued: false,
             retired: Vec::new(),
         }
@@ -138,7 +141,10 @@ impl Peer {
     pub fn publishing_deadline(&self) -> Instant {
         let mut next = self.connection.poll_timeout();
         if self.connection.is_connected() {
-            next = next.min(self.report_at);
+            // Nothing is reported on who sends nothing.
+            if self.publishing.is_heard {
+                next = next.min(self.report_at);
+            }
             let tracks = self.publishing.tracks.iter().filter_map(|t| t.due_at());
             for at in tracks.chain(self.connection.feedback.poll_timeout()) {
                 next = next.min(at);

@@ -44,6 +44,8 @@ pub struct Publishing {
     pub tracks: Vec<Published>,
     /// The publisher's clock, one for all of its tracks.
     pub clock: PublisherClock,
+    /// Whether anything has come since the last report on it.
+    pub is_heard: bool,
     /// How many tracks there ever were.
     generations: u32,
 }
@@ -91,6 +93,7 @@ impl Publishing {
         header: &RtpHeader,
         extensions: &Extensions,
     ) -> Result<(&mut Published, Flow), DropReason> {
+        self.is_heard = true;
         let (track, flow) = match (self.known(header.ssrc), extensions.mid) {
             (Some((track, flow)), mid) if mid.is_none_or(|mid| self.has_mid(track, mid)) => (track, flow),
             (_, Some(mid)) => self.learn(header, self.tracks.iter().position(|t| t.params.mid == mid))?,

@@ -76,9 +76,10 @@ impl Engine {
     /// How well its packets arrive (RFC 3550 §6.4.2).
     fn send_receiver_report(&mut self, now: Instant, place: usize, out: &mut TransmitBuffer) {
         let Some(peer) = self.peers.get_mut(place).and_then(Option::as_mut) else { return };
-        if !peer.connection.is_connected() || now < peer.report_at {
+        if !peer.connection.is_connected() || !peer.publishing.is_heard || now < peer.report_at {
             return;
         }
+        peer.publishing.is_heard = false;
         peer.report_at = now + RECEIVER_REPORT_INTERVAL;
         self.note_codecs(now, place);
         let Some(peer) = self.peers.get_mut(place).and_then(Option::as_mut) else { return };
