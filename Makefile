@@ -1,6 +1,7 @@
 # What a person types. Each target installs what it needs and says what it does.
 #   make run    the server with its demo portal, http://127.0.0.1:8080
 #   make test   everything: format, lints, unit, integration, widget, real browsers
+#   make bench  what the media engine costs beside its floor; bench-instructions counts and compares
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -11,10 +12,11 @@ ROOT := $(CURDIR)
 TARGET_DIR := $(shell $(CARGO) metadata --no-deps --format-version 1 2>/dev/null | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 WIDGET_SOURCES := $(shell find widget -type f -not -path '*/node_modules/*' -not -path 'widget/dist/*' 2>/dev/null)
 
-.PHONY: help run test check unit widget widget-test browser-test build-dependencies test-dependencies clean
+.PHONY: help run test check unit widget widget-test browser-test bench bench-instructions build-dependencies \
+	test-dependencies bench-dependencies clean
 
 help:
-	@sed -n '2,3s/^# *//p' Makefile
+	@sed -n '2,4s/^# *//p' Makefile
 
 # ---- run -------------------------------------------------------------------------------------------------------
 
@@ -47,6 +49,15 @@ browser-test: widget/dist/.built
 	$(CARGO) test --workspace --locked --no-run
 	cd tests/browser && npm ci --no-audit --no-fund && CONSILIUM_BIN=$(TARGET_DIR)/debug/consilium npm test
 
+# ---- bench -----------------------------------------------------------------------------------------------------
+
+bench: build-dependencies
+	$(CARGO) bench --locked -p media-benches
+
+# Fails when a figure of benches/media/instructions.toml has become worse.
+bench-instructions: bench-dependencies
+	$(CARGO) run --release --locked -p media-benches --bin instructions -- check
+
 # ---- what it needs ---------------------------------------------------------------------------------------------
 
 build-dependencies:
@@ -54,6 +65,9 @@ build-dependencies:
 
 test-dependencies: build-dependencies
 	deploy/dependencies test
+
+bench-dependencies: build-dependencies
+	deploy/dependencies bench
 
 clean:
 	$(CARGO) clean
