@@ -1,9 +1,10 @@
 //! `/metrics` in Prometheus' text format. Every metric has a row in `docs/runbook.md`.
 
 use media_engine::{Counters as MediaCounters, DropReason};
+use media_io::Load;
 use prometheus::{
-    Counter, Encoder as _, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
-    proto::MetricFamily,
+    Counter, CounterVec, Encoder as _, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder, proto::MetricFamily,
 };
 use signaling::Signaling;
 
@@ -27,11 +28,13 @@ impl Metrics {
     pub fn render(
         &self,
         media: &[MediaCounters],
+        loads: &[Load],
         shard_restarts: u64,
         signaling: &Signaling,
     ) -> Result<String, prometheus::Error> {
         let page = Registry::new();
         add_media(&page, media)?;
+        add_loads(&page, loads)?;
         let help = "Media threads that failed and began again.";
         total(&page, "consilium_shard_restarts_total", help, shard_restarts)?;
         add_signaling(&page, signaling)?;
@@ -101,6 +104,24 @@ fn add_media(page: &Registry, shards: &[MediaCounters]) -> Result<(), prometheus
     }
     gauge(page, "consilium_transports", "Media transports now.", sum(|c| c.transports))?;
     gauge(page, "consilium_shards", "Media threads.", shards.len() as u64)
+}
+
+fn add_loads(page: &Registry, loads: &[Load]) -> Result<(), prometheus::Error> {
+    let help = "CPU time of a media thread, in seconds.";
+    let cpu = CounterVec::new(Opts::new("consilium_shard_cpu_seconds_total", help), &["shard"])?;
+    let help = "Quarters of the video that a media thread withholds because it falls behind.";
+    let withheld = IntGaugeVec::new(Opts::new("consilium_video_withheld_quarters", help), &["shard"])?;
+    let help = "Datagrams that the kernel dropped because a media thread did not fetch them in time.";
+    let drops = IntCounterVec::new(Opts::new("consilium_kernel_drops_total", help), &["shard"])?;
+    for (shard, load) in loads.iter().enumerate() {
+        let shard = shard.to_string();
+        cpu.with_label_values(&[&shard]).inc_by(load.cpu.as_secs_f64());
+        withheld.with_label_values(&[&shard]).set(load.video_withheld.into());
+        drops.with_label_values(&[&shard]).inc_by(load.kernel_drops);
+    }
+    page.register(Box::new(cpu))?;
+    page.register(Box::new(withheld))?;
+    page.register(Box::new(drops))
 }
 
 fn add_signaling(page: &Registry, signaling: &Signaling) -> Result<(), prometheus::Error> {

@@ -66,6 +66,8 @@ drop_reasons! {
     PaddingOnly = "padding_only",
     /// The publisher has not been admitted.
     NotAdmitted = "not_admitted",
+    /// Video that is withheld because the shard falls behind.
+    Overload = "overload",
     /// The source is muted.
     Muted = "muted",
     /// The subscriber's slot waits for a key frame.

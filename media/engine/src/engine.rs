@@ -11,6 +11,7 @@
 //! | `engine/handshakes.rs` | DTLS, a step at a time |
 //! | `engine/control.rs` | RTCP from clients: reports, NACK, key frame requests |
 //! | `engine/reports.rs` | RTCP to clients: reports, NACK, key frame requests, feedback |
+//! | `engine/shedding.rs` | video that is withheld while the shard falls behind |
 //! | `engine/timers.rs` | who is due |
 //! | `engine/events.rs` | what the control plane has yet to hear |
 
@@ -24,7 +25,10 @@ mod peer;
 mod publishing;
 mod reports;
 mod routing;
+mod shedding;
 mod timers;
+
+pub use shedding::SHEDDING_STEPS;
 
 use std::{
     collections::HashMap,
@@ -76,6 +80,8 @@ pub struct Engine {
     handshakes: Handshakes,
     events: Events,
     counters: Counters,
+    /// Quarters of the video that are withheld.
+    video_withheld: u8,
 }
 
 impl Engine {
@@ -95,6 +101,7 @@ impl Engine {
             handshakes: Handshakes::default(),
             events: Events::default(),
             counters: Counters::default(),
+            video_withheld: 0,
         }
     }
 

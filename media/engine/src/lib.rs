@@ -37,4 +37,4 @@ pub mod transport;
 
 pub use counters::Counters;
 pub use drop_reason::DropReason;
-pub use engine::{Config, Engine};
+pub use engine::{Config, Engine, SHEDDING_STEPS};

@@ -14,6 +14,7 @@
 //! | `roster.rs`, `tally.rs` | what outlives an engine that fails: who has to be told, what was counted |
 //! | `placement.rs` | which consult lives where |
 //! | `load.rs` | what a shard costs, by its own measure |
+//! | `relief.rs` | when a shard falls behind, and how much video it sheds |
 //! | `affinity.rs` | which core a shard's thread runs on |
 //! | `interfaces.rs` | which addresses clients are told |
 //! | `socket/` | UDP in batches |
@@ -27,6 +28,7 @@ mod machine;
 mod mailbox;
 mod node;
 mod placement;
+mod relief;
 mod roster;
 mod shard;
 mod socket;

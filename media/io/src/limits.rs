@@ -42,6 +42,25 @@ pub(crate) const SATURATED_SHARE: f64 = 0.9;
 /// From one sample of a shard's CPU time to the next.
 pub(crate) const LOAD_SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How often a shard looks at what waits in its sockets.
+pub(crate) const RELIEF_CHECK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// A shard that leaves so much waiting at the end of a turn, or a quarter of what the socket holds if that is less, is
+/// behind. In kernel memory, of which a packet of video takes 2.3 kB: some 10 ms of a full core's work.
+pub(crate) const BACKLOG_BYTES_MAX: u64 = 512 * 1024;
+
+/// So many checks in a row have to find it behind.
+pub(crate) const BEHIND_CHECKS: u32 = 3;
+
+/// From one quarter of the video that is withheld to the next.
+pub(crate) const RELIEF_STEP_INTERVAL: Duration = Duration::from_millis(200);
+
+/// How long a shard has to keep up before a quarter of the video goes on.
+pub(crate) const RELIEF_HOLD_MIN: Duration = Duration::from_secs(3);
+
+/// The same, when it was too early again and again.
+pub(crate) const RELIEF_HOLD_MAX: Duration = Duration::from_secs(60);
+
 /// Asked of the kernel for each direction of each socket: 100 ms of 300 Mbit/s.
 pub(crate) const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 

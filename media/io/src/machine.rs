@@ -12,6 +12,7 @@ pub(crate) trait Machine {
     fn handle_datagram(&mut self, now: Instant, datagram: Datagram<'_>, out: &mut TransmitBuffer);
     fn handle_command(&mut self, now: Instant, command: Command, out: &mut TransmitBuffer);
     fn handle_timeout(&mut self, now: Instant, out: &mut TransmitBuffer);
+    fn withhold_video(&mut self, now: Instant, quarters: u8);
     fn poll_timeout(&self) -> Option<Instant>;
     fn poll_event(&mut self) -> Option<Event>;
     fn counters(&self) -> &Counters;
@@ -28,6 +29,10 @@ impl Machine for Engine {
 
     fn handle_timeout(&mut self, now: Instant, out: &mut TransmitBuffer) {
         Engine::handle_timeout(self, now, out);
+    }
+
+    fn withhold_video(&mut self, now: Instant, quarters: u8) {
+        Engine::withhold_video(self, now, quarters);
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

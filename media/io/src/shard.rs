@@ -27,6 +27,7 @@ use crate::{
     load::{Load, LoadMeter},
     machine::Machine,
     mailbox::Mailbox,
+    relief::Relief,
     roster::Roster,
     socket::{Batch, MediaSocket, ShardSockets, SystemSocket},
     tally,
@@ -57,6 +58,7 @@ pub(crate) struct Shard<S = SystemSocket> {
     past: Counters,
     restarts: u64,
     meter: LoadMeter,
+    relief: Relief,
 }
 
 /// The sockets, and the buffers on both sides of them.
@@ -87,8 +89,8 @@ impl<S: MediaSocket> Shard<S> {
         let out = TransmitBuffer::new(TRANSMIT_BYTES, TRANSMIT_DATAGRAMS);
         let io = ShardIo { sockets, batch: Batch::new(), out, refused: 0 };
         let (roster, lost, past) = (Roster::default(), BTreeSet::new(), Counters::default());
-        let meter = LoadMeter::default();
-        Self { id, mailbox, events, published, io, roster, lost, past, restarts: 0, meter }
+        let (meter, relief) = (LoadMeter::default(), Relief::default());
+        Self { id, mailbox, events, published, io, roster, lost, past, restarts: 0, meter, relief }
     }
 
     /// Serves until the mailbox says stop. An engine that panics is replaced by a new one on the same sockets.
@@ -114,6 +116,8 @@ impl<S: MediaSocket> Shard<S> {
         let past = self.lock_published().counters.clone();
         self.past = past;
         self.io.refused = 0;
+        // The next engine withholds nothing yet.
+        self.relief = Relief::default();
         self.restarts += 1;
         // The panic hook has told where.
         let (shard, transports) = (self.id.0, self.lost.len());
@@ -147,6 +151,25 @@ impl<S: MediaSocket> Shard<S> {
                 engine.handle_timeout(now, &mut self.io.out);
             }
             self.io.flush();
+            self.relieve(engine, now, left.v4 || left.v6);
+        }
+    }
+
+    /// Has the engine withhold video while this shard falls behind.
+    fn relieve<M: Machine>(&mut self, engine: &mut M, now: Instant, has_more: bool) {
+        let sockets = [&self.io.sockets.v4, &self.io.sockets.v6].map(|s| s.as_ref().map(S::as_fd));
+        let before = self.relief.read();
+        let Some(quarters) = self.relief.poll(now, sockets, has_more) else { return };
+        engine.withhold_video(now, quarters);
+        let (shard, kernel_drops) = (self.id.0, self.relief.read().1);
+        match (before.0, quarters) {
+            (0, _) => {
+                tracing::warn!(shard, kernel_drops, "a media shard falls behind: it begins to withhold video")
+            }
+            (_, 0) => tracing::warn!(shard, kernel_drops, "a media shard keeps up again: all video goes on"),
+            _ => {
+                tracing::info!(shard, quarters, kernel_drops, "a media shard withholds quarters of its video")
+            }
         }
     }
 
@@ -203,7 +226,8 @@ impl<S: MediaSocket> Shard<S> {
         published.restarts = self.restarts;
         let (cpu, share, samples) = self.meter.read();
         let transports = published.counters.transports;
-        published.load = Load { cpu, share, samples, transports, ..published.load };
+        let (video_withheld, kernel_drops) = self.relief.read();
+        published.load = Load { cpu, share, samples, transports, video_withheld, kernel_drops };
         true
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Engine, publishing::Flow};
+use super::{Engine, publishing::Flow, shedding::Shed};
 use crate::{
     Counters, DropReason,
     api::{Datagram, Event, TransmitBuffer},
@@ -82,12 +82,19 @@ impl Engine {
         out: &mut TransmitBuffer,
     ) -> Result<(), DropReason> {
         let place = self.place_at(&datagram)?;
+        let shed = self.shed(place, datagram.data);
+        if shed == Shed::Unopened {
+            return Err(DropReason::Overload);
+        }
         let Some(peer) = self.peers.get_mut(place).and_then(Option::as_mut) else {
             return Err(DropReason::AddressUnknown);
         };
         let data = datagram.data;
         let opened = peer.connection.inbound()?.open_rtp(data)?;
         peer.connection.ice.carries((datagram.remote, datagram.local));
+        if shed == Shed::Opened {
+            return Err(DropReason::Overload);
+        }
         let plain = data.get(..opened.payload.end).ok_or(DropReason::RtpMalformed)?;
         let header = &opened.header;
         let payload =

@@ -102,6 +102,12 @@ impl Publishing {
         self.tracks.get_mut(track).map(|t| (t, flow)).ok_or(DropReason::SsrcUnknown)
     }
 
+    /// Sound or picture, of an SSRC that is bound to a track.
+    pub fn kind_of(&self, ssrc: u32) -> Option<MediaKind> {
+        let (track, _) = self.known(ssrc)?;
+        self.tracks.get(track).map(Published::kind)
+    }
+
     fn known(&self, ssrc: u32) -> Option<(usize, Flow)> {
         self.tracks.iter().enumerate().find_map(|(at, track)| match track.bound {
             [Some(media), _] if media == ssrc => Some((at, Flow::Media)),

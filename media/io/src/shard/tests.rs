@@ -25,6 +25,7 @@ impl Machine for ObedientEngine {
         self.counters.bytes_received += datagram.data.len() as u64;
         match &*datagram.data {
             b"panic" => panic!("as the datagram said"),
+            b"slow" => thread::sleep(Duration::from_micros(500)),
             b"timer" => self.timer = Some(now + Duration::from_millis(30)),
             bytes => {
                 out.push(datagram.remote, datagram.local, bytes.len(), |space| {
@@ -54,6 +55,10 @@ impl Machine for ObedientEngine {
             self.timer = None;
             self.counters.stun_checks += 1;
         }
+    }
+
+    fn withhold_video(&mut self, _: Instant, quarters: u8) {
+        self.counters.keyframe_requests = quarters.into();
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -201,6 +206,22 @@ fn a_join_that_no_engine_answered_is_lost_with_a_word() {
     shard.mailbox.send(join(13)).unwrap();
     let lost = Event::Left(TransportId(13), LeaveReason::ShardFailed);
     assert_eq!(shard.events.blocking_recv(), Some(lost));
+}
+
+#[test]
+fn an_engine_that_cannot_keep_up_is_told_to_withhold_video() {
+    let shard = run(8);
+    let is_told =
+        |published: &Published| published.load.video_withheld > 0 && published.counters.keyframe_requests > 0;
+    let begun = Instant::now();
+    while !is_told(&shard.counters.lock().unwrap()) && begun.elapsed() < Duration::from_secs(20) {
+        // Eight times as many as it can take.
+        for _ in 0..160 {
+            shard.client.send_to(b"slow", shard.server).unwrap();
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert!(is_told(&shard.counters.lock().unwrap()));
 }
 
 #[test]
