@@ -5,6 +5,7 @@ use std::{net::UdpSocket, os::fd::AsFd as _};
 use super::*;
 
 const CALM: Backlog = Backlog { bytes: 1_000, capacity: 8_000_000, drops: 0 };
+const NOTHING: [u8; 0] = [];
 const BEHIND: Backlog = Backlog { bytes: 600_000, ..CALM };
 
 /// Checks for so long, as often as a busy shard does; how often the answer changed, and to what.
@@ -21,9 +22,9 @@ fn pass(relief: &mut Relief, now: &mut Instant, time: Duration, backlog: Backlog
 #[test]
 fn video_is_shed_step_by_step_and_goes_on_step_by_step() {
     let (mut relief, mut now) = (Relief::default(), Instant::now());
-    assert_eq!(pass(&mut relief, &mut now, Duration::from_secs(5), CALM), []);
+    assert_eq!(pass(&mut relief, &mut now, Duration::from_secs(5), CALM), NOTHING);
     assert_eq!(pass(&mut relief, &mut now, Duration::from_secs(2), BEHIND), [1, 2, 3, 4]);
-    assert_eq!(pass(&mut relief, &mut now, RELIEF_HOLD_MIN - Duration::from_secs(1), CALM), []);
+    assert_eq!(pass(&mut relief, &mut now, RELIEF_HOLD_MIN - Duration::from_secs(1), CALM), NOTHING);
     assert_eq!(pass(&mut relief, &mut now, 5 * RELIEF_HOLD_MIN, CALM), [3, 2, 1, 0]);
 }
 
@@ -31,8 +32,8 @@ fn video_is_shed_step_by_step_and_goes_on_step_by_step() {
 fn a_short_burst_is_no_reason_and_drops_that_go_on_are_one() {
     let (mut relief, mut now) = (Relief::default(), Instant::now());
     let burst = RELIEF_CHECK_INTERVAL * (BEHIND_CHECKS - 1);
-    assert_eq!(pass(&mut relief, &mut now, burst, BEHIND), []);
-    assert_eq!(pass(&mut relief, &mut now, Duration::from_secs(1), CALM), []);
+    assert_eq!(pass(&mut relief, &mut now, burst, BEHIND), NOTHING);
+    assert_eq!(pass(&mut relief, &mut now, Duration::from_secs(1), CALM), NOTHING);
     let mut changes = Vec::new();
     for drops in 1..=4 {
         now += RELIEF_CHECK_INTERVAL;
