@@ -199,8 +199,9 @@ async fn ready(State(node): State<Node>) -> impl IntoResponse {
 
 /// `GET /metrics`
 async fn metrics(State(node): State<Node>) -> impl IntoResponse {
-    let (counters, loads) = (node.media.counters(), node.media.loads());
-    let rendered = node.metrics.render(&counters, &loads, node.media.restarts(), &node.signaling);
+    let media = &node.media;
+    let (counters, loads, io) = (media.counters(), media.loads(), media.io_counters());
+    let rendered = node.metrics.render(&counters, &loads, &io, media.restarts(), &node.signaling);
     match rendered {
         Ok(text) => {
             (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()

@@ -1,7 +1,7 @@
 //! `/metrics` in Prometheus' text format. Every metric has a row in `docs/runbook.md`.
 
 use media_engine::{Counters as MediaCounters, DropReason};
-use media_io::Load;
+use media_io::{IoCounters, Load};
 use prometheus::{
     Counter, CounterVec, Encoder as _, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder, proto::MetricFamily,
@@ -29,12 +29,14 @@ impl Metrics {
         &self,
         media: &[MediaCounters],
         loads: &[Load],
+        io: &[IoCounters],
         shard_restarts: u64,
         signaling: &Signaling,
     ) -> Result<String, prometheus::Error> {
         let page = Registry::new();
         add_media(&page, media)?;
         add_loads(&page, loads)?;
+        add_io(&page, io)?;
         let help = "Media threads that failed and began again.";
         total(&page, "consilium_shard_restarts_total", help, shard_restarts)?;
         add_signaling(&page, signaling)?;
@@ -122,6 +124,29 @@ fn add_loads(page: &Registry, loads: &[Load]) -> Result<(), prometheus::Error> {
     page.register(Box::new(cpu))?;
     page.register(Box::new(withheld))?;
     page.register(Box::new(drops))
+}
+
+fn add_io(page: &Registry, shards: &[IoCounters]) -> Result<(), prometheus::Error> {
+    let mut io = IoCounters::default();
+    shards.iter().for_each(|shard| io.add(shard));
+    labelled(
+        page,
+        "consilium_media_system_calls_total",
+        "System calls of the media threads: waiting, taking datagrams in, giving them out.",
+        "call",
+        [("wait", io.waits), ("receive", io.receive_calls), ("send", io.send_calls)],
+    )?;
+    let help = "Datagrams, or trains of them, given to the kernel.";
+    total(page, "consilium_media_messages_sent_total", help, io.messages_sent)?;
+    let help = "Datagrams taken in that a queue on their way had marked (ECN CE).";
+    total(page, "consilium_media_ecn_marked_total", help, io.ecn_marked)?;
+    let help = "Trains of datagrams that the kernel refused; they were sent one by one.";
+    total(page, "consilium_media_trains_refused_total", help, io.trains_refused)?;
+    gauge(page, "consilium_media_sockets", "Media sockets.", io.sockets)?;
+    let help = "Media sockets that take in trains of datagrams (UDP_GRO).";
+    gauge(page, "consilium_media_sockets_with_gro", help, io.sockets_with_gro)?;
+    let help = "Media sockets that give out trains of datagrams (UDP_SEGMENT).";
+    gauge(page, "consilium_media_sockets_with_gso", help, io.sockets_with_gso)
 }
 
 fn add_signaling(page: &Registry, signaling: &Signaling) -> Result<(), prometheus::Error> {

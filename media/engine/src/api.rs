@@ -332,6 +332,16 @@ impl TransmitBuffer {
         self.transmits.iter().map(|t| (t, &self.arena[t.offset..t.offset + t.length]))
     }
 
+    /// Where everything that waits is to go, oldest first.
+    pub fn transmits(&self) -> &[Transmit] {
+        &self.transmits
+    }
+
+    /// What one of [`TransmitBuffer::transmits`] carries.
+    pub fn bytes(&self, transmit: &Transmit) -> &[u8] {
+        self.arena.get(transmit.offset..transmit.offset + transmit.length).unwrap_or_default()
+    }
+
     /// How many datagrams wait.
     pub fn len(&self) -> usize {
         self.transmits.len()

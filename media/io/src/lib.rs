@@ -9,6 +9,8 @@
 //! |---|---|
 //! | `node.rs` | start, placement, shutdown; the control plane's end of a shard |
 //! | `shard.rs` | a shard's thread: one turn after another |
+//! | `shard/carrier.rs` | between the sockets and the engine; how it waits |
+//! | `io_counters.rs` | what the sockets ask of the kernel |
 //! | `machine.rs` | what the thread needs of an engine |
 //! | `mailbox.rs` | commands on their way to a shard |
 //! | `roster.rs`, `tally.rs` | what outlives an engine that fails: who has to be told, what was counted |
@@ -22,6 +24,7 @@
 
 mod affinity;
 mod interfaces;
+mod io_counters;
 pub mod limits;
 mod load;
 mod machine;
@@ -35,6 +38,7 @@ mod socket;
 mod tally;
 
 pub use interfaces::Advertise;
+pub use io_counters::IoCounters;
 pub use load::Load;
 pub use mailbox::Overloaded;
 pub use node::{Config, MediaNode, ShardHandle, StartError};

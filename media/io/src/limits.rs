@@ -5,19 +5,29 @@ use std::time::Duration;
 /// Shards of one node: threads, and UDP ports.
 pub const SHARDS_MAX: u16 = 256;
 
-/// Datagrams that one system call takes in.
+/// Messages that one system call takes in: datagrams, or trains of them.
 pub(crate) const RECEIVE_BATCH: usize = 32;
+
+/// Room for one message: the longest train that the kernel hands over. The odd part keeps the beginnings of the places
+/// out of each other's cache lines.
+pub(crate) const RECEIVE_PLACE_BYTES: usize = 64 * 1024 + 17 * 64;
 
 /// Batches taken from one socket before timers, commands and the other socket get their turn.
 pub(crate) const RECEIVE_BATCHES_PER_TURN_MAX: usize = 8;
 
-/// Datagrams that one system call gives out.
-pub(crate) const SEND_BATCH: usize = 64;
+/// Datagrams of one train that goes out: what every kernel since 4.18 takes.
+pub(crate) const TRAIN_DATAGRAMS_MAX: usize = 64;
+
+/// The payload of one train: what fits one IPv4 packet, as which it travels through the kernel.
+pub(crate) const TRAIN_BYTES_MAX: usize = 65_507;
+
+/// Receivers that the kernel sends no trains to and that are remembered; with more of them nobody gets any.
+pub(crate) const TRAIN_REFUSERS_MAX: usize = 64;
 
 /// What an engine may write before it is flushed.
 pub(crate) const TRANSMIT_BYTES: usize = 1024 * 1024;
 
-/// How many datagrams an engine may write before it is flushed.
+/// How many datagrams an engine may write before it is flushed: what one system call gives out at most (`UIO_MAXIOV`).
 pub(crate) const TRANSMIT_DATAGRAMS: usize = 1024;
 
 /// Commands that wait for a shard; more are refused as overload.
@@ -69,6 +79,9 @@ pub(crate) const BIND_ATTEMPTS_MAX: usize = 16;
 
 /// A shard looks up at least so often.
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// A busy shard publishes its counters so often.
+pub(crate) const PUBLISH_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How soon a shard tries again to hand over events or counters that were not taken.
 pub(crate) const HAND_OVER_RETRY: Duration = Duration::from_millis(10);

@@ -18,7 +18,7 @@ use media_model::{ConsultId, ShardId};
 use tokio::sync::mpsc;
 
 use crate::{
-    Advertise, Load, Overloaded, affinity,
+    Advertise, IoCounters, Load, Overloaded, affinity,
     interfaces::{candidates, interface_addresses},
     limits::{EVENTS_MAX, SHARDS_MAX},
     machine::Machine,
@@ -177,6 +177,11 @@ impl MediaNode {
     /// What each shard costs, by its own measure.
     pub fn loads(&self) -> Vec<Load> {
         self.shards.iter().map(|shard| shard.published().load).collect()
+    }
+
+    /// What the sockets of each shard asked of the kernel.
+    pub fn io_counters(&self) -> Vec<IoCounters> {
+        self.shards.iter().map(|shard| shard.published().io).collect()
     }
 
     /// How often a shard failed and began again, all of them together.

@@ -5,7 +5,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, UdpSocket},
 };
 
-use media_engine::api::{Datagram, IceCredentials, Join, MediaParams};
+use media_engine::api::{Datagram, IceCredentials, Join, MediaParams, TransmitBuffer};
 use media_model::ParticipantNumber;
 
 use super::*;
@@ -232,7 +232,7 @@ fn what_the_kernel_does_not_take_is_counted() {
     let mut out = TransmitBuffer::new(1000, 10);
     out.push(v6, v6.ip(), 5, |space| space.len());
     let mut refused = 0;
-    flush(&mut sockets, &mut out, &mut refused);
+    carrier::flush(&mut sockets, &mut out, &mut refused);
     assert_eq!((refused, out.len()), (1, 0));
     assert!(shard.until(|published| published.counters.dropped_for(DropReason::SocketRefused) == 0));
 }

@@ -7,7 +7,7 @@ use std::{
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{MediaSocket, SystemSocket};
+use super::{Features, MediaSocket, SystemSocket};
 use crate::limits::{BIND_ATTEMPTS_MAX, SOCKET_BUFFER_BYTES};
 
 /// One port, in one or both address families.
@@ -15,13 +15,6 @@ pub(crate) struct ShardSockets<S = SystemSocket> {
     pub port: u16,
     pub v4: Option<S>,
     pub v6: Option<S>,
-}
-
-impl<S> ShardSockets<S> {
-    /// Whether there is a socket that can send to this address.
-    pub fn serves(&self, remote: SocketAddr) -> bool {
-        if remote.is_ipv4() { self.v4.is_some() } else { self.v6.is_some() }
-    }
 }
 
 /// Binds a shard's port; port 0 is any that is free in both families.
@@ -61,7 +54,21 @@ fn bind_once<S: MediaSocket>(
     if v4.is_none() && v6.is_none() {
         return Err(io::Error::from(io::ErrorKind::AddrNotAvailable));
     }
-    Ok(ShardSockets { port, v4: v4.map(S::new).transpose()?, v6: v6.map(S::new).transpose()? })
+    let sockets = ShardSockets { port, v4: v4.map(S::new).transpose()?, v6: v6.map(S::new).transpose()? };
+    for (family, socket) in [("IPv4", &sockets.v4), ("IPv6", &sockets.v6)] {
+        if let Some(Features { batches, trains_in, trains_out, ecn }) = socket.as_ref().map(S::features) {
+            tracing::info!(
+                port,
+                family,
+                recvmmsg = batches,
+                gro = trains_in,
+                gso = trains_out,
+                ecn,
+                "media socket"
+            );
+        }
+    }
+    Ok(sockets)
 }
 
 fn open(address: SocketAddr) -> io::Result<UdpSocket> {

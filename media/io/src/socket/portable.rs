@@ -7,33 +7,57 @@ use std::{
 };
 
 use media_engine::api::TransmitBuffer;
-use media_model::limits::DATAGRAM_BYTES_MAX;
 
-use super::{Batch, MediaSocket, Meta, is_of_the_path};
+use super::{Batch, Features, MediaSocket, batch::Message, is_of_the_path};
+use crate::{io_counters::IoCounters, limits::RECEIVE_PLACE_BYTES};
 
 pub(crate) struct PortableSocket {
     socket: UdpSocket,
     local: IpAddr,
+    receive_calls: u64,
+    send_calls: u64,
 }
 
 impl MediaSocket for PortableSocket {
     fn new(socket: UdpSocket) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let local = socket.local_addr()?.ip();
-        Ok(Self { socket, local })
+        Ok(Self { socket, local, receive_calls: 0, send_calls: 0 })
     }
 
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
 
+    fn features(&self) -> Features {
+        Features::default()
+    }
+
+    fn counters(&self) -> IoCounters {
+        let (receive_calls, send_calls) = (self.receive_calls, self.send_calls);
+        IoCounters {
+            receive_calls,
+            send_calls,
+            messages_sent: send_calls,
+            sockets: 1,
+            ..IoCounters::default()
+        }
+    }
+
     fn receive(&mut self, batch: &mut Batch) -> io::Result<()> {
-        batch.metas.clear();
-        for (place, bytes) in batch.bytes.chunks_exact_mut(DATAGRAM_BYTES_MAX).enumerate() {
+        batch.messages.clear();
+        for bytes in batch.bytes.chunks_exact_mut(RECEIVE_PLACE_BYTES) {
+            self.receive_calls += 1;
             match self.socket.recv_from(bytes) {
-                Ok((length, remote)) => batch.metas.push(Meta { place, length, remote, local: self.local }),
+                Ok((length, remote)) => {
+                    batch.messages.push(Message { length, segment: length, remote, local: self.local });
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted || is_of_the_path(&error) => {}
+                // This place stays empty; what follows is in the next.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted || is_of_the_path(&error) => {
+                    let remote = (self.local, 0).into();
+                    batch.messages.push(Message { length: 0, segment: 0, remote, local: self.local });
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -42,7 +66,13 @@ impl MediaSocket for PortableSocket {
 
     fn send(&mut self, out: &TransmitBuffer) -> u64 {
         let ours = out.iter().filter(|(transmit, _)| transmit.remote.is_ipv4() == self.local.is_ipv4());
-        ours.filter(|(transmit, bytes)| self.send_one(transmit.remote, bytes).is_err()).count() as u64
+        let (mut calls, mut refused) = (0, 0);
+        for (transmit, bytes) in ours {
+            calls += 1;
+            refused += u64::from(self.send_one(transmit.remote, bytes).is_err());
+        }
+        self.send_calls += calls;
+        refused
     }
 }
 
