@@ -9,8 +9,19 @@
 //! |---|---|
 //! | `plan.rs` | the border between the planes: what a transport is to do |
 //! | `media/` | the media plane |
+//! | `srtp/`, `wire/` | the bytes |
 //! | `target/` | what load is put on: Consilium, the bare floor, Janus |
+//! | `scenario.rs` | what is to happen, from TOML |
+//! | `run.rs` | how it happens: joins, window, ramp |
+//! | `measure.rs`, `usage.rs`, `report.rs` | what is counted, what it cost, what it comes to |
 
+pub mod measure;
 pub mod media;
 pub mod plan;
+pub mod report;
+pub mod run;
+pub mod scenario;
+pub mod srtp;
 pub mod target;
+pub mod usage;
+pub mod wire;

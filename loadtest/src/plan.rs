@@ -126,3 +126,35 @@ pub struct Shown {
     /// The CSRC that every packet has to carry, where the target promises one.
     pub csrc: Option<u32>,
 }
+
+/// What publishers send, in packets and bytes. A rate of zero: nothing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MediaProfile {
+    /// Sound.
+    pub audio: Pace,
+    /// Picture.
+    pub video: Pace,
+    /// From one RTCP report to the next, in nanoseconds.
+    pub report_interval_ns: u64,
+}
+
+/// How one kind of media is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// From one burst to the next, in nanoseconds. 0: nothing is sent.
+    pub interval_ns: u64,
+    /// Packets of a burst.
+    pub burst: u32,
+    /// Length of an RTP packet before it is sealed, header included.
+    pub packet_bytes: usize,
+}
+
+impl MediaProfile {
+    /// The pace of one kind.
+    pub fn pace(&self, kind: Kind) -> Pace {
+        match kind {
+            Kind::Audio => self.audio,
+            Kind::Video => self.video,
+        }
+    }
+}

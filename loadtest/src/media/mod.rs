@@ -1,33 +1,108 @@
 //! The media plane: pinned threads that carry plans out.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `worker.rs` | a thread: receive, send what is due, sleep 250 µs |
+//! | `transport.rs` | one transport: ICE, DTLS, then media |
+//! | `handshake.rs` | DTLS |
+//! | `session.rs` | media and RTCP of a connected transport |
+//! | `sender.rs`, `receiver.rs` | a track that is sent, a stream that is received |
+//! | `context.rs` | what a transport may use |
+//! | `socket/` | UDP |
 
-use tokio::sync::{mpsc, oneshot};
+mod context;
+mod handshake;
+mod receiver;
+mod sender;
+mod session;
+mod socket;
+mod transport;
+mod worker;
 
-use crate::plan::{ReceivePlan, Shown, TransportPlan};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+        mpsc,
+    },
+    thread,
+};
 
-/// The running media plane, as adapters see it. Cheap to clone.
+use tokio::sync::oneshot;
+
+use handshake::Identity;
+pub use handshake::NoIdentity;
+pub use socket::SocketMode;
+use socket::Sockets;
+use worker::Worker;
+
+use crate::{
+    measure::{Counters, Measure},
+    plan::{MediaProfile, ReceivePlan, Shown, TransportPlan},
+    usage,
+};
+
+/// How the media plane runs.
+#[derive(Debug, Clone)]
+pub struct MediaOptions {
+    /// A thread for each, pinned to that core; empty: one that is not pinned.
+    pub cores: Vec<usize>,
+    /// Who has which socket.
+    pub sockets: SocketMode,
+    /// Whether trains are received in one piece.
+    pub gro: bool,
+    /// What publishers send.
+    pub profile: MediaProfile,
+    /// Highest participant number that there will be, plus one.
+    pub participants_max: usize,
+}
+
+/// The running media plane, as adapters see it. Cheap to clone; it ends with its last clone and transport.
 #[derive(Debug, Clone)]
 pub struct MediaPlane {
     fingerprint: [u8; 32],
-    commands: mpsc::UnboundedSender<Command>,
+    workers: Arc<[mpsc::Sender<Command>]>,
+    next: Arc<AtomicU32>,
 }
+
+/// Told once how connecting went.
+type Connects = oneshot::Sender<Result<(), TransportFailed>>;
 
 /// What a thread of the media plane is told.
 #[derive(Debug)]
-pub enum Command {
+enum Command {
     /// A new transport.
-    Start(u32, Box<TransportPlan>, oneshot::Sender<Result<(), TransportFailed>>),
+    Start(u32, Box<TransportPlan>, Connects),
     /// More streams on it.
     Receive(u32, Vec<ReceivePlan>),
     /// A stream carries somebody else's media now.
     Show(u32, u32, Option<Shown>),
     /// The end.
     Stop(u32),
+    /// Counters and delays begin anew.
+    BeginWindow,
+    /// Counters and delays since.
+    EndWindow(oneshot::Sender<Window>),
+    /// Counters so far.
+    Peek(oneshot::Sender<Counters>),
+}
+
+/// What one thread measured.
+#[derive(Debug)]
+pub struct Window {
+    /// Counters and delays.
+    pub measure: Measure,
+    /// How long the window was.
+    pub wall_ns: u64,
+    /// Processor time that the thread took.
+    pub cpu_ns: u64,
 }
 
 /// Why a transport did not come up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TransportFailed {
-    /// No ICE check was answered in time.
+    /// No ICE check, or no registration, was answered in time.
     #[error("no ICE check was answered")]
     Ice,
     /// DTLS failed or took too long.
@@ -44,7 +119,31 @@ pub enum TransportFailed {
     Stopped,
 }
 
+/// Why there is no media plane.
+#[derive(Debug, thiserror::Error)]
+pub enum NoMediaPlane {
+    /// Sockets or threads.
+    #[error("no sockets or threads: {0}")]
+    Io(#[from] io::Error),
+    /// The certificate.
+    #[error(transparent)]
+    Identity(#[from] NoIdentity),
+}
+
 impl MediaPlane {
+    /// Starts the threads.
+    pub fn start_threads(options: &MediaOptions) -> Result<Self, NoMediaPlane> {
+        let identity = Identity::generate()?;
+        let table = (0..options.participants_max * 2).map(|_| AtomicU32::new(0)).collect::<Vec<_>>();
+        let table: context::SentTable = table.into();
+        let mut workers = Vec::new();
+        for number in 0..options.cores.len().max(1) {
+            workers.push(start_thread(options, number, &identity, &table)?);
+        }
+        let fingerprint = identity.fingerprint();
+        Ok(Self { fingerprint, workers: workers.into(), next: Arc::new(AtomicU32::new(0)) })
+    }
+
     /// SHA-256 of the certificate that every transport shows, for `a=fingerprint:sha-256`.
     pub fn fingerprint(&self) -> [u8; 32] {
         self.fingerprint
@@ -53,42 +152,107 @@ impl MediaPlane {
     /// Begins to carry out a plan: ICE, DTLS, then media at once.
     pub fn start(&self, plan: TransportPlan) -> TransportHandle {
         let (connects, connected) = oneshot::channel();
-        let id = plan.participant; // for now
-        let _ = self.commands.send(Command::Start(id, Box::new(plan), connects));
-        TransportHandle { id, commands: self.commands.clone(), connected: Some(connected) }
+        let id = self.next.fetch_add(1, Relaxed);
+        let worker = self.workers[plan.participant as usize % self.workers.len()].clone();
+        // Where the thread is gone, `connected` says so.
+        let _ = worker.send(Command::Start(id, Box::new(plan), connects));
+        TransportHandle { id, worker, connected: Some(connected) }
     }
+
+    /// Counters and delays begin anew.
+    pub fn begin_window(&self) {
+        for worker in self.workers.iter() {
+            let _ = worker.send(Command::BeginWindow);
+        }
+    }
+
+    /// Counters and delays of each thread since [`Self::begin_window`].
+    pub async fn end_window(&self) -> Vec<Window> {
+        self.ask(Command::EndWindow).await
+    }
+
+    /// Counters so far, of all threads.
+    pub async fn peek(&self) -> Counters {
+        let mut sum = Counters::default();
+        self.ask(Command::Peek).await.iter().for_each(|counters| sum.add(counters));
+        sum
+    }
+
+    async fn ask<T>(&self, question: impl Fn(oneshot::Sender<T>) -> Command) -> Vec<T> {
+        let mut answers = Vec::new();
+        let asked: Vec<_> = self
+            .workers
+            .iter()
+            .map(|worker| {
+                let (replies, reply) = oneshot::channel();
+                let _ = worker.send(question(replies));
+                reply
+            })
+            .collect();
+        for reply in asked {
+            answers.extend(reply.await.ok());
+        }
+        answers
+    }
+}
+
+/// Starts one thread and waits until it has its sockets.
+fn start_thread(
+    options: &MediaOptions,
+    number: usize,
+    identity: &Identity,
+    table: &context::SentTable,
+) -> io::Result<mpsc::Sender<Command>> {
+    let core = options.cores.get(number).copied();
+    let (options, identity, table) = (options.clone(), identity.clone(), Arc::clone(table));
+    let (commands, receiver) = mpsc::channel();
+    let (tells, told) = mpsc::channel();
+    thread::Builder::new().name(format!("media-{number}")).spawn(move || {
+        let pinned = core.map_or(Ok(()), |core| usage::pin(&[core]));
+        match pinned.and_then(|()| Sockets::open(options.sockets, options.gro, number as u8)) {
+            Ok(sockets) => {
+                let _ = tells.send(Ok(()));
+                Worker::new(options, identity, receiver, sockets, table).run();
+            }
+            Err(error) => {
+                let _ = tells.send(Err(error));
+            }
+        }
+    })?;
+    told.recv().unwrap_or_else(|_| Err(io::Error::other("the thread ended at once")))?;
+    Ok(commands)
 }
 
 /// One started transport. Dropped, it stops without a goodbye.
 #[derive(Debug)]
 pub struct TransportHandle {
     id: u32,
-    commands: mpsc::UnboundedSender<Command>,
+    worker: mpsc::Sender<Command>,
     connected: Option<oneshot::Receiver<Result<(), TransportFailed>>>,
 }
 
 impl TransportHandle {
     /// Waits until keys are agreed on, which may take 10 s at most. A second call answers at once.
     pub async fn connected(&mut self) -> Result<(), TransportFailed> {
-        match self.connected.take() {
-            Some(connected) => connected.await.unwrap_or(Err(TransportFailed::Stopped)),
-            None => Ok(()),
-        }
+        let Some(connected) = &mut self.connected else { return Ok(()) };
+        let outcome = connected.await.unwrap_or(Err(TransportFailed::Stopped));
+        self.connected = None;
+        outcome
     }
 
     /// Adds streams that came by renegotiation. One whose SSRC is known already is taken as new.
     pub fn receive(&self, streams: Vec<ReceivePlan>) {
-        let _ = self.commands.send(Command::Receive(self.id, streams));
+        let _ = self.worker.send(Command::Receive(self.id, streams));
     }
 
     /// Says whose media the stream with this SSRC carries from now on. Packets of the one before are tolerated for a second.
     pub fn show(&self, ssrc: u32, shown: Option<Shown>) {
-        let _ = self.commands.send(Command::Show(self.id, ssrc, shown));
+        let _ = self.worker.send(Command::Show(self.id, ssrc, shown));
     }
 }
 
 impl Drop for TransportHandle {
     fn drop(&mut self) {
-        let _ = self.commands.send(Command::Stop(self.id));
+        let _ = self.worker.send(Command::Stop(self.id));
     }
 }

@@ -19,11 +19,17 @@ use tokio::task::JoinSet;
 
 use crate::media::{MediaPlane, TransportFailed, TransportHandle};
 
+pub mod consilium;
+pub mod floor;
 pub mod janus;
 
 /// What load is put on.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Target {
+    /// `http://ADDRESS:PORT`: a node of Consilium's.
+    Consilium(consilium::Consilium),
+    /// `floor:ADDRESS:PORT`: a bare loop that opens, seals and sends on; what nothing can be cheaper than.
+    Floor(floor::Floor),
     /// `janus:ws://ADDRESS:PORT[/PATH]`: the VideoRoom plugin of Janus over its WebSocket.
     Janus(janus::Janus),
 }
@@ -53,9 +59,9 @@ pub struct WantedParticipant {
 /// A consult that is connected. Dropped, it ends.
 #[derive(Debug)]
 pub struct RunningConsult {
-    /// Every transport of everybody.
+    /// Transports of everybody that no task holds.
     pub transports: Vec<TransportHandle>,
-    /// Tasks that keep the signaling alive; they end with the set.
+    /// Tasks that keep the signaling alive; they end with the set. One that ends by itself counts as a participant lost.
     pub tasks: JoinSet<()>,
     /// From the first word of signaling until connected, for each participant, in milliseconds.
     pub join_ms: Vec<f64>,
@@ -89,6 +95,32 @@ pub enum TargetError {
 }
 
 impl Target {
+    /// Reads `http://…`, `floor:…` or `janus:ws://…`.
+    pub fn parse(text: &str, api_key: Option<String>) -> Result<Self, TargetError> {
+        let refused = |said: &str| TargetError::Refused { what: "the target", said: said.to_owned() };
+        if let Some(address) = text.strip_prefix("floor:") {
+            let remote = address.parse().map_err(|_| refused("floor: wants an IPv4 address and a port"))?;
+            return Ok(Self::Floor(floor::Floor { remote }));
+        }
+        if let Some(url) = text.strip_prefix("janus:") {
+            return Ok(Self::Janus(janus::Janus { url: url.to_owned() }));
+        }
+        let address = text.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
+        let address = address.and_then(|address| address.parse().ok());
+        let address = address.ok_or_else(|| refused("http:// wants an address and a port"))?;
+        let api_key = api_key.ok_or_else(|| refused("an API key is needed: --api-key-file"))?;
+        Ok(Self::Consilium(consilium::Consilium::new(address, &api_key)))
+    }
+
+    /// Whether it is on this machine's loopback, so that shared sockets can be used.
+    pub fn is_on_loopback(&self) -> bool {
+        match self {
+            Self::Consilium(consilium) => consilium.is_on_loopback(),
+            Self::Floor(floor) => floor.remote.ip().is_loopback(),
+            Self::Janus(_) => false,
+        }
+    }
+
     /// Brings a consult in; see the module's doc for what an adapter does.
     pub async fn join(
         &self,
@@ -96,6 +128,8 @@ impl Target {
         media: &MediaPlane,
     ) -> Result<RunningConsult, TargetError> {
         match self {
+            Self::Consilium(consilium) => consilium.join(wanted, media).await,
+            Self::Floor(floor) => floor.join(wanted, media).await,
             Self::Janus(janus) => janus.join(wanted, media).await,
         }
     }

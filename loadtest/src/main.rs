@@ -1,0 +1,132 @@
+//! `consilium-loadtest`: puts load on a node and says what came back. See `docs/load-testing.md`.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+use consilium_loadtest::{
+    report::Report,
+    run::{self, RunOptions},
+    scenario::Scenario,
+    target::Target,
+    usage,
+};
+use tokio::task::LocalSet;
+
+/// Puts load on a Consilium node, or on what others run, and measures what comes back.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs a scenario once; ends with 1 where it was not good enough.
+    Run(Options),
+    /// Adds consults step by step until p99 delay or loss is not good enough, and names the last good step.
+    Ramp(Options),
+}
+
+#[derive(Args)]
+struct Options {
+    /// The scenario, a TOML file.
+    scenario: PathBuf,
+    /// `http://ADDRESS:PORT` of a node, `floor:ADDRESS:PORT`, or `janus:ws://ADDRESS:PORT`.
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    target: String,
+    /// A file whose first line is an API key of the node.
+    #[arg(long)]
+    api_key_file: Option<PathBuf>,
+    /// Instead of the scenario's number of consults; for `ramp`, where it begins.
+    #[arg(long)]
+    consults: Option<u32>,
+    /// Instead of the scenario's number of people in a consult.
+    #[arg(long)]
+    participants: Option<u32>,
+    /// Instead of the scenario's measuring window, in seconds.
+    #[arg(long)]
+    duration: Option<f64>,
+    /// The server's process on this machine, to measure its processor time and memory.
+    #[arg(long)]
+    server_pid: Option<u32>,
+    /// Cores for the harness, such as 1 or 1,2: a media thread on each.
+    #[arg(long, value_delimiter = ',')]
+    cores: Vec<usize>,
+    /// Writes the report as JSON.
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match execute(cli.command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("consilium-loadtest: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+type Failure = Box<dyn std::error::Error>;
+
+fn execute(command: Command) -> Result<bool, Failure> {
+    let (options, is_ramp) = match command {
+        Command::Run(options) => (options, false),
+        Command::Ramp(options) => (options, true),
+    };
+    let scenario = options.scenario()?;
+    let key = options.api_key_file.as_ref().map(std::fs::read_to_string).transpose()?;
+    let target = Target::parse(&options.target, key)?;
+    usage::raise_file_limit();
+    if !options.cores.is_empty() {
+        usage::pin(&options.cores)?;
+    }
+    let run_options =
+        RunOptions { cores: options.cores.clone(), server_pid: options.server_pid, progress: true };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let everything = async {
+        if is_ramp {
+            return ramp(&scenario, &target, &run_options, &options).await;
+        }
+        let report = run::run(&scenario, &target, &run_options).await?;
+        println!("{report}");
+        options.write_json(&report)?;
+        Ok(report.is_good())
+    };
+    LocalSet::new().block_on(&runtime, everything)
+}
+
+async fn ramp(
+    scenario: &Scenario,
+    target: &Target,
+    run_options: &RunOptions,
+    options: &Options,
+) -> Result<bool, Failure> {
+    let tell = |report: &Report| println!("{}", report.line());
+    let (reports, good) = run::ramp(scenario, target, run_options, tell).await?;
+    println!("good enough up to {good} consults");
+    options.write_json(&serde_json::json!({ "good_consults": good, "steps": reports }))?;
+    Ok(good > 0)
+}
+
+impl Options {
+    /// The scenario with what the command line changes.
+    fn scenario(&self) -> Result<Scenario, Failure> {
+        let mut scenario = Scenario::load(&self.scenario)?;
+        scenario.consults.count = self.consults.unwrap_or(scenario.consults.count);
+        scenario.consults.participants = self.participants.unwrap_or(scenario.consults.participants);
+        scenario.run.measure_s = self.duration.unwrap_or(scenario.run.measure_s);
+        scenario.check()?;
+        Ok(scenario)
+    }
+
+    fn write_json(&self, value: &impl serde::Serialize) -> Result<(), Failure> {
+        if let Some(path) = &self.json {
+            std::fs::write(path, serde_json::to_vec_pretty(value)?)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,322 @@
+//! A received stream: whose media came, in what order, how late, and what is missing.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::context::Context;
+use crate::{
+    plan::{Kind, ReceivePlan, Shown},
+    srtp::Srtp,
+    wire::{
+        rtcp::ReportBlock,
+        rtp::Header,
+        stamp::Stamp,
+        twcc::{Arrivals, nearest},
+        vp8,
+    },
+};
+
+/// How long packets of the one who was shown before are tolerated.
+const CHANGE_NS: u64 = 1_000_000_000;
+/// How long a gap may be mere reordering.
+const REORDERING_NS: u64 = 5_000_000;
+/// From one request to the next.
+const ASK_AGAIN_NS: u64 = 40_000_000;
+/// How long something missing is asked for.
+const PATIENCE_NS: u64 = 600_000_000;
+/// Packets that are asked for at one time.
+const MISSING_MAX: usize = 128;
+
+#[derive(Debug, Clone, Copy)]
+struct Missing {
+    index: u64,
+    since_ns: u64,
+    ask_ns: u64,
+    asked: bool,
+}
+
+/// Packets of one sender on this stream, by their stamps.
+#[derive(Debug, Clone, Copy)]
+struct Source {
+    sender: u32,
+    newest: u32,
+    /// Bit i: `newest - i` has come.
+    seen: u128,
+    /// Newest of the window before.
+    base: u32,
+    /// Packets beyond `base` that came, each once.
+    unique: u32,
+}
+
+/// A stream that is received.
+#[derive(Debug)]
+pub struct Receiver {
+    plan: ReceivePlan,
+    previous: Option<(Option<Shown>, u64)>,
+    source: Option<Source>,
+    newest: Option<u64>,
+    rtx_newest: Option<u64>,
+    missing: Vec<Missing>,
+    packets: u32,
+    begin: u64,
+    last_report: (u32, u64),
+    keyframe_wanted: bool,
+}
+
+impl Receiver {
+    /// A stream of which nothing has come.
+    pub fn new(plan: ReceivePlan) -> Self {
+        Self {
+            plan,
+            previous: None,
+            source: None,
+            newest: None,
+            rtx_newest: None,
+            missing: Vec::new(),
+            packets: 0,
+            begin: 0,
+            last_report: (0, 0),
+            keyframe_wanted: false,
+        }
+    }
+
+    /// Its SSRC.
+    pub fn ssrc(&self) -> u32 {
+        self.plan.ssrc
+    }
+
+    /// Whether an SSRC is this stream's, or its retransmissions'.
+    pub fn owns(&self, ssrc: u32) -> bool {
+        self.plan.ssrc == ssrc || self.plan.rtx.is_some_and(|rtx| rtx.ssrc == ssrc)
+    }
+
+    /// It carries somebody else's media from now on.
+    pub fn show(&mut self, shown: Option<Shown>, now_ns: u64) {
+        if self.plan.shown != shown {
+            self.previous = Some((self.plan.shown, now_ns + CHANGE_NS));
+            self.plan.shown = shown;
+        }
+    }
+
+    /// Takes a packet in.
+    pub fn packet(
+        &mut self,
+        header: &Header,
+        packet: &mut [u8],
+        arrival_ns: u64,
+        keys: &Srtp,
+        arrivals: Option<&mut Arrivals>,
+        context: &mut Context<'_>,
+    ) {
+        let is_rtx = header.ssrc != self.plan.ssrc;
+        let newest = if is_rtx { &mut self.rtx_newest } else { &mut self.newest };
+        let reference = newest.unwrap_or(u64::from(header.sequence));
+        let index = nearest(reference, header.sequence);
+        let Some(end) = keys.open_rtp(header.ssrc, index, packet, header.length) else {
+            context.measure.counters.unauthenticated += 1;
+            return;
+        };
+        let first = newest.is_none();
+        *newest = Some(newest.unwrap_or(index).max(index));
+        if let (Some(id), Some(arrivals)) = (self.plan.transport_cc_id, arrivals)
+            && let Some([n0, n1]) = header.extension(packet, id)
+        {
+            arrivals.note(u16::from_be_bytes([*n0, *n1]), arrival_ns);
+        }
+        let Some(mut payload) = packet.get(header.length..end) else { return };
+        let mut original = index;
+        if is_rtx {
+            let Some((number, rest)) = payload.split_first_chunk() else { return };
+            original = nearest(self.newest.unwrap_or(0), u16::from_be_bytes(*number));
+            payload = rest;
+        }
+        if payload.is_empty() || (header.padded && payload.last() == Some(&(payload.len() as u8))) {
+            context.measure.counters.padding += 1;
+            return;
+        }
+        context.measure.counters.received += 1;
+        let asked = self.was_asked(original) || is_rtx;
+        if !is_rtx {
+            if first {
+                self.begin = index;
+            } else if index > reference {
+                self.note_gap(reference, index, context.now_ns);
+            }
+            self.packets = self.packets.wrapping_add(1);
+        }
+        self.judge(header, payload, arrival_ns, asked, context);
+    }
+
+    /// What the stamp says: is it the right one, is it in order, how late is it.
+    fn judge(
+        &mut self,
+        header: &Header,
+        payload: &[u8],
+        arrival_ns: u64,
+        asked: bool,
+        context: &mut Context<'_>,
+    ) {
+        let stamp_at = if self.plan.kind == Kind::Video { vp8::STAMP_AT } else { 1 };
+        // What is no stamp at this kind's place may be one of the other kind's.
+        let other_at = if self.plan.kind == Kind::Video { 1 } else { vp8::STAMP_AT };
+        let read = |at: usize| payload.get(at..).and_then(Stamp::read);
+        let counters = &mut context.measure.counters;
+        let Some(stamp) = read(stamp_at).or_else(|| read(other_at)) else {
+            counters.garbled += 1;
+            return;
+        };
+        if stamp.kind != self.plan.kind {
+            counters.wrong_track += 1;
+            return;
+        }
+        let previous =
+            self.previous.filter(|(_, until)| context.now_ns < *until).and_then(|(shown, _)| shown);
+        let of_sender = |shown: &Shown| shown.sender == stamp.sender;
+        let Some(shown) = self.plan.shown.filter(of_sender).or(previous.filter(of_sender)) else {
+            counters.misrouted += 1;
+            return;
+        };
+        if shown.csrc.is_some() && shown.csrc != header.csrc {
+            counters.wrong_csrc += 1;
+            return;
+        }
+        self.order(&stamp, arrival_ns, asked, context);
+    }
+
+    /// Its place among what its sender sent: in order, late, or there already.
+    fn order(&mut self, stamp: &Stamp, arrival_ns: u64, asked: bool, context: &mut Context<'_>) {
+        let Some(source) = self.source.as_mut().filter(|source| source.sender == stamp.sender) else {
+            self.close_source(context);
+            let base = stamp.sequence.wrapping_sub(1);
+            let (sender, newest) = (stamp.sender, stamp.sequence);
+            self.source = Some(Source { sender, newest, seen: 1, base, unique: 1 });
+            context.measure.delay(stamp.sent_ns, arrival_ns);
+            return;
+        };
+        let counters = &mut context.measure.counters;
+        let ahead = stamp.sequence.wrapping_sub(source.newest).cast_signed();
+        let bit = 1_u128.checked_shl(ahead.unsigned_abs()).unwrap_or(0);
+        if ahead > 0 {
+            counters.gaps += u64::from(ahead.unsigned_abs() - 1);
+            source.seen = source.seen.checked_shl(ahead.unsigned_abs()).unwrap_or(0) | 1;
+            source.newest = stamp.sequence;
+            source.unique += 1;
+            if !asked {
+                context.measure.delay(stamp.sent_ns, arrival_ns);
+            }
+        } else if bit == 0 || source.seen & bit != 0 {
+            // What was asked for twice may come twice.
+            *if asked { &mut counters.repeated } else { &mut counters.duplicate } += 1;
+        } else {
+            source.seen |= bit;
+            *if asked { &mut counters.repaired } else { &mut counters.reordered } += 1;
+            source.unique += u32::from(stamp.sequence.wrapping_sub(source.base).cast_signed() > 0);
+        }
+    }
+
+    fn was_asked(&mut self, index: u64) -> bool {
+        if self.missing.is_empty() {
+            return false;
+        }
+        let Some(at) = self.missing.iter().position(|missing| missing.index == index) else { return false };
+        self.missing.swap_remove(at).asked
+    }
+
+    fn note_gap(&mut self, newest: u64, index: u64, now_ns: u64) {
+        if !self.plan.nack || index == newest + 1 {
+            return;
+        }
+        let room = MISSING_MAX.saturating_sub(self.missing.len());
+        let gap = (newest + 1..index).rev().take(room);
+        let ask_ns = now_ns + REORDERING_NS;
+        self.missing.extend(gap.map(|index| Missing { index, since_ns: now_ns, ask_ns, asked: false }));
+    }
+
+    /// When [`Self::ask`] has something to do.
+    pub fn ask_at(&self) -> Option<u64> {
+        self.missing.iter().map(|missing| missing.ask_ns).min()
+    }
+
+    /// The (sequence, mask) entries to ask for now.
+    pub fn ask(&mut self, now_ns: u64, entries: &mut Vec<(u16, u16)>) -> u64 {
+        entries.clear();
+        let before = self.missing.len();
+        self.missing.retain(|missing| now_ns - missing.since_ns < PATIENCE_NS);
+        self.keyframe_wanted |= before > self.missing.len() && self.plan.kind == Kind::Video;
+        let mut due: Vec<u64> = Vec::new();
+        for missing in self.missing.iter_mut().filter(|missing| missing.ask_ns <= now_ns) {
+            missing.ask_ns = now_ns + ASK_AGAIN_NS;
+            missing.asked = true;
+            due.push(missing.index);
+        }
+        due.sort_unstable();
+        let mut base = 0;
+        for index in &due {
+            match entries.last_mut() {
+                Some((_, mask)) if (1..=16).contains(&(index - base)) => *mask |= 1 << (index - base - 1),
+                _ => {
+                    base = *index;
+                    entries.push((*index as u16, 0));
+                }
+            }
+        }
+        due.len() as u64
+    }
+
+    /// Whether a key frame is to be asked for, once.
+    pub fn take_keyframe_wanted(&mut self) -> bool {
+        std::mem::take(&mut self.keyframe_wanted)
+    }
+
+    /// Notes a sender report.
+    pub fn sender_report(&mut self, ntp_middle: u32, now_ns: u64) {
+        self.last_report = (ntp_middle, now_ns);
+    }
+
+    /// What a receiver report says about it. None before the first packet.
+    pub fn report(&self, now_ns: u64) -> Option<ReportBlock> {
+        let newest = self.newest?;
+        let (last_report, at_ns) = self.last_report;
+        let since_report = match last_report {
+            0 => 0,
+            _ => ((u128::from(now_ns.saturating_sub(at_ns)) << 16) / 1_000_000_000) as u32,
+        };
+        let expected = (newest - self.begin.min(newest) + 1) as u32;
+        let lost = expected.saturating_sub(self.packets);
+        Some(ReportBlock { ssrc: self.plan.ssrc, lost, highest: newest as u32, last_report, since_report })
+    }
+
+    /// A measuring window begins.
+    pub fn begin_window(&mut self) {
+        if let Some(source) = &mut self.source {
+            (source.base, source.unique) = (source.newest, 0);
+        }
+    }
+
+    /// The window ends: what is missing counts as lost.
+    pub fn end_window(&mut self, context: &mut Context<'_>) {
+        self.close_source(context);
+        self.begin_window();
+        let Some(shown) = self.plan.shown else { return };
+        let pace = context.profile.pace(self.plan.kind);
+        if pace.interval_ns == 0 {
+            return;
+        }
+        // What is still on its way is not lost; a second of it is.
+        let slack = u64::from(pace.burst) * (1_000_000_000 / pace.interval_ns + 1);
+        let sent = context.sent(shown.sender, self.plan.kind).load(Relaxed);
+        let newest = match &self.source {
+            Some(source) if source.sender == shown.sender => source.newest + 1,
+            _ => 0,
+        };
+        let behind = u64::from(sent.saturating_sub(newest)).saturating_sub(slack);
+        context.measure.counters.lost += behind;
+        context.measure.counters.lost_at_the_end += behind;
+    }
+
+    fn close_source(&mut self, context: &mut Context<'_>) {
+        if let Some(source) = &self.source {
+            let expected = source.newest.wrapping_sub(source.base);
+            context.measure.counters.lost += u64::from(expected.saturating_sub(source.unique));
+        }
+    }
+}

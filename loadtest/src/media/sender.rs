@@ -1,0 +1,234 @@
+//! A published track: packets on a clock, and again when they are asked for.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::{context::Context, socket::PACKET_BYTES_MAX};
+use crate::{
+    plan::{Kind, Pace, SendPlan},
+    srtp::Srtp,
+    wire::{
+        rtcp::SenderInfo,
+        rtp::{self, Elements, Fields},
+        stamp::Stamp,
+        twcc::nearest,
+        vp8,
+    },
+};
+
+/// Packets that can be sent again: five seconds of sound, two and a half of picture.
+const REMEMBERED: usize = 256;
+/// How long every packet names its line.
+const MID_NS: u64 = 2_000_000_000;
+/// Later than that, what was due is left out instead of sent in a burst.
+const LAG_NS_MAX: u64 = 500_000_000;
+/// What stands behind the stamp, the same in every packet so that one can be written again.
+const FILLER: [u8; PACKET_BYTES_MAX] = [0xa5; PACKET_BYTES_MAX];
+
+/// All that is needed to write a packet, and to write it again byte for byte.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sent {
+    index: u64,
+    sent_ns: u64,
+    timestamp: u32,
+    number: u32,
+    picture_id: u16,
+    transport_cc: u16,
+    starts_frame: bool,
+    keyframe: bool,
+    marker: bool,
+    with_mid: bool,
+}
+
+/// A track that is sent.
+#[derive(Debug)]
+pub struct Sender {
+    plan: SendPlan,
+    pace: Pace,
+    participant: u32,
+    /// When the next burst is due.
+    pub next_ns: u64,
+    /// Whether the next picture is to be a key frame.
+    pub keyframe_wanted: bool,
+    next: Sent,
+    rtx_index: u64,
+    sent: Vec<Sent>,
+    packets: u32,
+    bytes: u32,
+    mid_until_ns: u64,
+}
+
+impl Sender {
+    /// A track that begins now, somewhere in its interval so that not all send at once.
+    pub fn new(plan: SendPlan, pace: Pace, participant: u32, raw: bool, now_ns: u64) -> Self {
+        let phase = u64::from(participant.wrapping_mul(7_919) % 1_000) * pace.interval_ns / 1_000;
+        let begin = if raw { 0 } else { u64::from(plan.ssrc & 0x0fff) };
+        let timestamp = if raw { 0 } else { plan.ssrc.rotate_left(9) };
+        Self {
+            pace,
+            participant,
+            next_ns: if pace.interval_ns == 0 { u64::MAX } else { now_ns + phase },
+            keyframe_wanted: true,
+            next: Sent { index: begin, timestamp, ..Sent::default() },
+            rtx_index: begin,
+            sent: Vec::new(),
+            packets: 0,
+            bytes: 0,
+            mid_until_ns: now_ns + MID_NS,
+            plan,
+        }
+    }
+
+    /// Its SSRC.
+    pub fn ssrc(&self) -> u32 {
+        self.plan.ssrc
+    }
+
+    /// Sends what is due.
+    pub fn poll(&mut self, keys: &Srtp, transport_cc: &mut u16, context: &mut Context<'_>) {
+        while self.next_ns <= context.now_ns {
+            let lag = context.now_ns - self.next_ns;
+            self.next_ns += self.pace.interval_ns;
+            if lag > LAG_NS_MAX {
+                context.measure.counters.skipped += u64::from(self.pace.burst);
+                continue;
+            }
+            context.measure.lag_ns.saturating_record(lag.max(1));
+            self.burst(keys, transport_cc, context);
+        }
+    }
+
+    fn burst(&mut self, keys: &Srtp, transport_cc: &mut u16, context: &mut Context<'_>) {
+        let keyframe = std::mem::take(&mut self.keyframe_wanted);
+        for i in 0..self.pace.burst {
+            let is_video = self.plan.kind == Kind::Video;
+            self.next.starts_frame = i == 0;
+            self.next.keyframe = keyframe && is_video;
+            self.next.marker = is_video && i + 1 == self.pace.burst;
+            self.next.transport_cc = *transport_cc;
+            self.next.with_mid = context.now_ns < self.mid_until_ns;
+            self.next.sent_ns = context.clock_ns();
+            if self.plan.transport_cc_id.is_some() {
+                *transport_cc = transport_cc.wrapping_add(1);
+            }
+            let packet = self.next;
+            if context.out(|to| self.write(&packet, None, keys, to)) {
+                self.remember(packet);
+                self.packets = self.packets.wrapping_add(1);
+                self.bytes = self.bytes.wrapping_add(self.pace.packet_bytes as u32);
+                context.measure.counters.sent += 1;
+            }
+            self.next.number = self.next.number.wrapping_add(1);
+            self.next.index += 1;
+        }
+        context.sent(self.participant, self.plan.kind).store(self.next.number, Relaxed);
+        self.next.picture_id = self.next.picture_id.wrapping_add(1) & 0x7fff;
+        let clock_rate = u64::from(clock_rate_hz(self.plan.kind));
+        let ticks = self.pace.interval_ns * clock_rate / 1_000_000_000;
+        self.next.timestamp = self.next.timestamp.wrapping_add(ticks as u32);
+    }
+
+    fn remember(&mut self, packet: Sent) {
+        if self.sent.is_empty() {
+            self.sent = vec![Sent { index: u64::MAX, ..Sent::default() }; REMEMBERED];
+        }
+        if let Some(place) = self.sent.get_mut(packet.index as usize % REMEMBERED) {
+            *place = packet;
+        }
+    }
+
+    /// Sends a packet again, over RTX where there is one.
+    pub fn again(&mut self, sequence: u16, keys: &Srtp, context: &mut Context<'_>) {
+        let index = nearest(self.next.index, sequence);
+        let Some(packet) = self.sent.get(index as usize % REMEMBERED).copied() else { return };
+        if packet.index != index {
+            return;
+        }
+        let rtx = self.plan.rtx.map(|rtx| (rtx.ssrc, rtx.payload_type, self.rtx_index));
+        if context.out(|to| self.write(&packet, rtx, keys, to)) {
+            self.rtx_index += u64::from(rtx.is_some());
+            context.measure.counters.nack_answered += 1;
+        }
+    }
+
+    /// Writes and seals a packet; `rtx` is SSRC, payload type and index of a retransmission (RFC 4588 §4).
+    fn write(&self, packet: &Sent, rtx: Option<(u32, u8, u64)>, keys: &Srtp, to: &mut [u8]) -> Option<usize> {
+        let (ssrc, payload_type, index) =
+            rtx.unwrap_or((self.plan.ssrc, self.plan.payload_type, packet.index));
+        let mut elements = Elements::default();
+        if let Some(id) = self.plan.transport_cc_id {
+            elements.add(id, &packet.transport_cc.to_be_bytes());
+        }
+        if let (Some(id), Kind::Audio) = (self.plan.audio_level_id, self.plan.kind) {
+            elements.add(id, &[0x80 | 30]);
+        }
+        if let Some(mid) = self.plan.mid.as_ref().filter(|_| packet.with_mid) {
+            elements.add(mid.id, mid.mid.as_bytes());
+        }
+        let fields = Fields {
+            marker: packet.marker,
+            payload_type,
+            sequence: index as u16,
+            timestamp: packet.timestamp,
+            ssrc,
+        };
+        let header = rtp::write(to, &fields, &elements);
+        let mut at = header;
+        if rtx.is_some() {
+            to.get_mut(at..at + 2)?.copy_from_slice(&(packet.index as u16).to_be_bytes());
+            at += 2;
+        }
+        let stamp = Stamp {
+            sender: self.participant,
+            kind: self.plan.kind,
+            sequence: packet.number,
+            sent_ns: packet.sent_ns,
+        };
+        // RFC 4588 §4: the original number and then the whole payload.
+        let length = self.pace.packet_bytes.max(header + vp8::STAMP_AT + 20) + at - header;
+        let payload = to.get_mut(at..length)?;
+        payload.copy_from_slice(FILLER.get(..payload.len())?);
+        let stamp_at = match self.plan.kind {
+            // One frame of 20 ms, full band, in CELT mode (RFC 6716 §3.1).
+            Kind::Audio => {
+                *payload.first_mut()? = 0xfc;
+                1
+            }
+            Kind::Video => {
+                vp8::write(payload, packet.picture_id, packet.starts_frame, packet.keyframe);
+                vp8::STAMP_AT
+            }
+        };
+        if !stamp.write(payload.get_mut(stamp_at..)?) {
+            return None;
+        }
+        keys.seal_rtp(ssrc, index, to, header, length)
+    }
+
+    /// Figures for a sender report.
+    pub fn info(&self, now_ns: u64) -> SenderInfo {
+        let interval = self.pace.interval_ns.max(1);
+        let since = now_ns.saturating_sub(self.next_ns.saturating_sub(interval));
+        let ticks = since * u64::from(clock_rate_hz(self.plan.kind)) / 1_000_000_000;
+        let step = interval * u64::from(clock_rate_hz(self.plan.kind)) / 1_000_000_000;
+        let previous = self.next.timestamp.wrapping_sub(step as u32);
+        SenderInfo {
+            ssrc: self.plan.ssrc,
+            now_ns,
+            rtp_timestamp: previous.wrapping_add(ticks as u32),
+            packets: self.packets,
+            bytes: self.bytes,
+        }
+    }
+
+    /// Whether anything was sent yet.
+    pub fn has_sent(&self) -> bool {
+        self.packets > 0
+    }
+}
+
+fn clock_rate_hz(kind: Kind) -> u32 {
+    match kind {
+        Kind::Audio => 48_000,
+        Kind::Video => 90_000,
+    }
+}

@@ -1,0 +1,67 @@
+//! Just enough HTTP for the control API: one request a connection, a body with a length.
+
+use std::{net::SocketAddr, time::Duration};
+
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
+
+use crate::target::TargetError;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const ANSWER_BYTES_MAX: u64 = 64 * 1024;
+
+/// Posts JSON and reads JSON back.
+pub(super) async fn post(
+    address: SocketAddr,
+    path: &str,
+    api_key: &str,
+    body: &Value,
+    what: &'static str,
+) -> Result<Value, TargetError> {
+    let body = body.to_string();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {api_key}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let exchange = async {
+        let mut stream = TcpStream::connect(address).await?;
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = Vec::new();
+        stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).await?;
+        Ok(answer)
+    };
+    let answer = timeout(PATIENCE, exchange).await.map_err(|_| TargetError::Timeout(what))?;
+    let answer = answer.map_err(|source| TargetError::Io { what, source })?;
+    parse(&String::from_utf8_lossy(&answer)).map_err(|said| TargetError::Refused { what, said })
+}
+
+/// The JSON of a 2xx answer, else what it said.
+fn parse(answer: &str) -> Result<Value, String> {
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or("no HTTP answer")?;
+    let status = head.split(' ').nth(1).unwrap_or_default();
+    if !status.starts_with('2') {
+        return Err(format!("{status} {body}"));
+    }
+    serde_json::from_str(body).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_good_answers_are_good() {
+        assert_eq!(
+            parse("HTTP/1.1 201 Created\r\nX: y\r\n\r\n{\"id\":1}").map(|v| v["id"].clone()),
+            Ok(1.into())
+        );
+        assert_eq!(parse("HTTP/1.1 401 Unauthorized\r\n\r\nno"), Err("401 no".to_owned()));
+        assert!(parse("HTTP/1.1 200 OK").is_err());
+        assert!(parse("HTTP/1.1 200 OK\r\n\r\n<p>").is_err());
+    }
+}

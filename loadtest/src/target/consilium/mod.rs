@@ -1,0 +1,100 @@
+//! A node of Consilium's: control API, signaling, and an offer from a template.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `http.rs` | requests to the control API |
+//! | `sdp.rs` | offers and answers |
+//! | `participant.rs` | one participant's WebSocket, from `hello` to the end |
+
+mod http;
+mod participant;
+mod sdp;
+
+use std::{net::SocketAddr, time::Duration};
+
+use futures_util::future::try_join_all;
+use serde_json::json;
+use tokio::{task::JoinSet, time::timeout};
+
+use super::{RunningConsult, TargetError, WantedConsult, WantedParticipant};
+use crate::media::MediaPlane;
+use participant::Participant;
+
+/// A consult that has not come up by then never will.
+const JOIN_PATIENCE: Duration = Duration::from_secs(20);
+const TICKET_EXPIRES_S: u32 = 300;
+
+/// A node to put load on.
+#[derive(Debug, Clone)]
+pub struct Consilium {
+    address: SocketAddr,
+    api_key: String,
+}
+
+impl Consilium {
+    /// By its HTTP address and an API key.
+    pub fn new(address: SocketAddr, api_key: &str) -> Self {
+        Self { address, api_key: api_key.trim().to_owned() }
+    }
+
+    /// Whether it listens on loopback.
+    pub fn is_on_loopback(&self) -> bool {
+        self.address.ip().is_loopback()
+    }
+
+    /// Brings a consult in: creates it, mints tickets, and has everybody join at once.
+    pub async fn join(
+        &self,
+        wanted: &WantedConsult,
+        media: &MediaPlane,
+    ) -> Result<RunningConsult, TargetError> {
+        let joining = async {
+            let created = self.post("/v1/consults", &json!({}), "a consult").await?;
+            let consult = text(&created, "id")?;
+            let people = wanted.participants.iter().enumerate();
+            try_join_all(people.map(|(place, person)| self.join_one(&consult, place, person, media))).await
+        };
+        let joined = timeout(JOIN_PATIENCE, joining).await.map_err(|_| TargetError::Timeout("a join"))??;
+        let mut consult =
+            RunningConsult { transports: Vec::new(), tasks: JoinSet::new(), join_ms: Vec::new() };
+        for (participant, join_ms) in joined {
+            consult.join_ms.push(join_ms);
+            consult.tasks.spawn(participant.stay());
+        }
+        Ok(consult)
+    }
+
+    async fn join_one(
+        &self,
+        consult: &str,
+        place: usize,
+        person: &WantedParticipant,
+        media: &MediaPlane,
+    ) -> Result<(Participant, f64), TargetError> {
+        let role = ["provider", "patient", "interpreter"].get(place).copied().unwrap_or("nurse");
+        let body = json!({
+            "role": role,
+            "person_id": format!("load-{}", person.number),
+            "display_name": participant::name(person.number),
+            "expires_in_s": TICKET_EXPIRES_S,
+        });
+        let minted = self.post(&format!("/v1/consults/{consult}/tickets"), &body, "a ticket").await?;
+        let begin = std::time::Instant::now();
+        let participant = Participant::join(self.address, text(&minted, "ticket")?, person, media).await?;
+        Ok((participant, begin.elapsed().as_secs_f64() * 1e3))
+    }
+
+    async fn post(
+        &self,
+        path: &str,
+        body: &serde_json::Value,
+        what: &'static str,
+    ) -> Result<serde_json::Value, TargetError> {
+        http::post(self.address, path, &self.api_key, body, what).await
+    }
+}
+
+fn text(answer: &serde_json::Value, member: &'static str) -> Result<String, TargetError> {
+    let text = answer.get(member).and_then(|value| value.as_str());
+    text.map(str::to_owned).ok_or_else(|| TargetError::Refused { what: member, said: answer.to_string() })
+}

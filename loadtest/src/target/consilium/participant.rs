@@ -1,0 +1,282 @@
+//! One participant's signaling: `hello`, the offer, and whatever comes until the end.
+
+use std::net::SocketAddr;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use signaling_protocol::{
+    Pii, SUBPROTOCOL,
+    client::{ClientMessage, Hello},
+    server::{Layout, ServerMessage, SlotCounts},
+};
+use tokio::net::TcpStream;
+use tokio_tungstenite::{
+    WebSocketStream, client_async_with_config,
+    tungstenite::{
+        Message,
+        client::IntoClientRequest as _,
+        http::{HeaderValue, header},
+        protocol::WebSocketConfig,
+    },
+};
+
+use super::sdp::{Answer, Line, Offering};
+use crate::{
+    media::{MediaPlane, TransportHandle},
+    plan::{IceCredentials, Keying, Kind, ReceivePlan, Shown, TransportPlan},
+    target::{TargetError, WantedParticipant},
+};
+
+/// A connection's buffers: messages are small and there are many connections.
+const BUFFER_BYTES: usize = 4 * 1024;
+const NAME_PREFIX: &str = "Load ";
+
+/// Somebody who has joined.
+pub(super) struct Participant {
+    socket: WebSocketStream<TcpStream>,
+    offering: Offering,
+    lines: Vec<Line>,
+    version: u32,
+    receives: bool,
+    /// SSRC of each slot line.
+    slots: Vec<(Line, u32)>,
+    transport: TransportHandle,
+    layout: Option<Layout>,
+}
+
+/// The display name that stands for a number of the harness.
+pub(super) fn name(number: u32) -> String {
+    format!("{NAME_PREFIX}{number}")
+}
+
+impl Participant {
+    /// Joins and connects.
+    pub(super) async fn join(
+        address: SocketAddr,
+        ticket: String,
+        person: &WantedParticipant,
+        media: &MediaPlane,
+    ) -> Result<Self, TargetError> {
+        let mut socket = open(address).await?;
+        say(&mut socket, &ClientMessage::Hello(Hello { ticket: Some(Pii::new(ticket)), resume_token: None }))
+            .await?;
+        let slots = loop {
+            match hear(&mut socket).await? {
+                ServerMessage::Welcome(welcome) => break welcome.slots,
+                other => expected("welcome", other)?,
+            }
+        };
+        let random = Random::draw();
+        let offering = Offering {
+            session_id: u64::from(random.next(1)) << 20 | u64::from(person.number),
+            ice: IceCredentials { ufrag: random.text(0, 8), password: random.text(8, 24) },
+            fingerprint: media.fingerprint(),
+            audio_ssrc: person.audio.then(|| random.next(2) | 1 << 30),
+            video_ssrc: person.video.then(|| random.next(3) | 1 << 30 | 1 << 29),
+        };
+        let slots = if person.receives { slots } else { SlotCounts { camera: 0, screen: 0 } };
+        let lines = offering.lines(&[], slots);
+        say(&mut socket, &ClientMessage::Offer(offering.offer(&lines, 1))).await?;
+        let mut layout = None;
+        let answer = loop {
+            match hear(&mut socket).await? {
+                ServerMessage::Answer { sdp } => break read(&sdp)?,
+                ServerMessage::Layout(newer) => layout = Some(newer),
+                other => expected("answer", other)?,
+            }
+        };
+        let receives = receive_plans(&lines, &answer, 0);
+        let transport = media.start(plan(person, &offering, &lines, &answer, receives.clone()));
+        let slots = receives.iter().map(|(line, stream)| (*line, stream.ssrc)).collect();
+        let receives = person.receives;
+        let mut joined = Self { socket, offering, lines, version: 1, receives, slots, transport, layout };
+        joined.show();
+        joined.connect().await?;
+        Ok(joined)
+    }
+
+    /// Waits for media while layouts come.
+    async fn connect(&mut self) -> Result<(), TargetError> {
+        loop {
+            tokio::select! {
+                connected = self.transport.connected() => return Ok(connected?),
+                message = hear(&mut self.socket) => self.message(message?).await?,
+            }
+        }
+    }
+
+    /// Stays until the server ends it.
+    pub(super) async fn stay(mut self) {
+        loop {
+            let done = match hear(&mut self.socket).await {
+                Ok(message) => self.message(message).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = done {
+                eprintln!("somebody was lost: {error}");
+                return;
+            }
+        }
+    }
+
+    async fn message(&mut self, message: ServerMessage) -> Result<(), TargetError> {
+        match message {
+            ServerMessage::Layout(layout) => {
+                if self.layout.as_ref().is_none_or(|known| known.revision < layout.revision) {
+                    self.layout = Some(layout);
+                    self.show();
+                }
+                Ok(())
+            }
+            ServerMessage::Reoffer(reoffer) if !reoffer.ice_restart => {
+                let slots = if self.receives { reoffer.slots } else { SlotCounts { camera: 0, screen: 0 } };
+                self.lines = self.offering.lines(&self.lines, slots);
+                self.version += 1;
+                let offer = self.offering.offer(&self.lines, self.version);
+                say(&mut self.socket, &ClientMessage::Offer(offer)).await
+            }
+            ServerMessage::Answer { sdp } => {
+                let further = receive_plans(&self.lines, &read(&sdp)?, self.slots.len());
+                self.slots.extend(further.iter().map(|(line, stream)| (*line, stream.ssrc)));
+                self.transport.receive(further.into_iter().map(|(_, stream)| stream).collect());
+                self.show();
+                Ok(())
+            }
+            other => expected("a layout", other),
+        }
+    }
+
+    /// Tells the media plane what the newest layout says.
+    fn show(&mut self) {
+        let Some(layout) = &self.layout else { return };
+        for (line, ssrc) in &self.slots {
+            self.transport.show(*ssrc, shown(layout, *line));
+        }
+    }
+}
+
+/// Whom a layout puts into a line.
+fn shown(layout: &Layout, line: Line) -> Option<Shown> {
+    let Line::Slot(_, pool, index) = line else { return None };
+    let slot = layout.slots.iter().find(|slot| slot.slot.pool == pool && slot.slot.index == index)?;
+    if !slot.tracks.contains(&line.source()) {
+        return None;
+    }
+    let person = layout.participants.iter().find(|one| one.person.participant == slot.publisher)?;
+    let sender = person.person.display_name.reveal().strip_prefix(NAME_PREFIX)?.parse().ok()?;
+    Some(Shown { sender, csrc: Some(slot.publisher.csrc()) })
+}
+
+/// The streams of slot lines, without the first so many.
+fn receive_plans(lines: &[Line], answer: &Answer, known: usize) -> Vec<(Line, ReceivePlan)> {
+    let slots = lines.iter().zip(&answer.lines).filter(|(line, _)| matches!(line, Line::Slot(..)));
+    let stream = |(line, answered): (&Line, &super::sdp::AnswerLine)| {
+        let ssrc = answered.ssrc.filter(|_| answered.is_live)?;
+        let (kind, rtx, nack) = (line.kind(), answered.rtx(), answered.nack);
+        Some((*line, ReceivePlan { kind, ssrc, rtx, nack, transport_cc_id: None, shown: None }))
+    };
+    slots.filter_map(stream).skip(known).collect()
+}
+
+fn plan(
+    person: &WantedParticipant,
+    offering: &Offering,
+    lines: &[Line],
+    answer: &Answer,
+    receives: Vec<(Line, ReceivePlan)>,
+) -> TransportPlan {
+    let track = |(line, answered): (&Line, &super::sdp::AnswerLine)| {
+        let ssrc = match line {
+            Line::Track(Kind::Audio) => offering.audio_ssrc,
+            Line::Track(Kind::Video) => offering.video_ssrc,
+            Line::Slot(..) => None,
+        };
+        answered.send_plan(line.kind(), ssrc.filter(|_| answered.is_live)?)
+    };
+    TransportPlan {
+        participant: person.number,
+        remote: answer.candidate,
+        local: None,
+        keying: Keying::Webrtc {
+            ice_local: offering.ice.clone(),
+            ice_remote: answer.ice.clone(),
+            fingerprint_remote: answer.fingerprint,
+        },
+        sends: lines.iter().zip(&answer.lines).filter_map(track).collect(),
+        receives: receives.into_iter().map(|(_, stream)| stream).collect(),
+        rtcp: true,
+    }
+}
+
+fn read(sdp: &str) -> Result<Answer, TargetError> {
+    Answer::read(sdp).ok_or_else(|| TargetError::Refused { what: "an answer", said: sdp.to_owned() })
+}
+
+/// Errors and goodbyes end it; everything else is passed over.
+fn expected(what: &'static str, message: ServerMessage) -> Result<(), TargetError> {
+    match message {
+        ServerMessage::Error { .. } | ServerMessage::Leave { .. } => {
+            Err(TargetError::Refused { what, said: format!("{message:?}") })
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn open(address: SocketAddr) -> Result<WebSocketStream<TcpStream>, TargetError> {
+    let refused =
+        |error: &dyn std::fmt::Display| TargetError::Refused { what: "a WebSocket", said: error.to_string() };
+    let mut request = format!("ws://{address}/v1/signal").into_client_request().map_err(|e| refused(&e))?;
+    request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    let stream = TcpStream::connect(address).await;
+    let stream = stream.map_err(|source| TargetError::Io { what: "a WebSocket", source })?;
+    // Fails only where the connection is gone, which the next line finds out.
+    let _ = stream.set_nodelay(true);
+    let config = WebSocketConfig::default().read_buffer_size(BUFFER_BYTES).write_buffer_size(0);
+    let opened = client_async_with_config(request, stream, Some(config)).await;
+    opened.map(|(socket, _)| socket).map_err(|e| refused(&e))
+}
+
+async fn say(socket: &mut WebSocketStream<TcpStream>, message: &ClientMessage) -> Result<(), TargetError> {
+    let refused = |said: String| TargetError::Refused { what: "a message", said };
+    let text = serde_json::to_string(message).map_err(|error| refused(error.to_string()))?;
+    socket.send(Message::text(text)).await.map_err(|error| refused(error.to_string()))
+}
+
+async fn hear(socket: &mut WebSocketStream<TcpStream>) -> Result<ServerMessage, TargetError> {
+    let refused = |said: String| TargetError::Refused { what: "a message", said };
+    loop {
+        match socket.next().await {
+            Some(Ok(Message::Text(text))) => {
+                return serde_json::from_str(&text).map_err(|error| refused(error.to_string()));
+            }
+            Some(Ok(Message::Close(frame))) => return Err(refused(format!("closed: {frame:?}"))),
+            Some(Ok(_)) => {}
+            Some(Err(error)) => return Err(refused(error.to_string())),
+            None => return Err(refused("the connection ended".to_owned())),
+        }
+    }
+}
+
+/// Random bytes for credentials and SSRCs.
+struct Random([u8; 48]);
+
+impl Random {
+    fn draw() -> Self {
+        let mut bytes = [0; 48];
+        // Where the system has no randomness, equal names of different people do no harm here.
+        let _ = aws_lc_rs::rand::fill(&mut bytes);
+        Self(bytes)
+    }
+
+    /// `length` of `ice-char` (RFC 8839 §5.4).
+    fn text(&self, start: usize, length: usize) -> String {
+        const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+        let bytes = self.0.iter().skip(start).take(length);
+        bytes.map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect()
+    }
+
+    /// A number below 2^29, a multiple of four.
+    fn next(&self, place: usize) -> u32 {
+        let bytes = self.0.as_chunks::<4>().0.get(8 + place).copied().unwrap_or_default();
+        u32::from_be_bytes(bytes) >> 3 & !3
+    }
+}
