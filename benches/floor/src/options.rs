@@ -6,8 +6,8 @@ pub const USAGE: &str = "\
 media-floor [--bind 127.0.0.1] [--port 0] [--core 0]
   --batch 32            datagrams, or trains of them, that one call takes in
   --gso 1 --gro 1       trains out, trains in
-  --gather-us 0         sleep so long after a wake-up, so that packets gather
-  --adaptive 0          do so only while at least so many datagrams come in that time
+  --gather-us 500       sleep so long after each batch, so that packets gather
+  --gather-count 16     sleep only until so many datagrams are to be expected, and not at all for a few
   --wait recv           recv (blocking recvmmsg), poll or epoll
   --spin-us 0           look again and again for so long before sleeping
   --busy-poll-us 0      SO_BUSY_POLL
@@ -35,8 +35,8 @@ pub struct Options {
     pub gso: bool,
     pub gro: bool,
     pub gather: Duration,
-    /// Datagrams that have to be expected within `gather` to make it worth while; 0 is always.
-    pub gather_count_min: u32,
+    /// Datagrams to wait for, `gather` at most; 0 is `gather` always.
+    pub gather_count: u32,
     pub wait: Wait,
     pub spin: Duration,
     pub busy_poll_us: u32,
@@ -59,8 +59,8 @@ impl Options {
             batch: 32,
             gso: true,
             gro: true,
-            gather: Duration::ZERO,
-            gather_count_min: 0,
+            gather: Duration::from_micros(500),
+            gather_count: 16,
             wait: Wait::Receive,
             spin: Duration::ZERO,
             busy_poll_us: 0,
@@ -89,7 +89,7 @@ impl Options {
             "--gso" => self.gso = flag()?,
             "--gro" => self.gro = flag()?,
             "--gather-us" => self.gather = micros()?,
-            "--adaptive" => self.gather_count_min = parsed(name, value)?,
+            "--gather-count" => self.gather_count = parsed(name, value)?,
             "--wait" => self.wait = wait(value)?,
             "--spin-us" => self.spin = micros()?,
             "--busy-poll-us" => self.busy_poll_us = parsed(name, value)?,

@@ -17,6 +17,9 @@ use crate::{
     trains::Trains,
 };
 
+/// Fewer do not pay for the sleep.
+const GATHERED_MIN: f64 = 4.0;
+
 /// How long a call blocks at most, so that the end of a run is seen.
 const LOOK_UP_MS: i32 = 100;
 
@@ -110,18 +113,21 @@ impl Server {
 
     /// Lets packets gather for a moment, where that is wanted and enough of them are to be expected.
     fn gather(&mut self) {
-        let Options { gather, gather_count_min, .. } = self.options;
+        let Options { gather, gather_count, .. } = self.options;
         if gather.is_zero() {
             return;
         }
-        if gather_count_min > 0 {
+        let mut pause = gather;
+        if gather_count > 0 {
             self.rate.look(self.counts.received);
-            if self.rate.per_second * gather.as_secs_f64() < gather_count_min.into() {
+            let expected = self.rate.per_second * gather.as_secs_f64();
+            if expected < GATHERED_MIN {
                 return;
             }
+            pause = gather.mul_f64((f64::from(gather_count) / expected).min(1.0));
         }
         self.counts.calls += 1;
-        thread::sleep(gather);
+        thread::sleep(pause);
     }
 
     fn take_in(&mut self, filled: bool) -> io::Result<usize> {

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `node.rs` | start, placement, shutdown; the control plane's end of a shard |
 //! | `shard.rs` | a shard's thread: one turn after another |
-//! | `shard/carrier.rs` | between the sockets and the engine; how it waits |
+//! | `shard/carrier.rs`, `shard/gathering.rs` | between the sockets and the engine; how it waits |
 //! | `io_counters.rs` | what the sockets ask of the kernel |
 //! | `machine.rs` | what the thread needs of an engine |
 //! | `mailbox.rs` | commands on their way to a shard |

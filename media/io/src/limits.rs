@@ -30,6 +30,18 @@ pub(crate) const TRANSMIT_BYTES: usize = 1024 * 1024;
 /// How many datagrams an engine may write before it is flushed: what one system call gives out at most (`UIO_MAXIOV`).
 pub(crate) const TRANSMIT_DATAGRAMS: usize = 1024;
 
+/// The longest time for which datagrams may gather between two batches; it is a part of the forwarding delay.
+pub(crate) const GATHER_MAX: Duration = Duration::from_micros(500);
+
+/// Datagrams to gather: by then a batch has become cheap, and it still fits the processor's caches.
+pub(crate) const GATHER_DATAGRAMS: f64 = 16.0;
+
+/// With fewer than these in [`GATHER_MAX`] a sleep costs more than it saves.
+pub(crate) const GATHER_DATAGRAMS_MIN: f64 = 4.0;
+
+/// Over which time the rate of datagrams is taken.
+pub(crate) const GATHER_RATE_WINDOW: Duration = Duration::from_millis(5);
+
 /// Commands that wait for a shard; more are refused as overload.
 pub(crate) const MAILBOX_COMMANDS_MAX: usize = 1024;
 

@@ -242,5 +242,6 @@ impl<S: MediaSocket> Shard<S> {
 }
 
 mod carrier;
+mod gathering;
 #[cfg(test)]
 pub(crate) mod tests;

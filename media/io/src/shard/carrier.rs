@@ -9,6 +9,7 @@ use std::{
 
 use media_engine::api::TransmitBuffer;
 
+use super::gathering::Gathering;
 use crate::{
     io_counters::IoCounters,
     limits::{FAULT_PAUSE, RECEIVE_BATCHES_PER_TURN_MAX, TRANSMIT_BYTES, TRANSMIT_DATAGRAMS},
@@ -26,6 +27,7 @@ pub(super) struct Carrier<S> {
     pub refused: u64,
     /// How often the thread waited for the kernel.
     waits: u64,
+    gathering: Gathering,
 }
 
 /// What a turn has to do at once.
@@ -49,18 +51,24 @@ impl Ready {
 impl<S: MediaSocket> Carrier<S> {
     pub fn new(sockets: ShardSockets<S>) -> Self {
         let out = TransmitBuffer::new(TRANSMIT_BYTES, TRANSMIT_DATAGRAMS);
-        Self { sockets, batch: Batch::new(), out, refused: 0, waits: 0 }
+        Self { sockets, batch: Batch::new(), out, refused: 0, waits: 0, gathering: Gathering::default() }
     }
 
     /// Sleeps until there is mail, a datagram, or the time is over.
     ///
     /// The time is rounded up to milliseconds: timers that fall into one are served by one wake-up, and none of them
-    /// minds. While packets flow they are served with the next packet anyway.
+    /// minds. While packets flow they are served with the next packet anyway. Many packets are let gather first.
     pub fn wait(&mut self, mailbox: &Mailbox, time: Duration) -> Ready {
         let fd = |fd: i32| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
         // Negative descriptors are passed over by poll(2).
         let of = |socket: &Option<S>| fd(socket.as_ref().map_or(-1, |socket| socket.as_fd().as_raw_fd()));
         let mut fds = [fd(mailbox.as_fd().as_raw_fd()), of(&self.sockets.v4), of(&self.sockets.v6)];
+        if !time.is_zero()
+            && let Some(pause) = self.gathering.pause()
+        {
+            self.waits += 1;
+            thread::sleep(pause);
+        }
         let time_ms = time.as_micros().div_ceil(1000) as libc::c_int;
         self.waits += 1;
         // SAFETY: the array lives across the call and its length is right.
@@ -98,6 +106,7 @@ impl<S: MediaSocket> Carrier<S> {
                 pause_after(&error);
                 return false;
             }
+            self.gathering.note(*now, self.batch.len() as u64);
             for datagram in self.batch.datagrams() {
                 engine.handle_datagram(*now, datagram, &mut self.out);
                 if is_short(&self.out) {

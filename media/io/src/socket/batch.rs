@@ -44,10 +44,9 @@ impl Batch {
         }
     }
 
-    /// Whether nothing came.
-    #[cfg(test)]
-    pub fn is_empty(&self) -> bool {
-        self.messages.is_empty()
+    /// Messages that came: datagrams, or trains of them.
+    pub fn len(&self) -> usize {
+        self.messages.len()
     }
 
     /// Whether every place was filled: more may wait.

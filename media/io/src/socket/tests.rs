@@ -142,7 +142,7 @@ fn taken<S: MediaSocket>(socket: &mut S, batch: &mut Batch) {
     let begun = std::time::Instant::now();
     while begun.elapsed() < Duration::from_secs(5) {
         socket.receive(batch).unwrap();
-        if !batch.is_empty() {
+        if batch.len() > 0 {
             return;
         }
         std::thread::sleep(Duration::from_millis(1));
