@@ -17,6 +17,8 @@ use crate::{
 
 /// How long packets of the one who was shown before are tolerated.
 const CHANGE_NS: u64 = 1_000_000_000;
+/// How long media of somebody may be ahead of the layout that announces them.
+const AHEAD_NS: u64 = 2_000_000_000;
 /// How long a gap may be mere reordering.
 const REORDERING_NS: u64 = 5_000_000;
 /// From one request to the next.
@@ -47,11 +49,20 @@ struct Source {
     unique: u32,
 }
 
+/// Packets of somebody whom the stream does not show, or not yet: media may overtake the layout.
+#[derive(Debug, Clone, Copy)]
+struct Early {
+    sender: u32,
+    packets: u64,
+    since_ns: u64,
+}
+
 /// A stream that is received.
 #[derive(Debug)]
 pub struct Receiver {
     plan: ReceivePlan,
     previous: Option<(Option<Shown>, u64)>,
+    early: Option<Early>,
     source: Option<Source>,
     newest: Option<u64>,
     rtx_newest: Option<u64>,
@@ -68,6 +79,7 @@ impl Receiver {
         Self {
             plan,
             previous: None,
+            early: None,
             source: None,
             newest: None,
             rtx_newest: None,
@@ -95,6 +107,8 @@ impl Receiver {
             self.previous = Some((self.plan.shown, now_ns + CHANGE_NS));
             self.plan.shown = shown;
         }
+        // What was ahead of its announcement was right.
+        self.early = self.early.filter(|early| shown.is_none_or(|shown| shown.sender != early.sender));
     }
 
     /// Takes a packet in.
@@ -172,7 +186,7 @@ impl Receiver {
             self.previous.filter(|(_, until)| context.now_ns < *until).and_then(|(shown, _)| shown);
         let of_sender = |shown: &Shown| shown.sender == stamp.sender;
         let Some(shown) = self.plan.shown.filter(of_sender).or(previous.filter(of_sender)) else {
-            counters.misrouted += 1;
+            self.early(stamp.sender, context);
             return;
         };
         if shown.csrc.is_some() && shown.csrc != header.csrc {
@@ -180,6 +194,29 @@ impl Receiver {
             return;
         }
         self.order(&stamp, arrival_ns, asked, context);
+    }
+
+    /// Somebody's whom nobody has announced: misrouted, unless the announcement comes soon.
+    fn early(&mut self, sender: u32, context: &mut Context<'_>) {
+        let now_ns = context.now_ns;
+        let early = match self.early {
+            Some(early) if early.sender == sender => Early { packets: early.packets + 1, ..early },
+            other => {
+                context.measure.counters.misrouted += other.map_or(0, |early| early.packets);
+                Early { sender, packets: 1, since_ns: now_ns }
+            }
+        };
+        self.early = Some(early);
+        self.judge_early(context);
+    }
+
+    /// Whose announcement has not come by now has no business here.
+    fn judge_early(&mut self, context: &mut Context<'_>) {
+        if let Some(early) = &mut self.early
+            && context.now_ns.saturating_sub(early.since_ns) > AHEAD_NS
+        {
+            context.measure.counters.misrouted += std::mem::take(&mut early.packets);
+        }
     }
 
     /// Its place among what its sender sent: in order, late, or there already.
@@ -294,6 +331,7 @@ impl Receiver {
 
     /// The window ends: what is missing counts as lost.
     pub fn end_window(&mut self, context: &mut Context<'_>) {
+        self.judge_early(context);
         self.close_source(context);
         self.begin_window();
         let Some(shown) = self.plan.shown else { return };

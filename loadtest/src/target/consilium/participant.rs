@@ -1,6 +1,6 @@
 //! One participant's signaling: `hello`, the offer, and whatever comes until the end.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, os::fd::AsRawFd as _};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use signaling_protocol::{
@@ -151,6 +151,19 @@ impl Participant {
         for (line, ssrc) in &self.slots {
             self.transport.show(*ssrc, shown(layout, *line));
         }
+    }
+}
+
+impl Drop for Participant {
+    /// Says `leave`, so that the node does not keep the place for somebody who might come back. There is nothing to wait
+    /// with here, so the frame (RFC 6455 §5.2, text, masked with zeros) goes straight to the socket.
+    fn drop(&mut self) {
+        const LEAVE: &[u8; 16] = br#"{"type":"leave"}"#;
+        let mut frame = vec![0x81, 0x80 | LEAVE.len() as u8, 0, 0, 0, 0];
+        frame.extend(LEAVE);
+        let (fd, flags) = (self.socket.get_ref().as_raw_fd(), libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL);
+        // SAFETY: the bytes live until after the call and their length is told; the socket is open as long as `self` is.
+        let _ = unsafe { libc::send(fd, frame.as_ptr().cast(), frame.len(), flags) };
     }
 }
 
