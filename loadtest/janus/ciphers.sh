@@ -4,7 +4,7 @@ set -euo pipefail
 
 libsrtp=$(ldconfig -p | sed -n 's/.*libsrtp2\.so\.1 .*=> //p' | head -n 1)
 case "$(ldd "${libsrtp:-/nonexistent}" 2>/dev/null)" in
-    *libnss3*) echo "NSS, which is not the fastest choice" ;;
+    *libnss3*) echo "NSS, as Debian builds it" ;;
     *libcrypto*) echo "OpenSSL" ;;
     *) echo "itself or an unknown library" ;;
 esac
