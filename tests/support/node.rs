@@ -74,6 +74,11 @@ impl Node {
         self.address
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Its folder.
     pub fn data(&self) -> &Path {
         &self.data
