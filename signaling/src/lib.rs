@@ -8,7 +8,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `session/` | one WebSocket connection as a pure state machine |
-//! | `websocket.rs` | its shell: `GET /v1/signal` |
+//! | `websocket.rs`, `frames.rs` | its shell: `GET /v1/signal`; how little it keeps in memory |
 //! | `consult/` | who is in which consult: numbers, waiting room, transports |
 //! | `door.rs` | from a ticket to a place in a consult, by way of the journal |
 //! | `negotiation.rs` | from an offer to an answer, by way of the shard |
@@ -24,6 +24,7 @@ mod counters;
 mod dispatcher;
 mod door;
 mod fragment;
+mod frames;
 mod journal;
 pub mod limits;
 mod media;

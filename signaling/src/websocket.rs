@@ -3,14 +3,14 @@
 use std::{sync::Arc, time::Instant};
 
 use axum::{
-    extract::{
-        State, WebSocketUpgrade,
-        ws::{CloseFrame, Message, WebSocket},
-    },
-    http::StatusCode,
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use futures_util::{SinkExt, StreamExt, stream::SplitSink, stream::SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
 use signaling_protocol::{
     SUBPROTOCOL, error::ErrorCode, limits::MESSAGE_BYTES_MAX, server::GoodbyeReason, server::ServerMessage,
 };
@@ -18,12 +18,19 @@ use tokio::{
     sync::{OwnedSemaphorePermit, mpsc},
     time::timeout,
 };
+use tokio_tungstenite::WebSocketStream;
+use tungstenite::{
+    Error, Message,
+    handshake::server::create_response,
+    protocol::{CloseFrame, Role, WebSocketConfig},
+};
 
 use crate::{
     Shared,
     consult::{Moment, Seat},
     counters::Counters,
     door,
+    frames::FrameByFrame,
     journal::Way,
     limits::{CLOSE_TIMEOUT, OUTBOX_NOTICES_MAX, SEND_TIMEOUT},
     negotiation,
@@ -34,14 +41,23 @@ use crate::{
 /// A message just above the limit still gets an error of its own; far above it the WebSocket layer refuses to read on.
 const FRAME_BYTES_MAX: usize = 2 * MESSAGE_BYTES_MAX;
 
-/// Room for what one read takes in, kept as long as the connection: messages are short, but for offers. The layer's own
-/// choice, 128 KiB, would be most of what an idle participant costs.
-const READ_BUFFER_BYTES: usize = 4 * 1024;
+/// Room for what one read takes in: messages are short, but for offers.
+const READ_BUFFER_BYTES: usize = 1024;
+
+/// A message so long has left buffers behind that are worth giving back.
+const LONG_MESSAGE_BYTES: usize = 4 * READ_BUFFER_BYTES;
+
+type Socket = WebSocketStream<FrameByFrame<TokioIo<Upgraded>>>;
 
 /// Upgrades to a WebSocket that speaks [`SUBPROTOCOL`].
-pub(crate) async fn signal(State(shared): State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {
-    let upgrade = upgrade.protocols([SUBPROTOCOL]);
-    if upgrade.selected_protocol().is_none() {
+pub(crate) async fn signal(State(shared): State<Arc<Shared>>, mut request: Request) -> Response {
+    let (parts, body) = std::mem::take(&mut request).into_parts();
+    let request_head = axum::http::Request::from_parts(parts, ());
+    let Ok(response) = create_response(&request_head) else {
+        let title = "this is for WebSockets (RFC 6455 §4.2.1)";
+        return refuse(&shared, Problem::new(StatusCode::BAD_REQUEST, "not_a_websocket", title));
+    };
+    if !offers_subprotocol(request_head.headers()) {
         let title = "the WebSocket subprotocol consilium.v1 is needed";
         return refuse(&shared, Problem::new(StatusCode::BAD_REQUEST, "subprotocol_missing", title));
     }
@@ -50,12 +66,33 @@ pub(crate) async fn signal(State(shared): State<Arc<Shared>>, upgrade: WebSocket
         return refuse(&shared, Problem::new(StatusCode::SERVICE_UNAVAILABLE, "connections_full", title));
     };
     Counters::add(&shared.counters.connections);
-    upgrade
+    let (parts, ()) = request_head.into_parts();
+    let upgrade = hyper::upgrade::on(Request::from_parts(parts, body));
+    tokio::spawn(async move {
+        // Fails when the client hangs up first.
+        let Ok(upgraded) = upgrade.await else { return };
+        let socket = open(FrameByFrame::new(TokioIo::new(upgraded))).await;
+        Connection::new(shared, socket, permit).run().await;
+    });
+    let mut response = response.map(|()| Body::empty());
+    response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    response
+}
+
+/// The WebSocket layer, with nothing in its buffers.
+async fn open(stream: FrameByFrame<TokioIo<Upgraded>>) -> Socket {
+    let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(0)
-        .max_message_size(FRAME_BYTES_MAX)
-        .max_frame_size(FRAME_BYTES_MAX)
-        .on_upgrade(move |socket| Connection::new(shared, socket, permit).run())
+        .max_message_size(Some(FRAME_BYTES_MAX))
+        .max_frame_size(Some(FRAME_BYTES_MAX));
+    WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await
+}
+
+fn offers_subprotocol(headers: &HeaderMap) -> bool {
+    let offered =
+        headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
+    offered.flat_map(|value| value.split(',')).any(|protocol| protocol.trim() == SUBPROTOCOL)
 }
 
 fn refuse(shared: &Shared, problem: Problem) -> Response {
@@ -67,8 +104,10 @@ fn refuse(shared: &Shared, problem: Problem) -> Response {
 struct Connection {
     shared: Arc<Shared>,
     session: Session,
-    sink: SplitSink<WebSocket, Message>,
-    stream: SplitStream<WebSocket>,
+    /// `None` only while it is made anew.
+    socket: Option<Socket>,
+    /// The longest message since then.
+    longest_bytes: usize,
     /// The stream ended at something unreadable: nothing after it can be read, though it goes on coming.
     is_unreadable: bool,
     /// The sender is handed to the consult with `hello`.
@@ -81,14 +120,13 @@ struct Connection {
 type GoesOn = bool;
 
 impl Connection {
-    fn new(shared: Arc<Shared>, socket: WebSocket, permit: OwnedSemaphorePermit) -> Self {
-        let (sink, stream) = socket.split();
+    fn new(shared: Arc<Shared>, socket: Socket, permit: OwnedSemaphorePermit) -> Self {
         let (sender, notices) = mpsc::channel(OUTBOX_NOTICES_MAX);
         Self {
             shared,
             session: Session::new(Instant::now()),
-            sink,
-            stream,
+            socket: Some(socket),
+            longest_bytes: 0,
             is_unreadable: false,
             notices: (Some(sender), notices),
             seat: None,
@@ -98,7 +136,7 @@ impl Connection {
 
     async fn run(mut self) {
         let mut closing = self.shared.closing.subscribe();
-        while self.perform().await && self.wait(&mut closing).await {}
+        while self.perform().await && self.slim().await && self.wait(&mut closing).await {}
         // A connection that ended without a word from the client may come back: its media goes on for a while.
         self.depart(false);
     }
@@ -106,6 +144,7 @@ impl Connection {
     /// Waits for whatever comes first and tells the session. False when the socket is gone.
     async fn wait(&mut self, closing: &mut tokio::sync::watch::Receiver<bool>) -> GoesOn {
         let deadline = tokio::time::Instant::from_std(self.session.poll_timeout());
+        let Some(socket) = &mut self.socket else { return false };
         tokio::select! {
             biased;
             Ok(_) = closing.wait_for(|closing| *closing) => {
@@ -116,7 +155,7 @@ impl Connection {
                 None => self.session.handle_cut(),
             },
             () = tokio::time::sleep_until(deadline) => self.session.handle_timeout(Instant::now()),
-            frame = self.stream.next() => match frame {
+            frame = socket.next() => match frame {
                 Some(Ok(frame)) => return self.handle_frame(frame),
                 Some(Err(error)) => return self.handle_broken(&error),
                 None => return false,
@@ -130,24 +169,36 @@ impl Connection {
         match frame {
             Message::Text(text) => {
                 Counters::add(&self.shared.counters.messages_received);
+                self.longest_bytes = self.longest_bytes.max(text.len());
                 self.session.handle_text(now, &text);
             }
             Message::Binary(_) => self.session.handle_binary(now),
             Message::Ping(_) | Message::Pong(_) => self.session.handle_control(now),
-            Message::Close(_) => return false,
+            Message::Close(_) | Message::Frame(_) => return false,
         }
         true
     }
 
-    fn handle_broken(&mut self, error: &axum::Error) -> GoesOn {
-        use std::error::Error as _;
-        use tungstenite::Error::{Capacity, Utf8};
-        match error.source().and_then(|source| source.downcast_ref::<tungstenite::Error>()) {
-            Some(Capacity(_)) => self.session.handle_oversize(),
-            Some(Utf8(_)) => self.session.handle_binary(Instant::now()),
+    fn handle_broken(&mut self, error: &Error) -> GoesOn {
+        match error {
+            Error::Capacity(_) => self.session.handle_oversize(),
+            Error::Utf8(_) => self.session.handle_binary(Instant::now()),
             _ => return false,
         }
         self.is_unreadable = true;
+        true
+    }
+
+    /// Gives back what a long message has left in the WebSocket layer, where no message is under way. False when the
+    /// socket is gone.
+    async fn slim(&mut self) -> GoesOn {
+        let is_at_rest = self.socket.as_ref().is_some_and(|socket| socket.get_ref().is_between_messages());
+        if self.longest_bytes < LONG_MESSAGE_BYTES || !is_at_rest || self.is_unreadable {
+            return true;
+        }
+        self.longest_bytes = 0;
+        let Some(socket) = self.socket.take() else { return false };
+        self.socket = Some(open(socket.into_inner()).await);
         true
     }
 
@@ -247,11 +298,13 @@ impl Connection {
     async fn send(&mut self, message: &ServerMessage) -> GoesOn {
         let Ok(json) = serde_json::to_string(message) else { return false };
         Counters::add(&self.shared.counters.messages_sent);
+        self.longest_bytes = self.longest_bytes.max(json.len());
         self.write(Message::Text(json.into())).await
     }
 
     async fn write(&mut self, frame: Message) -> GoesOn {
-        match timeout(SEND_TIMEOUT, self.sink.send(frame)).await {
+        let Some(socket) = &mut self.socket else { return false };
+        match timeout(SEND_TIMEOUT, socket.send(frame)).await {
             Ok(sent) => sent.is_ok(),
             Err(_) => {
                 Counters::add(&self.shared.counters.slow_readers);
@@ -263,13 +316,14 @@ impl Connection {
     /// Sends the close frame and reads on for a moment: a socket that is dropped with unread bytes in it is reset, and
     /// the client would lose our last words (RFC 6455 §7.1.1).
     async fn close(&mut self, code: u16) {
-        let frame = CloseFrame { code, reason: Default::default() };
+        let frame = CloseFrame { code: code.into(), reason: Default::default() };
         if !self.write(Message::Close(Some(frame))).await {
             return;
         }
+        let (Some(socket), is_unreadable) = (&mut self.socket, self.is_unreadable) else { return };
         let drain = async {
-            while let Some(Ok(_)) = self.stream.next().await {}
-            if self.is_unreadable {
+            while let Some(Ok(_)) = socket.next().await {}
+            if is_unreadable {
                 std::future::pending().await
             }
         };

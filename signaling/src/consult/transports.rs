@@ -73,7 +73,7 @@ impl Registry {
         seat: Seat,
         way: Way,
         ticket: Option<TicketId>,
-        agreed: Negotiated,
+        mut agreed: Negotiated,
     ) -> Result<Placed, ErrorCode> {
         let shard = self.shard(seat.consult).ok_or(ErrorCode::Internal)?;
         let id = TransportId(self.next_transport);
@@ -94,6 +94,11 @@ impl Registry {
             fingerprint: agreed.fingerprint,
             media: agreed.media.clone(),
         };
+        if way == Way::WebSocket {
+            // Whoever renews it offers anew. WHIP and WHEP restart ICE with the answer that stands.
+            agreed.answer = String::new();
+        }
+        agreed.answer.shrink_to_fit();
         let (reply, replied) = oneshot::channel();
         let ticket = ticket.unwrap_or(member.ticket);
         let reply = Some(reply);
@@ -131,7 +136,7 @@ impl Registry {
     }
 
     /// Gives this transport other parameters.
-    fn alter(&mut self, seat: Seat, id: TransportId, agreed: Negotiated) -> Result<Placed, ErrorCode> {
+    fn alter(&mut self, seat: Seat, id: TransportId, mut agreed: Negotiated) -> Result<Placed, ErrorCode> {
         let shard = self.shard(seat.consult).ok_or(ErrorCode::Internal)?;
         let member = self.member(seat.consult, seat.participant).ok_or(ErrorCode::Internal)?;
         let way = find(member, id).ok_or(ErrorCode::Internal)?.way;
@@ -144,6 +149,9 @@ impl Registry {
         if shard.send(Command::Renegotiate(Box::new(command))).is_err() {
             Counters::add(&self.counters.shard_overloaded);
             return Err(ErrorCode::Internal);
+        }
+        if way == Way::WebSocket {
+            agreed.answer = String::new();
         }
         transport.agreed = Arc::new(agreed);
         Ok(Placed::Renegotiated)
