@@ -114,6 +114,7 @@ impl Peer {
                 self.retire(ssrc, next);
             }
         }
+        self.slots.reserve_exact(kept.len());
         for (kept, params) in kept.into_iter().zip(media.slots) {
             let slot = match kept {
                 Some(mut slot) => {

@@ -56,6 +56,7 @@ impl Publishing {
     pub fn negotiate(&mut self, now: Instant, tracks: &[TrackParams]) {
         let mut before = std::mem::take(&mut self.tracks);
         let announced = |ssrc: u32| tracks.iter().any(|t| [t.ssrc, t.rtx_ssrc].contains(&Some(ssrc)));
+        self.tracks.reserve_exact(tracks.len());
         for params in tracks {
             let of_source = before.iter().position(|t| t.params.source == params.source);
             let earlier = of_source.map(|at| before.swap_remove(at));

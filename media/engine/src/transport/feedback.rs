@@ -23,7 +23,7 @@ const EARLY_PACKETS: usize = 40;
 /// The shortest time between two messages: at most 20 a second, some 2 kB/s even at high rates.
 const EARLY_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Arrivals on one transport, and when to tell of them. All memory is allocated when it is made.
+/// Arrivals on one transport, and when to tell of them. All memory is allocated with the first packet: many only listen.
 #[derive(Debug)]
 pub struct TransportFeedback {
     sender_ssrc: u32,
@@ -31,8 +31,9 @@ pub struct TransportFeedback {
     /// Ticks are counted from here.
     origin: Instant,
     extender: SequenceExtender,
-    /// Ticks plus one by `sequence % HISTORY`, 0 where none arrived, for the [`HISTORY`] numbers before `end`.
-    arrivals: Box<[u64; HISTORY]>,
+    /// Ticks plus one by `sequence % HISTORY`, 0 where none arrived, for the [`HISTORY`] numbers before `end`. Empty
+    /// before the first.
+    arrivals: Vec<u64>,
     /// The first number that the next message tells of.
     next: u64,
     /// One past the highest number that arrived.
@@ -52,7 +53,7 @@ impl TransportFeedback {
             media_ssrc: 0,
             origin: now,
             extender: SequenceExtender::default(),
-            arrivals: Box::new([0; HISTORY]),
+            arrivals: Vec::new(),
             next: 0,
             end: 0,
             news: 0,
@@ -68,6 +69,7 @@ impl TransportFeedback {
     /// lies between is not told of as lost.
     pub fn record(&mut self, now: Instant, sequence: u16, media_ssrc: u32) {
         let sequence = self.extender.extend(sequence);
+        self.arrivals.resize(HISTORY, 0);
         if sequence >= self.end {
             self.advance(sequence);
         } else if self.end - sequence > HISTORY as u64 || *self.arrival(sequence) != 0 {
