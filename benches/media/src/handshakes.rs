@@ -102,6 +102,9 @@ impl Joins {
         let remote = client.address;
         self.engine_does(|engine, now, out| {
             engine.handle_datagram(now, Datagram { remote, local: SERVER, data }, out);
+            while engine.poll_timeout().is_some_and(|due| due <= now) {
+                engine.handle_timeout(now, out);
+            }
         });
     }
 

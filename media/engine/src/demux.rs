@@ -6,7 +6,10 @@ use std::{
     sync::Arc,
 };
 
+use self::address_hash::KeyedState;
 use crate::{DropReason, transport::stun::BindingRequest};
+
+mod address_hash;
 
 /// What a datagram speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +44,9 @@ pub struct UfragTaken;
 #[derive(Debug, Default)]
 pub struct Demux {
     by_ufrag: HashMap<Arc<str>, usize>,
-    by_address: HashMap<(SocketAddr, IpAddr), usize>,
+    by_address: HashMap<(SocketAddr, IpAddr), usize, KeyedState>,
+    /// What was looked up last: packets come in bursts.
+    latest: Option<((SocketAddr, IpAddr), usize)>,
     transports: HashMap<usize, Entries>,
 }
 
@@ -83,8 +88,16 @@ impl Demux {
     }
 
     /// The transport whose authenticated check came from this address.
-    pub fn transport_at(&self, remote: SocketAddr, local: IpAddr) -> Option<usize> {
-        self.by_address.get(&(remote, local)).copied()
+    pub fn transport_at(&mut self, remote: SocketAddr, local: IpAddr) -> Option<usize> {
+        let address = (remote, local);
+        match self.latest {
+            Some((latest, transport)) if latest == address => Some(transport),
+            _ => {
+                let transport = *self.by_address.get(&address)?;
+                self.latest = Some((address, transport));
+                Some(transport)
+            }
+        }
     }
 
     /// Notes where an authenticated check of a known transport came from.
@@ -92,6 +105,7 @@ impl Demux {
     /// Returns the transport that had the address before, if it was another one: that one is no longer there.
     pub fn learn(&mut self, remote: SocketAddr, local: IpAddr, transport: usize) -> Option<usize> {
         let address = (remote, local);
+        self.latest = None;
         let entries = self.transports.get_mut(&transport)?;
         if !entries.addresses.contains(&address) {
             entries.addresses.push(address);
@@ -105,6 +119,7 @@ impl Demux {
 
     /// Forgets an address that the transport's ICE agent no longer keeps.
     pub fn forget(&mut self, address: (SocketAddr, IpAddr), transport: usize) {
+        self.latest = None;
         let Some(entries) = self.transports.get_mut(&transport) else { return };
         if let Some(at) = entries.addresses.iter().position(|known| *known == address) {
             entries.addresses.swap_remove(at);
@@ -114,6 +129,7 @@ impl Demux {
 
     /// Removes a transport with everything that leads to it.
     pub fn remove(&mut self, transport: usize) {
+        self.latest = None;
         let Some(entries) = self.transports.remove(&transport) else { return };
         for ufrag in entries.ufrags {
             self.by_ufrag.remove(&ufrag);

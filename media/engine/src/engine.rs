@@ -134,23 +134,37 @@ impl Engine {
         self.counters.bytes_sent += (before - out.bytes_free()) as u64;
     }
 
-    /// Works off one step of a handshake, and does what is due, for whom it is due, while there is room for what they are told. Who has to wait is due at once,
-    /// when `out` has been sent.
+    /// Works off one step of a handshake, and does what is due, for whom it is due, while there is room for what they are
+    /// told. Who has to wait is due at once, when `out` has been sent.
     pub fn handle_timeout(&mut self, now: Instant, out: &mut TransmitBuffer) {
         let before = out.bytes_free();
         self.step_handshake(now, out);
         while has_room_to_serve(out)
             && let Some(place) = self.timers.pop_due(now)
         {
-            let Some(peer) = self.peer_mut(place) else { continue };
-            peer.scheduled = None;
-            self.serve(now, place, out);
-            if let Some(peer) = self.peers.get_mut(place).and_then(Option::as_mut) {
-                let at = peer.deadline().max(now + TIMER_STEP_MIN);
-                self.timers.arm(&mut peer.scheduled, place, at);
-            }
+            self.serve_and_arm(now, now, place, out);
         }
         self.counters.bytes_sent += (before - out.bytes_free()) as u64;
+    }
+
+    /// Does what a transport is due in a moment along with a datagram of its own: the shard is awake and sends anyway.
+    fn serve_along(&mut self, now: Instant, place: usize, out: &mut TransmitBuffer) {
+        let soon = now + SERVED_EARLY_MAX;
+        let is_due = self.peer_mut(place).is_some_and(|peer| peer.scheduled.is_some_and(|at| at <= soon));
+        if is_due && has_room_to_serve(out) {
+            self.timers.remove(place);
+            self.serve_and_arm(now, soon, place, out);
+        }
+    }
+
+    fn serve_and_arm(&mut self, now: Instant, soon: Instant, place: usize, out: &mut TransmitBuffer) {
+        let Some(peer) = self.peer_mut(place) else { return };
+        peer.scheduled = None;
+        self.serve(now, soon, place, out);
+        if let Some(peer) = self.peers.get_mut(place).and_then(Option::as_mut) {
+            let at = peer.deadline().max(now + TIMER_STEP_MIN);
+            self.timers.arm(&mut peer.scheduled, place, at);
+        }
     }
 
     /// When [`Engine::handle_timeout`] has something to do; perhaps nothing by then.
@@ -191,7 +205,7 @@ impl Engine {
     }
 
     /// Where the transport is kept whose authenticated checks come from there.
-    fn place_at(&self, datagram: &Datagram<'_>) -> Result<usize, DropReason> {
+    fn place_at(&mut self, datagram: &Datagram<'_>) -> Result<usize, DropReason> {
         self.demux.transport_at(datagram.remote, datagram.local).ok_or(DropReason::AddressUnknown)
     }
 
@@ -213,6 +227,9 @@ fn has_room_to_serve(out: &TransmitBuffer) -> bool {
 
 /// A report or request for every track and slot, and feedback.
 const SERVE_DATAGRAMS_MAX: usize = TRANSPORT_MEDIA_MAX + 16;
+
+/// Reports and feedback may go so much early: no longer than the longest silence of somebody who speaks.
+const SERVED_EARLY_MAX: Duration = Duration::from_millis(20);
 
 /// What is due again at once, because there was no room for it, is not tried in a circle.
 const TIMER_STEP_MIN: Duration = Duration::from_millis(1);

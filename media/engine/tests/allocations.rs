@@ -1,4 +1,4 @@
-//! Once a consult runs, a packet's way through the engine allocates nothing.
+//! Once a consult runs, a packet's way through the engine allocates nothing, nor does its way again after a NACK.
 
 mod support;
 
@@ -8,10 +8,17 @@ use std::{
     time::Duration,
 };
 
-use media_engine::api::{Datagram, TransmitBuffer};
+use media_engine::{
+    api::{Datagram, TransmitBuffer},
+    rtp::{
+        NtpTime,
+        rtcp::{CompoundWriter, SenderInfo},
+    },
+};
 use media_model::Source;
 use support::{
     SERVER, World,
+    client::slot_ssrc,
     payload::{opus, vp8},
 };
 
@@ -75,4 +82,73 @@ fn a_forwarded_packet_allocates_nothing() {
     let forwarded: u64 = world.engine.counters().rtp_forwarded.iter().sum();
     assert_eq!(forwarded, 6_000 * 3 * 2 * 2);
     assert_eq!(allocated[1], 0, "and {} in the first seconds", allocated[0]);
+}
+
+/// Has the engine take a client's datagram; how many allocations that made.
+fn taking(world: &mut World, client: usize, mut data: Vec<u8>, out: &mut TransmitBuffer) -> u64 {
+    let datagram = Datagram { remote: world.clients[client].address, local: SERVER, data: &mut data };
+    let before = COUNT.with(Cell::get);
+    world.engine.handle_datagram(world.now, datagram, out);
+    let allocated = COUNT.with(Cell::get) - before;
+    out.clear();
+    allocated
+}
+
+/// A compound that a client seals.
+fn sealed(world: &mut World, client: usize, write: impl FnOnce(&mut CompoundWriter<'_>)) -> Vec<u8> {
+    let mut plain = [0; 600];
+    let mut writer = CompoundWriter::new(&mut plain);
+    write(&mut writer);
+    let length = writer.len();
+    world.clients[client].seal_rtcp(&plain[..length])
+}
+
+#[test]
+fn an_answer_to_a_nack_allocates_nothing() {
+    let mut world = World::with_participants(3);
+    let mut out = TransmitBuffer::new(1 << 20, 1_024);
+    let picture = slot_ssrc(1);
+    let mut allocated = [0; 2];
+    for n in 0..2_000_u64 {
+        world.send(0, Source::Camera, 1 + n, n as u32 * 900, &vp8(n == 0, n as u16 & 0x7fff, n as u8, 1));
+        let received = world.take_of(1, picture).pop().expect("it was forwarded");
+        let nack = sealed(&mut world, 1, |writer| {
+            writer.nack(1, picture, [received.header.sequence]);
+        });
+        allocated[usize::from(n >= 1_000)] += taking(&mut world, 1, nack, &mut out);
+        world.advance(10);
+        (1..3).for_each(|client| drop(world.take(client)));
+        if n % 500 == 0 {
+            (0..3).for_each(|client| world.check(client));
+        }
+    }
+    assert_eq!(world.engine.counters().retransmitted, 2_000);
+    assert_eq!(allocated[1], 0, "and {} in the first seconds", allocated[0]);
+}
+
+/// What is not a packet of media is counted apart.
+#[test]
+fn reports_and_checks_allocate_nothing_either() {
+    let mut world = World::with_participants(3);
+    let mut out = TransmitBuffer::new(1 << 20, 1_024);
+    let (mut of_reports, mut of_checks) = (0, 0);
+    for n in 0..100 {
+        world.send(0, Source::Microphone, 1 + n, n as u32 * 960, &opus(1));
+        let ssrc = world.clients[0].ssrc(Source::Microphone);
+        let ntp = NtpTime::from_unix(Duration::from_secs(1_800_000_000 + n));
+        let info = SenderInfo { ssrc, ntp, rtp_timestamp: n as u32 * 960, ..SenderInfo::default() };
+        let report = sealed(&mut world, 0, |writer| {
+            writer.sender_report(&info, []);
+        });
+        let check = world.clients[0].check();
+        let counts = (taking(&mut world, 0, report, &mut out), taking(&mut world, 0, check, &mut out));
+        if n >= 10 {
+            (of_reports, of_checks) = (of_reports + counts.0, of_checks + counts.1);
+        }
+        world.advance(1_000);
+        (1..3).for_each(|client| drop(world.take(client)));
+        (1..3).for_each(|client| world.check(client));
+    }
+    println!("allocations: {of_reports} for 90 reports, {of_checks} for 90 connectivity checks");
+    assert_eq!((of_reports, of_checks), (0, 0));
 }

@@ -1,7 +1,8 @@
 //! Instructions a packet, counted by callgrind and held against `instructions.toml`: a regression shows on a noisy machine.
 //!
 //! `instructions check` fails when a figure is worse by more than [`TOLERANCE`]; `instructions write` renews the table.
-//! Both run this program again under valgrind (`instructions run`). Valgrind shows the program a CPU without AVX-512, so
+//! Both run this program again under valgrind (`instructions run`, with a name for one case only, as
+//! `callgrind_annotate` wants it). Valgrind shows the program a CPU without AVX-512, so
 //! the cipher takes another way than it would without valgrind: figures are for comparing one state of the code with
 //! another, on machines of about the same kind.
 
@@ -17,6 +18,7 @@ use media_engine::transport::srtp::Profile;
 
 /// What a figure may be worse by: hash tables have random keys.
 const TOLERANCE: f64 = 0.03;
+const WARM_UP_RUNS: usize = 10;
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.toml");
 const TABLE_HEAD: &str = "# Instructions a sent packet (SRTP: a packet), engine and floor; `make bench-instructions` holds new figures against\n\
                           # these, `instructions write` renews them.\n";
@@ -46,9 +48,16 @@ fn measured_by_callgrind(case: &mut dyn Case) {
 
 /// Runs every case; each line tells the case whose dump comes next, and how many units it stands for.
 fn run() {
+    let only = env::args().nth(2);
     let each = |name: &str, case: &mut dyn Case| {
-        case.prepare();
-        case.run();
+        if only.as_ref().is_some_and(|only| only != name) {
+            return;
+        }
+        // Until caches and lists have taken their memory.
+        for _ in 0..WARM_UP_RUNS {
+            case.prepare();
+            case.run();
+        }
         case.prepare();
         measured_by_callgrind(case);
         println!("{name} {}", case.units());

@@ -72,7 +72,13 @@ mod tests {
             for codec in CODECS {
                 refused += u32::from(facts(codec, &payload).is_err());
             }
-            vp8::rewrite(&mut payload, random() as u16, random() as u8);
+            let picture_id = vp8::PictureId { value: 0, wide: random() & 1 == 0 };
+            let descriptor = vp8::Descriptor {
+                picture_id: (random() & 1 == 0).then_some(picture_id),
+                tl0_picture_index: (random() & 1 == 0).then_some(0),
+                temporal_id: None,
+            };
+            vp8::rewrite(&mut payload, &descriptor, random() as u16, random() as u8);
         }
         assert!(refused > 0);
     }

@@ -36,11 +36,12 @@ pub struct PictureId {
     pub wide: bool,
 }
 
-/// A descriptor with the places where it can be rewritten.
+/// Where the counters begin: picture id first, then `TL0PICIDX`, where they are there.
+const COUNTERS_AT: usize = 2;
+
+/// A descriptor and where it ends.
 struct Parsed {
     descriptor: Descriptor,
-    picture_id_at: usize,
-    tl0_picture_index_at: usize,
     payload_at: usize,
 }
 
@@ -60,38 +61,31 @@ pub(super) fn facts(payload: &[u8]) -> Option<Facts> {
 
 /// Sets the counters that the descriptor has, without changing its length. A 7-bit picture id takes the lower bits.
 ///
-/// Leaves alone what cannot be parsed, which [`super::facts`] never let in.
-pub fn rewrite(payload: &mut [u8], picture_id: u16, tl0_picture_index: u8) {
-    let Some(parsed) = parse(payload) else { return };
-    if let Some(PictureId { wide, .. }) = parsed.descriptor.picture_id {
+/// `descriptor` is the payload's own, as [`super::facts`] read it: nothing is read again for each subscriber.
+pub fn rewrite(payload: &mut [u8], descriptor: &Descriptor, picture_id: u16, tl0_picture_index: u8) {
+    let mut tl0_at = COUNTERS_AT;
+    if let Some(PictureId { wide, .. }) = descriptor.picture_id {
         let [high, low] = picture_id.to_be_bytes();
-        match payload.get_mut(parsed.picture_id_at..) {
+        match payload.get_mut(COUNTERS_AT..) {
             Some([first, second, ..]) if wide => (*first, *second) = (high | M, low),
             Some([only, ..]) if !wide => *only = low & !M,
             _ => {}
         }
+        tl0_at += if wide { 2 } else { 1 };
     }
-    if parsed.descriptor.tl0_picture_index.is_some()
-        && let Some(index) = payload.get_mut(parsed.tl0_picture_index_at)
-    {
+    if let (Some(_), Some(index)) = (descriptor.tl0_picture_index, payload.get_mut(tl0_at)) {
         *index = tl0_picture_index;
     }
 }
 
 fn parse(payload: &[u8]) -> Option<Parsed> {
-    let mut parsed = Parsed {
-        descriptor: Descriptor::default(),
-        picture_id_at: 0,
-        tl0_picture_index_at: 0,
-        payload_at: 1,
-    };
+    let mut parsed = Parsed { descriptor: Descriptor::default(), payload_at: 1 };
     if payload.first()? & X == 0 {
         return Some(parsed);
     }
     let extended = *payload.get(1)?;
-    let mut at = 2;
+    let mut at = COUNTERS_AT;
     if extended & I != 0 {
-        parsed.picture_id_at = at;
         let first = *payload.get(at)?;
         let wide = first & M != 0;
         let value = match wide {
@@ -102,7 +96,6 @@ fn parse(payload: &[u8]) -> Option<Parsed> {
         at += if wide { 2 } else { 1 };
     }
     if extended & L != 0 {
-        parsed.tl0_picture_index_at = at;
         parsed.descriptor.tl0_picture_index = Some(*payload.get(at)?);
         at += 1;
     }
@@ -148,6 +141,10 @@ mod tests {
 
     #[test]
     fn a_rewrite_keeps_the_width_and_everything_else() {
+        let rewrite = |payload: &mut [u8], picture_id, tl0_picture_index| {
+            let descriptor = facts(payload).and_then(|f| f.vp8).expect("a descriptor");
+            super::rewrite(payload, &descriptor, picture_id, tl0_picture_index);
+        };
         let mut payload = KEYFRAME;
         rewrite(&mut payload, 0x7fff, 255);
         assert_eq!(payload, [0x90, 0xe0, 0xff, 0xff, 255, 0x40, 0x10, 0, 0]);

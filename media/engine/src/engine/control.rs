@@ -2,12 +2,15 @@
 
 use std::time::Instant;
 
-use super::{Engine, inbound::content};
+use super::{
+    Engine,
+    inbound::{content, passed},
+};
 use crate::{
     Counters, DropReason,
     api::{Datagram, TransmitBuffer},
     rtp::{
-        duration_from_compact,
+        ExtensionBlocks, duration_from_compact,
         rtcp::{Compound, Nack, Packet, ReportBlock},
     },
     subscriber::Slot,
@@ -48,6 +51,7 @@ impl Engine {
                 Packet::Bye(_) | Packet::TransportCc(_) => {}
             }
         }
+        self.serve_along(now, place, out);
         Ok(())
     }
 
@@ -133,10 +137,10 @@ impl Engine {
             let packet = track.ok_or(expired)?.track.cached(now, source_sequence)?;
             let content = content(&packet);
             let departure = slot.retransmit(&content)?;
-            let sent =
-                peer.connection.send_rtp(departure.stream.index, content.bytes_max(), out, |space| {
-                    Slot::write(&departure, &content, &peer.extensions, space)
-                })?;
+            let sent = peer.connection.send_rtp(content.bytes_max(), out, |space| {
+                let mut blocks = ExtensionBlocks::new(passed(&packet));
+                Slot::write(&departure, &content, blocks.of(&peer.extensions), space)
+            })?;
             peer.repair.spend(sent);
             Ok(Counters::kind_index(shown.source.kind()))
         })();

@@ -2,13 +2,18 @@
 
 use std::time::Instant;
 
-use super::{Engine, publishing::Flow, shedding::Shed};
+use super::{
+    Engine,
+    peer::Peer,
+    publishing::{Flow, Published, Publishing},
+    shedding::Shed,
+};
 use crate::{
     Counters, DropReason,
     api::{Datagram, Event, TransmitBuffer},
     forwarder::{Content, Numbers, PictureIds},
-    publisher::TrackPacket,
-    rtp::Extensions,
+    publisher::{PublisherClock, TrackPacket},
+    rtp::{ExtensionBlocks, Extensions},
     subscriber::Slot,
     transport::{connection::Progress, stun::RESPONSE_BYTES_MAX},
 };
@@ -86,12 +91,31 @@ impl Engine {
         if shed == Shed::Unopened {
             return Err(DropReason::Overload);
         }
-        let Some(peer) = self.peers.get_mut(place).and_then(Option::as_mut) else {
-            return Err(DropReason::AddressUnknown);
-        };
+        let unknown = DropReason::AddressUnknown;
+        // Out of its place for the while, so that publisher and subscribers can be looked at together: nobody hears himself.
+        let mut publisher = self.peers.get_mut(place).and_then(Option::take).ok_or(unknown)?;
+        let forwarded = self.forward_rtp(now, (place, shed), &mut publisher, datagram, out);
+        if let Some(home) = self.peers.get_mut(place) {
+            *home = Some(publisher);
+        }
+        forwarded?;
+        self.serve_along(now, place, out);
+        Ok(())
+    }
+
+    /// Opens a packet, hands it to its track and, if it is one to be seen or heard, to everybody's slots.
+    fn forward_rtp(
+        &mut self,
+        now: Instant,
+        (place, shed): (usize, Shed),
+        publisher: &mut Peer,
+        datagram: Datagram<'_>,
+        out: &mut TransmitBuffer,
+    ) -> Result<(), DropReason> {
+        let Peer { connection, publishing, extensions: ids, scheduled, .. } = publisher;
         let data = datagram.data;
-        let opened = peer.connection.inbound()?.open_rtp(data)?;
-        peer.connection.ice.carries((datagram.remote, datagram.local));
+        let opened = connection.inbound()?.open_rtp(data)?;
+        connection.ice.carries((datagram.remote, datagram.local));
         if shed == Shed::Opened {
             return Err(DropReason::Overload);
         }
@@ -99,64 +123,68 @@ impl Engine {
         let header = &opened.header;
         let payload =
             header.payload_range(plain).and_then(|range| plain.get(range).ok_or(DropReason::RtpMalformed))?;
-        let extensions = Extensions::parse(header, plain, &peer.extensions);
-        if let Some(number) = extensions.transport_cc {
-            peer.connection.feedback.record(now, number, header.ssrc);
+        let extensions = Extensions::parse(header, plain, ids);
+        if let Some(number) = extensions.transport_cc.filter(|_| publishing.wants_transport_cc) {
+            connection.feedback.record(now, number, header.ssrc);
         }
-        let at = peer.publishing_deadline();
-        self.timers.arm(&mut peer.scheduled, place, at);
+        // What a packet may have made due: feedback on it, a report on who is heard again …
+        let reported = (!publishing.is_heard).then_some(publisher.report_at);
+        for due in [connection.feedback.poll_timeout(), reported].into_iter().flatten() {
+            self.timers.arm(scheduled, place, due);
+        }
 
-        let (track, flow) = peer.publishing.bind(header, &extensions)?;
-        self.counters.rtp_received[Counters::kind_index(track.kind())] += 1;
+        let (at, flow) = publishing.bind(header, &extensions)?;
+        let Publishing { tracks, clock, .. } = publishing;
+        let track = tracks.get_mut(at).ok_or(DropReason::SsrcUnknown)?;
+        let kind = Counters::kind_index(track.kind());
+        self.counters.rtp_received[kind] += 1;
         let packet = match flow {
             Flow::Media => track.track.receive(now, opened.index, header, &extensions, payload),
             Flow::Retransmission => track.track.receive_rtx(now, header, &extensions, payload),
         };
-        let source = track.params.source;
-        let muted = track.muted;
-        // A gap or a lost picture may have made something due.
-        let due = track.due_at();
-        if let Some(at) = due {
-            self.timers.arm(&mut peer.scheduled, place, at);
+        // … and what is missing, or a picture that is lost.
+        if let Some(due) = track.due_at() {
+            self.timers.arm(scheduled, place, due);
         }
         let packet = packet?;
-        if !peer.admitted {
+        if !publisher.admitted {
             return Err(DropReason::NotAdmitted);
         }
-        if muted {
+        if track.muted {
             return Err(DropReason::Muted);
         }
-        self.forward(now, place, source, &packet, out);
+        if self.forward(now, clock, track, &packet, out) {
+            track.request_keyframe(now);
+            if let Some(due) = track.due_at() {
+                self.timers.arm(scheduled, place, due);
+            }
+        }
         Ok(())
     }
 
-    /// Hands a track's packet to every slot that the route table names for it.
+    /// Hands a track's packet to every slot that the route table names for it. Says whether somebody waits for a key frame.
     fn forward(
         &mut self,
         now: Instant,
-        from: usize,
-        source: media_model::Source,
+        clock: &PublisherClock,
+        track: &Published,
         packet: &TrackPacket<'_>,
         out: &mut TransmitBuffer,
-    ) {
-        let Some(publisher) = self.peers.get_mut(from).and_then(Option::as_mut) else { return };
-        let clock = &publisher.publishing.clock;
-        let Some(track) = publisher.publishing.tracks.iter_mut().find(|t| t.params.source == source) else {
-            return;
-        };
-        let captured = track.track.capture_time(clock, packet.timestamp, now);
-        let captured = captured.saturating_duration_since(self.epoch.instant);
+    ) -> bool {
+        let epoch = self.epoch.instant;
+        let captured =
+            || track.track.capture_time(clock, packet.timestamp, now).saturating_duration_since(epoch);
         let content = content(packet);
-        let kind = Counters::kind_index(source.kind());
-        let targets = std::mem::take(&mut track.targets);
-        let mut wants_keyframe = false;
-        for target in &targets {
+        let mut blocks = ExtensionBlocks::new(passed(packet));
+        let (mut forwarded, mut wants_keyframe) = (0, false);
+        for target in &track.targets {
             let Some(peer) = self.peers.get_mut(target.place).and_then(Option::as_mut) else { continue };
             let Some(slot) = peer.slots.get_mut(target.slot) else { continue };
             let departed = if peer.connection.is_connected() {
                 slot.forward(now, &content, captured).and_then(|departure| {
-                    peer.connection.send_rtp(departure.stream.index, content.bytes_max(), out, |space| {
-                        Slot::write(&departure, &content, &peer.extensions, space)
+                    let block = blocks.of(&peer.extensions);
+                    peer.connection.send_rtp(content.bytes_max(), out, |space| {
+                        Slot::write(&departure, &content, block, space)
                     })
                 })
             } else {
@@ -164,7 +192,7 @@ impl Engine {
             };
             match departed {
                 Ok(bytes) => {
-                    self.counters.rtp_forwarded[kind] += 1;
+                    forwarded += 1;
                     peer.repair.forwarded(bytes);
                 }
                 Err(reason) => {
@@ -172,19 +200,13 @@ impl Engine {
                     self.counters.drop(reason);
                 }
             }
-            if let Some(at) = slot.report_at() {
+            // A source that begins is reported on at once; later reports are planned when one is sent.
+            if let Some(at) = slot.report_at().filter(|at| *at <= now) {
                 self.timers.arm(&mut peer.scheduled, target.place, at);
             }
         }
-        let Some(publisher) = self.peers.get_mut(from).and_then(Option::as_mut) else { return };
-        let Some(track) = publisher.publishing.track_of(source) else { return };
-        track.targets = targets;
-        if wants_keyframe {
-            track.request_keyframe(now);
-            if let Some(at) = track.due_at() {
-                self.timers.arm(&mut publisher.scheduled, from, at);
-            }
-        }
+        self.counters.rtp_forwarded[Counters::kind_index(track.kind())] += forwarded;
+        wants_keyframe
     }
 }
 
@@ -204,11 +226,12 @@ pub(super) fn content<'a>(packet: &TrackPacket<'a>) -> Content<'a> {
         codec: packet.codec,
         marker: packet.marker,
         starts_picture: packet.facts.keyframe && packet.facts.starts_frame,
-        extensions: Extensions {
-            audio_level: packet.audio_level,
-            orientation: packet.orientation,
-            ..Extensions::default()
-        },
+        vp8: packet.facts.vp8,
         payload: packet.payload,
     }
+}
+
+/// What of a track's packet goes on in header extensions.
+pub(super) fn passed(packet: &TrackPacket<'_>) -> Extensions {
+    Extensions { audio_level: packet.audio_level, orientation: packet.orientation, ..Extensions::default() }
 }

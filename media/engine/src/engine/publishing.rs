@@ -46,6 +46,8 @@ pub struct Publishing {
     pub clock: PublisherClock,
     /// Whether anything has come since the last report on it.
     pub is_heard: bool,
+    /// Whether it was agreed for any track that the publisher is told when its packets arrive.
+    pub wants_transport_cc: bool,
     /// How many tracks there ever were.
     generations: u32,
 }
@@ -55,6 +57,7 @@ impl Publishing {
     /// here before keeps its mute state, also on another m= line, until [`Published::set_muted`].
     pub fn negotiate(&mut self, now: Instant, tracks: &[TrackParams]) {
         let mut before = std::mem::take(&mut self.tracks);
+        self.wants_transport_cc = tracks.iter().flat_map(|t| &t.codecs).any(|c| c.feedback.transport_cc);
         let announced = |ssrc: u32| tracks.iter().any(|t| [t.ssrc, t.rtx_ssrc].contains(&Some(ssrc)));
         self.tracks.reserve_exact(tracks.len());
         for params in tracks {
@@ -86,21 +89,16 @@ impl Publishing {
         self.tracks.iter().filter_map(|t| Some((t.params.source, t.track.codec()?)))
     }
 
-    /// Which track an authenticated packet belongs to (RFC 8843 §9.2): by a known SSRC, else by its MID, else by a payload type
+    /// The position of the track that an authenticated packet belongs to (RFC 8843 §9.2): by a known SSRC, else by its MID, else by a payload type
     /// that one track alone accepts. An SSRC that is learnt takes the place of the one before, so that a track has two
     /// at most.
-    pub fn bind(
-        &mut self,
-        header: &RtpHeader,
-        extensions: &Extensions,
-    ) -> Result<(&mut Published, Flow), DropReason> {
+    pub fn bind(&mut self, header: &RtpHeader, extensions: &Extensions) -> Result<(usize, Flow), DropReason> {
         self.is_heard = true;
-        let (track, flow) = match (self.known(header.ssrc), extensions.mid) {
+        Ok(match (self.known(header.ssrc), extensions.mid) {
             (Some((track, flow)), mid) if mid.is_none_or(|mid| self.has_mid(track, mid)) => (track, flow),
             (_, Some(mid)) => self.learn(header, self.tracks.iter().position(|t| t.params.mid == mid))?,
             (_, None) => self.learn(header, self.only_track_of(header.payload_type))?,
-        };
-        self.tracks.get_mut(track).map(|t| (t, flow)).ok_or(DropReason::SsrcUnknown)
+        })
     }
 
     /// Sound or picture, of an SSRC that is bound to a track.

@@ -12,19 +12,19 @@ use crate::{
 pub const RECEIVER_REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Engine {
-    /// Does whatever is due for one transport.
-    pub(super) fn serve(&mut self, now: Instant, place: usize, out: &mut TransmitBuffer) {
+    /// Does whatever is due for one transport; reports and feedback that are due until `soon`, too.
+    pub(super) fn serve(&mut self, now: Instant, soon: Instant, place: usize, out: &mut TransmitBuffer) {
         let Some(peer) = self.peer_mut(place) else { return };
         let progress = peer.connection.handle_timeout(now, out);
         self.progress(now, place, progress, out);
-        self.send_feedback(now, place, out);
+        self.send_feedback(now, soon, place, out);
         self.send_requests(now, place, out);
-        self.send_receiver_report(now, place, out);
-        self.send_sender_reports(now, place, out);
+        self.send_receiver_report(now, soon, place, out);
+        self.send_sender_reports(now, soon, place, out);
     }
 
     /// When its packets arrived, for its bandwidth estimation.
-    fn send_feedback(&mut self, now: Instant, place: usize, out: &mut TransmitBuffer) {
+    fn send_feedback(&mut self, now: Instant, soon: Instant, place: usize, out: &mut TransmitBuffer) {
         let Some(peer) = self.peer_mut(place) else { return };
         let connection = &mut peer.connection;
         if !connection.is_connected() {
@@ -32,11 +32,9 @@ impl Engine {
         }
         // Several messages when much has come since; the count bounds a round, the rest is due again.
         for _ in 0..FEEDBACK_MESSAGES_MAX {
-            if connection.feedback.poll_timeout().is_none_or(|due| due > now) {
-                return;
-            }
+            let Some(due) = connection.feedback.poll_timeout().filter(|due| *due <= soon) else { return };
             let mut buffer = [0; FEEDBACK_BYTES_MAX];
-            let Some(length) = connection.feedback.poll(now, &mut buffer) else { return };
+            let Some(length) = connection.feedback.poll(now.max(due), &mut buffer) else { return };
             let message = buffer.get(..length).unwrap_or_default();
             let sent = connection.send_rtcp(out, |space| {
                 space.get_mut(..message.len())?.copy_from_slice(message);
@@ -74,9 +72,9 @@ impl Engine {
     }
 
     /// How well its packets arrive (RFC 3550 §6.4.2).
-    fn send_receiver_report(&mut self, now: Instant, place: usize, out: &mut TransmitBuffer) {
+    fn send_receiver_report(&mut self, now: Instant, soon: Instant, place: usize, out: &mut TransmitBuffer) {
         let Some(peer) = self.peers.get_mut(place).and_then(Option::as_mut) else { return };
-        if !peer.connection.is_connected() || !peer.publishing.is_heard || now < peer.report_at {
+        if !peer.connection.is_connected() || !peer.publishing.is_heard || soon < peer.report_at {
             return;
         }
         peer.publishing.is_heard = false;
@@ -114,12 +112,12 @@ impl Engine {
     }
 
     /// What the clock of each of its slots shows (RFC 3550 §6.4.1), with the publisher's newest mapping.
-    fn send_sender_reports(&mut self, now: Instant, place: usize, out: &mut TransmitBuffer) {
+    fn send_sender_reports(&mut self, now: Instant, soon: Instant, place: usize, out: &mut TransmitBuffer) {
         let ntp = self.epoch.ntp_at(now);
         // Out of its place for the while, so that publishers can be looked at too.
         let Some(mut peer) = self.peers.get_mut(place).and_then(Option::take) else { return };
         for slot in &mut peer.slots {
-            let Some((shown, newest)) = slot.take_report(now) else { continue };
+            let Some((shown, newest)) = slot.take_report(now, soon) else { continue };
             let Some(publisher) = self.peers.get(shown.from).and_then(Option::as_ref) else { continue };
             let publishing = &publisher.publishing;
             let Some(published) = publishing.tracks.iter().find(|t| t.params.source == shown.source) else {

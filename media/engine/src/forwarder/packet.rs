@@ -7,9 +7,9 @@ use media_model::Codec;
 
 use super::rewriter::{Numbers, PictureIds, Rewritten};
 use crate::{
-    api::ExtensionIds,
     codec::vp8,
-    rtp::{Extensions, HeaderWriter},
+    rtp::{ExtensionBlock, HeaderWriter},
+    transport::srtp::Plain,
 };
 
 /// What stays the same of a source's packet, however often and to whomever it is sent.
@@ -23,8 +23,8 @@ pub struct Content<'a> {
     pub marker: bool,
     /// A decoder that has seen nothing can start here.
     pub starts_picture: bool,
-    /// Those that pass (`rtp/extension.rs`).
-    pub extensions: Extensions,
+    /// Where a VP8 payload counts, and what.
+    pub vp8: Option<vp8::Descriptor>,
     /// Plain, without padding.
     pub payload: &'a [u8],
 }
@@ -48,7 +48,7 @@ impl Content<'_> {
         HeaderWriter::BYTES_MAX + ORIGINAL_SEQUENCE_BYTES + self.payload.len()
     }
 
-    /// Writes the plain packet; its length. A pure function of its arguments, as a repeated index demands.
+    /// Writes the plain packet. A pure function of its arguments, as a repeated index demands.
     ///
     /// `original` is the sequence number that a retransmission stands for (RFC 4588 §4).
     pub fn write(
@@ -56,9 +56,9 @@ impl Content<'_> {
         stream: &Stream,
         rewritten: &Rewritten,
         original: Option<u16>,
-        ids: &ExtensionIds,
+        extensions: &ExtensionBlock,
         out: &mut [u8],
-    ) -> Option<usize> {
+    ) -> Option<Plain> {
         let header = HeaderWriter {
             marker: self.marker,
             payload_type: stream.payload_type,
@@ -67,18 +67,20 @@ impl Content<'_> {
             ssrc: stream.ssrc,
             csrc: Some(stream.csrc),
         };
-        let mut length = header.write(&self.extensions, ids, out)?;
+        let header_len = header.write_with(extensions, out)?;
+        let mut length = header_len;
         if let Some(original) = original {
             *out.get_mut(length..)?.first_chunk_mut()? = original.to_be_bytes();
             length += ORIGINAL_SEQUENCE_BYTES;
         }
         let payload = out.get_mut(length..length.checked_add(self.payload.len())?)?;
         payload.copy_from_slice(self.payload);
-        if let PictureIds { picture: Some(_), .. } | PictureIds { tl0: Some(_), .. } = rewritten.pictures {
+        if let Some(descriptor) = &self.vp8 {
             let PictureIds { picture, tl0 } = rewritten.pictures;
-            vp8::rewrite(payload, picture.unwrap_or_default(), tl0.unwrap_or_default());
+            vp8::rewrite(payload, descriptor, picture.unwrap_or_default(), tl0.unwrap_or_default());
         }
-        Some(length + self.payload.len())
+        let length = length + self.payload.len();
+        Some(Plain { ssrc: stream.ssrc, index: stream.index, header_len, length })
     }
 }
 

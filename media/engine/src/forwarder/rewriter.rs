@@ -124,8 +124,8 @@ impl Rewriter {
 
     /// Whether the source's packet is so far ahead that it has to begin afresh ([`Self::resume`]): after an outage, or
     /// because somebody means harm.
-    pub fn is_leap(&self, numbers: &Numbers) -> bool {
-        self.map(numbers).is_ok_and(|rewritten| rewritten.index >= self.index_next + GAP_PACKETS_MAX)
+    pub fn is_leap(&self, rewritten: &Rewritten) -> bool {
+        rewritten.index >= self.index_next + GAP_PACKETS_MAX
     }
 
     /// Notes that a packet took its index, whether or not there was room to send it.

@@ -114,10 +114,12 @@ impl Timeline {
 
     /// Notes a packet's arrival; not for retransmissions, which say nothing about delay.
     pub fn packet(&mut self, now: Instant, timestamp: u32) {
-        let waited_less = match self.by_arrival(timestamp) {
-            Some(expected) => now < expected || now - expected > BEFORE_ARRIVAL_MAX,
-            None => true,
-        };
+        // Counted in ticks, because a packet must not cost a division.
+        let waited_less = self.arrived.is_none_or(|(first, at)| {
+            let elapsed = ticks(now.saturating_duration_since(at), self.clock_rate_hz) as i64;
+            let late = elapsed - i64::from(timestamp.wrapping_sub(first) as i32);
+            late < 0 || late > (BEFORE_ARRIVAL_MAX.as_secs() * u64::from(self.clock_rate_hz)) as i64
+        });
         if waited_less {
             self.arrived = Some((timestamp, now));
         }
@@ -156,6 +158,12 @@ impl Timeline {
     fn nanos(&self, from: u32, to: u32) -> i64 {
         i64::from(to.wrapping_sub(from) as i32) * 1_000_000_000 / i64::from(self.clock_rate_hz)
     }
+}
+
+/// A stretch of time in whole ticks of a media clock.
+pub fn ticks(time: Duration, clock_rate_hz: u32) -> u64 {
+    let rate = u64::from(clock_rate_hz);
+    time.as_secs().wrapping_mul(rate) + u64::from(time.subsec_nanos()) * rate / 1_000_000_000
 }
 
 fn shift(instant: Instant, nanos: i64) -> Option<Instant> {

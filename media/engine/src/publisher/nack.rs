@@ -104,8 +104,11 @@ impl NackList {
             self.missing.push_back(Missing { sequence, since: now, due, asked: None, tries: 0 });
             self.next_due = Some(self.next_due.map_or(due, |next| next.min(due)));
         }
-        for entry in self.missing.iter_mut().rev().filter(|m| m.tries == 0 && m.due > now) {
-            if keeps_order && sequence - entry.sequence >= REORDERING_PACKETS_MAX {
+        let overtaken = |m: &&mut Missing| sequence - m.sequence >= REORDERING_PACKETS_MAX;
+        if keeps_order {
+            // Newest first: once one is due, so are all that were missed before it.
+            let waiting = self.missing.iter_mut().rev().filter(overtaken);
+            for entry in waiting.take_while(|m| m.tries == 0 && m.due > now) {
                 entry.due = now;
                 self.next_due = Some(now);
             }

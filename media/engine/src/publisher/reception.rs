@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::clock::ticks;
 use crate::rtp::{NtpTime, RtpHeader, duration_to_compact, rtcp::ReportBlock};
 
 /// Cumulative loss is a signed 24-bit number (RFC 3550 A.3).
@@ -49,8 +50,7 @@ impl Reception {
     pub fn packet(&mut self, now: Instant, index: u64, timestamp: u32) {
         self.received += 1;
         self.highest = self.highest.max(index);
-        let since_start = now.saturating_duration_since(self.start).as_nanos();
-        let arrival = (since_start * u128::from(self.clock_rate_hz) / 1_000_000_000) as u32;
+        let arrival = ticks(now.saturating_duration_since(self.start), self.clock_rate_hz) as u32;
         let transit = arrival.wrapping_sub(timestamp);
         let difference = transit.wrapping_sub(self.transit) as i32;
         self.transit = transit;

@@ -47,14 +47,78 @@ pub enum Handling {
     Strip,
 }
 
-/// How one extension is found, read and written.
-#[derive(Debug, Clone, Copy)]
-pub struct Field {
-    id: fn(&ExtensionIds) -> Option<u8>,
-    read: fn(&mut Extensions, &[u8]),
-    /// Writes the value and tells its length; zero where there is none.
-    write: fn(&Extensions, &mut [u8; VALUE_BYTES_MAX]) -> usize,
-    copy: fn(from: &Extensions, to: &mut Extensions),
+/// An extension that is read or written: a variant each, and an arm in each of its methods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Field {
+    /// [`Extensions::mid`]
+    Mid,
+    /// [`Extensions::audio_level`]
+    AudioLevel,
+    /// [`Extensions::transport_cc`]
+    TransportCc,
+    /// [`Extensions::orientation`]
+    Orientation,
+}
+
+impl Field {
+    /// In the order in which they are written.
+    const ALL: [Self; 4] = [Self::Mid, Self::AudioLevel, Self::TransportCc, Self::Orientation];
+
+    fn id(self, ids: &ExtensionIds) -> Option<u8> {
+        match self {
+            Self::Mid => ids.mid,
+            Self::AudioLevel => ids.audio_level,
+            Self::TransportCc => ids.transport_cc,
+            Self::Orientation => ids.orientation,
+        }
+    }
+
+    fn read(self, into: &mut Extensions, value: &[u8]) {
+        match self {
+            Self::Mid => into.mid = Mid::from_bytes(value).ok(),
+            Self::AudioLevel => {
+                let level = |b: &u8| AudioLevel { voice: b & 0x80 != 0, level_dbov: b & 0x7f };
+                into.audio_level = value.first().map(level);
+            }
+            Self::TransportCc => into.transport_cc = value.first_chunk().map(|b| u16::from_be_bytes(*b)),
+            Self::Orientation => into.orientation = value.first().copied(),
+        }
+    }
+
+    /// Writes the value, if there is one, and tells its length.
+    fn write(self, from: &Extensions, out: &mut [u8; VALUE_BYTES_MAX]) -> Option<usize> {
+        match self {
+            Self::Mid => {
+                let mid = from.mid?;
+                let value = mid.as_bytes();
+                out.get_mut(..value.len())?.copy_from_slice(value);
+                Some(value.len())
+            }
+            Self::AudioLevel => {
+                let level = from.audio_level?;
+                out[0] = u8::from(level.voice) << 7 | level.level_dbov.min(127);
+                Some(1)
+            }
+            Self::TransportCc => {
+                let [high, low] = from.transport_cc?.to_be_bytes();
+                (out[0], out[1]) = (high, low);
+                Some(2)
+            }
+            Self::Orientation => {
+                out[0] = from.orientation?;
+                Some(1)
+            }
+        }
+    }
+
+    fn copy(self, from: &Extensions, to: &mut Extensions) {
+        match self {
+            Self::Mid => to.mid = from.mid,
+            Self::AudioLevel => to.audio_level = from.audio_level,
+            Self::TransportCc => to.transport_cc = from.transport_cc,
+            Self::Orientation => to.orientation = from.orientation,
+        }
+    }
 }
 
 /// A row of [`EXTENSIONS`].
@@ -66,27 +130,18 @@ pub struct ExtensionRow {
     pub handling: Handling,
 }
 
-impl ExtensionRow {
-    fn field(&self) -> Option<&Field> {
-        match &self.handling {
-            Handling::Pass(field) | Handling::Rewrite(field) => Some(field),
-            Handling::Strip => None,
-        }
-    }
-}
-
 /// Every header extension that is known here. One that is not listed is stripped.
 pub const EXTENSIONS: [ExtensionRow; 9] = [
-    ExtensionRow { uri: "urn:ietf:params:rtp-hdrext:sdes:mid", handling: Handling::Rewrite(MID) },
+    ExtensionRow { uri: "urn:ietf:params:rtp-hdrext:sdes:mid", handling: Handling::Rewrite(Field::Mid) },
     ExtensionRow {
         uri: "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
-        handling: Handling::Pass(AUDIO_LEVEL),
+        handling: Handling::Pass(Field::AudioLevel),
     },
     ExtensionRow {
         uri: "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
-        handling: Handling::Rewrite(TRANSPORT_CC),
+        handling: Handling::Rewrite(Field::TransportCc),
     },
-    ExtensionRow { uri: "urn:3gpp:video-orientation", handling: Handling::Pass(ORIENTATION) },
+    ExtensionRow { uri: "urn:3gpp:video-orientation", handling: Handling::Pass(Field::Orientation) },
     // A second clock beside transport-wide feedback would only disagree with it.
     ExtensionRow {
         uri: "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
@@ -103,53 +158,6 @@ pub const EXTENSIONS: [ExtensionRow; 9] = [
     ExtensionRow { uri: "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id", handling: Handling::Strip },
     ExtensionRow { uri: "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id", handling: Handling::Strip },
 ];
-
-const MID: Field = Field {
-    id: |ids| ids.mid,
-    read: |into, value| into.mid = Mid::from_bytes(value).ok(),
-    write: |from, out| {
-        let Some(mid) = from.mid else { return 0 };
-        let value = mid.as_bytes();
-        out[..value.len()].copy_from_slice(value);
-        value.len()
-    },
-    copy: |from, to| to.mid = from.mid,
-};
-
-const AUDIO_LEVEL: Field = Field {
-    id: |ids| ids.audio_level,
-    read: |into, value| {
-        into.audio_level = value.first().map(|b| AudioLevel { voice: b & 0x80 != 0, level_dbov: b & 0x7f });
-    },
-    write: |from, out| {
-        let Some(level) = from.audio_level else { return 0 };
-        out[0] = u8::from(level.voice) << 7 | level.level_dbov.min(127);
-        1
-    },
-    copy: |from, to| to.audio_level = from.audio_level,
-};
-
-const TRANSPORT_CC: Field = Field {
-    id: |ids| ids.transport_cc,
-    read: |into, value| into.transport_cc = value.first_chunk().map(|b| u16::from_be_bytes(*b)),
-    write: |from, out| {
-        let Some(number) = from.transport_cc else { return 0 };
-        out[..2].copy_from_slice(&number.to_be_bytes());
-        2
-    },
-    copy: |from, to| to.transport_cc = from.transport_cc,
-};
-
-const ORIENTATION: Field = Field {
-    id: |ids| ids.orientation,
-    read: |into, value| into.orientation = value.first().copied(),
-    write: |from, out| {
-        let Some(orientation) = from.orientation else { return 0 };
-        out[0] = orientation;
-        1
-    },
-    copy: |from, to| to.orientation = from.orientation,
-};
 
 impl Extensions {
     /// Most that [`Self::write`] takes: four values of 16, 1, 2 and 1 bytes, two-byte form, padded.
@@ -174,9 +182,8 @@ impl Extensions {
 
     fn read_elements<'a>(&mut self, elements: impl Iterator<Item = (u8, &'a [u8])>, ids: &ExtensionIds) {
         for (id, value) in elements {
-            let field = EXTENSIONS.iter().filter_map(ExtensionRow::field).find(|f| (f.id)(ids) == Some(id));
-            if let Some(field) = field {
-                (field.read)(self, value);
+            if let Some(field) = Field::ALL.into_iter().find(|field| field.id(ids) == Some(id)) {
+                field.read(self, value);
             }
         }
     }
@@ -187,7 +194,7 @@ impl Extensions {
         let mut passed = Self::default();
         for row in &EXTENSIONS {
             if let Handling::Pass(field) = &row.handling {
-                (field.copy)(self, &mut passed);
+                field.copy(self, &mut passed);
             }
         }
         passed
@@ -197,16 +204,14 @@ impl Extensions {
     ///
     /// One-byte elements, unless the receiver gave an id that needs two. `None` when `out` is too short.
     pub fn write(&self, ids: &ExtensionIds, out: &mut [u8]) -> Option<usize> {
-        let fields =
-            || EXTENSIONS.iter().filter_map(ExtensionRow::field).filter_map(|f| Some((f, (f.id)(ids)?)));
-        let two_byte = fields().any(|(_, id)| id > ONE_BYTE_ID_MAX);
+        let two_byte = Field::ALL.iter().any(|f| f.id(ids).is_some_and(|id| id > ONE_BYTE_ID_MAX));
         let mut value = [0; VALUE_BYTES_MAX];
         let mut length = 4;
-        for (field, id) in fields() {
-            let value_length = (field.write)(self, &mut value);
-            if value_length == 0 || id == 0 {
+        for field in Field::ALL {
+            let Some(id) = field.id(ids).filter(|id| *id != 0) else { continue };
+            let Some(value_length) = field.write(self, &mut value).filter(|length| *length > 0) else {
                 continue;
-            }
+            };
             let prefix: &[u8] =
                 if two_byte { &[id, value_length as u8] } else { &[id << 4 | (value_length - 1) as u8] };
             for part in [prefix, value.get(..value_length)?] {
@@ -225,6 +230,59 @@ impl Extensions {
         let [w0, w1] = words.to_be_bytes();
         *out.first_chunk_mut()? = [p0, p1, w0, w1];
         Some(padded)
+    }
+}
+
+/// The extension block of a packet, written for one mapping of ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExtensionBlock {
+    ids: ExtensionIds,
+    bytes: [u8; Extensions::BYTES_MAX],
+    length: usize,
+}
+
+impl ExtensionBlock {
+    fn new(extensions: &Extensions, ids: &ExtensionIds) -> Self {
+        let mut bytes = [0; Extensions::BYTES_MAX];
+        let length = extensions.write(ids, &mut bytes).unwrap_or(0);
+        Self { ids: *ids, bytes, length }
+    }
+
+    /// The block and what fills it up: a copy of constant length is the quickest.
+    pub fn padded(&self) -> &[u8; Extensions::BYTES_MAX] {
+        &self.bytes
+    }
+
+    /// Of the block, in bytes.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+}
+
+/// One packet's extensions on their way to many: most receivers are of two or three makes, each with a mapping of its
+/// own, so each block is written once.
+#[derive(Debug)]
+pub struct ExtensionBlocks {
+    extensions: Extensions,
+    blocks: [Option<ExtensionBlock>; 2],
+    oldest: usize,
+}
+
+impl ExtensionBlocks {
+    /// For a packet that says this to everybody.
+    pub fn new(extensions: Extensions) -> Self {
+        Self { extensions, blocks: [None, None], oldest: 0 }
+    }
+
+    /// The block for receivers with these ids.
+    pub fn of(&mut self, ids: &ExtensionIds) -> &ExtensionBlock {
+        let known = self.blocks.iter().position(|block| block.as_ref().is_some_and(|b| b.ids == *ids));
+        let at = known.unwrap_or_else(|| {
+            self.oldest = (self.oldest + 1) % self.blocks.len();
+            self.blocks[self.oldest] = None;
+            self.oldest
+        });
+        self.blocks[at].get_or_insert_with(|| ExtensionBlock::new(&self.extensions, ids))
     }
 }
 

@@ -14,7 +14,9 @@ mod packet;
 pub mod rtcp;
 mod sequence;
 
-pub use extension::{AudioLevel, EXTENSIONS, ExtensionRow, Extensions, Handling};
+pub use extension::{
+    AudioLevel, EXTENSIONS, ExtensionBlock, ExtensionBlocks, ExtensionRow, Extensions, Handling,
+};
 pub use ntp::{Epoch, NtpTime, duration_from_compact, duration_to_compact};
 pub use packet::{HeaderWriter, RtpHeader};
 pub use sequence::{SequenceExtender, TimestampExtender, nearest_sequence, nearest_timestamp};

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::extension::Extensions;
+use super::extension::{ExtensionBlock, ExtensionBlocks, Extensions};
 use crate::{DropReason, api::ExtensionIds};
 
 /// The part of the header that every packet has.
@@ -135,25 +135,34 @@ impl HeaderWriter {
 
     /// Writes the header with those extensions that the receiver has an id for; its length in bytes.
     ///
-    /// `None` when `out` is too short; [`Self::BYTES_MAX`] bytes always suffice.
+    /// `None` when `out` is shorter than [`Self::BYTES_MAX`].
     pub fn write(&self, extensions: &Extensions, ids: &ExtensionIds, out: &mut [u8]) -> Option<usize> {
+        self.write_with(ExtensionBlocks::new(*extensions).of(ids), out)
+    }
+
+    /// Writes the header with an extension block that is there already; its length in bytes. What follows it in the first
+    /// [`Self::BYTES_MAX`] bytes is written over.
+    ///
+    /// `None` when `out` is shorter than that.
+    pub fn write_with(&self, block: &ExtensionBlock, out: &mut [u8]) -> Option<usize> {
         let (fixed, rest) = out.split_first_chunk_mut::<FIXED_HEADER_BYTES>()?;
+        let (csrc, after_csrc) = rest.split_first_chunk_mut::<4>()?;
         let mut length = FIXED_HEADER_BYTES;
-        let mut extension_space = rest;
-        if let Some(csrc) = self.csrc {
-            let (slot, after) = extension_space.split_first_chunk_mut::<4>()?;
-            *slot = csrc.to_be_bytes();
-            extension_space = after;
-            length += 4;
+        match self.csrc {
+            Some(number) => {
+                *csrc = number.to_be_bytes();
+                *after_csrc.first_chunk_mut()? = *block.padded();
+                length += 4;
+            }
+            None => *rest.first_chunk_mut()? = *block.padded(),
         }
-        let extension_length = extensions.write(ids, extension_space)?;
-        let x_bit = if extension_length > 0 { 0x10 } else { 0 };
+        let x_bit = if block.length() > 0 { 0x10 } else { 0 };
         let [s0, s1] = self.sequence.to_be_bytes();
         let [t0, t1, t2, t3] = self.timestamp.to_be_bytes();
         let [i0, i1, i2, i3] = self.ssrc.to_be_bytes();
         let first = 0x80 | x_bit | u8::from(self.csrc.is_some());
         let second = u8::from(self.marker) << 7 | self.payload_type & 0x7f;
         *fixed = [first, second, s0, s1, t0, t1, t2, t3, i0, i1, i2, i3];
-        Some(length + extension_length)
+        Some(length + block.length())
     }
 }

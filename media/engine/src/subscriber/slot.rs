@@ -6,9 +6,11 @@ use media_model::{Codec, MediaKind, ParticipantNumber, SlotIndex, Source};
 
 use crate::{
     DropReason,
-    api::{CodecParams, ExtensionIds, SlotParams},
+    api::{CodecParams, SlotParams},
     forwarder::{Content, Pass, Retransmission, Rewriter, Rewritten, Single, Stream},
     random::Random,
+    rtp::ExtensionBlock,
+    transport::srtp::Plain,
 };
 
 /// The source that a slot shows.
@@ -167,32 +169,38 @@ impl Slot {
         self.shown.is_some() && self.selector.awaits_keyframe()
     }
 
-    /// Decides on a packet of the source that stands here, captured `captured` after the engine's epoch.
+    /// Decides on a packet of the source that stands here. `captured` tells how long after the engine's epoch that was, and
+    /// is only asked when a source begins.
     pub fn forward(
         &mut self,
         now: Instant,
         content: &Content<'_>,
-        captured: Duration,
+        captured: impl Fn() -> Duration,
     ) -> Result<Departure, DropReason> {
         let publisher = self.shown.ok_or(DropReason::PreviousSource)?.publisher;
         let payload_type = self.format(content.codec)?.payload_type;
         if self.restarts.is_some_and(|restarts| restarts != content.numbers.restarts) {
             self.begin_anew();
         }
-        if self.rewriter.is_leap(&content.numbers) {
+        let mut rewritten = self.rewriter.map(&content.numbers);
+        if rewritten.is_ok_and(|rewritten| self.rewriter.is_leap(&rewritten)) {
             self.withhold();
         }
         match self.selector.select(content.starts_picture)? {
+            Pass::Follows => {}
             Pass::Begins => {
-                self.rewriter.begin(&content.numbers, captured);
+                self.rewriter.begin(&content.numbers, captured());
                 self.reports_on_source = 0;
                 self.report_at = Some(now);
+                rewritten = self.rewriter.map(&content.numbers);
             }
-            Pass::Resumes => self.rewriter.resume(&content.numbers, captured),
-            Pass::Follows => {}
+            Pass::Resumes => {
+                self.rewriter.resume(&content.numbers, captured());
+                rewritten = self.rewriter.map(&content.numbers);
+            }
         }
         self.restarts = Some(content.numbers.restarts);
-        let rewritten = self.rewriter.map(&content.numbers)?;
+        let rewritten = rewritten?;
         // Padding repeats the timestamp of media that came before it.
         if rewritten.index >= self.rewriter.index_next() && !content.payload.is_empty() {
             let source_timestamp = content.numbers.timestamp;
@@ -250,9 +258,9 @@ impl Slot {
         self.report_at
     }
 
-    /// The packet to reckon from, if a sender report is due; the next one is planned.
-    pub fn take_report(&mut self, now: Instant) -> Option<(Shown, Newest)> {
-        if self.report_at? > now {
+    /// The packet to reckon from, if a sender report is due until `soon`; the next one is planned.
+    pub fn take_report(&mut self, now: Instant, soon: Instant) -> Option<(Shown, Newest)> {
+        if self.report_at? > soon {
             return None;
         }
         self.reports_on_source = self.reports_on_source.saturating_add(1);
@@ -266,14 +274,14 @@ impl Slot {
         self.rewriter.ticks(time)
     }
 
-    /// Writes and bounds a packet on its way out; its plain length.
+    /// Writes a packet on its way out.
     pub fn write(
         departure: &Departure,
         content: &Content<'_>,
-        ids: &ExtensionIds,
+        extensions: &ExtensionBlock,
         out: &mut [u8],
-    ) -> Option<usize> {
-        content.write(&departure.stream, &departure.rewritten, departure.original, ids, out)
+    ) -> Option<Plain> {
+        content.write(&departure.stream, &departure.rewritten, departure.original, extensions, out)
     }
 
     fn format(&self, codec: Codec) -> Result<&CodecParams, DropReason> {

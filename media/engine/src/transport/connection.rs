@@ -15,7 +15,7 @@ use super::{
     dtls::{Connected, Dtls, DtlsEvent, Identity},
     feedback::TransportFeedback,
     ice_lite::IceLite,
-    srtp::{OVERHEAD_BYTES_MAX, SrtpInbound, SrtpOutbound},
+    srtp::{OVERHEAD_BYTES_MAX, Plain, SrtpInbound, SrtpOutbound},
 };
 use crate::{
     DropReason,
@@ -137,17 +137,16 @@ impl Connection {
     /// Writes an RTP packet and seals it where it leaves from; its sealed length.
     pub fn send_rtp(
         &self,
-        index: u64,
         bytes_max: usize,
         out: &mut TransmitBuffer,
-        write: impl FnOnce(&mut [u8]) -> Option<usize>,
+        write: impl FnOnce(&mut [u8]) -> Option<Plain>,
     ) -> Result<usize, DropReason> {
         let keys = self.keys.as_ref().ok_or(DropReason::SubscriberNotConnected)?;
         let (remote, local) = self.ice.selected().ok_or(DropReason::SubscriberNotConnected)?;
         let mut sealed = 0;
         out.push(remote, local, bytes_max + OVERHEAD_BYTES_MAX, |space| {
             let plain = space.get_mut(..bytes_max).and_then(write);
-            sealed = plain.and_then(|length| keys.outbound.seal_rtp(index, space, length)).unwrap_or(0);
+            sealed = plain.and_then(|plain| keys.outbound.seal_plain(&plain, space)).unwrap_or(0);
             sealed
         });
         if sealed == 0 { Err(DropReason::SendBufferFull) } else { Ok(sealed) }

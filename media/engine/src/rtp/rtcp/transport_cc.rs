@@ -161,7 +161,9 @@ impl TransportCcWriter {
 
     /// Span of time in the format's ticks.
     pub fn ticks(span: Duration) -> u64 {
-        u64::try_from(span.as_micros() / TICK.as_micros()).unwrap_or(u64::MAX)
+        const TICKS_PER_SECOND: u64 = 1_000_000_000 / TICK.as_nanos() as u64;
+        let part = u64::from(span.subsec_nanos()) / TICK.as_nanos() as u64;
+        span.as_secs().saturating_mul(TICKS_PER_SECOND).saturating_add(part)
     }
 
     /// Tells of as many packets as fit, `arrivals` being when each came, in ticks, from the base on.

@@ -18,7 +18,7 @@ mod replay;
 
 pub use inbound::{Opened, SrtpInbound};
 pub use keys::{InvalidKey, KeyingMaterial, Profile};
-pub use outbound::SrtpOutbound;
+pub use outbound::{Plain, SrtpOutbound};
 
 /// Most bytes that sealing adds to a packet, of any profile, RTP or RTCP.
 pub const OVERHEAD_BYTES_MAX: usize = 20;

@@ -12,6 +12,19 @@ const RTP_INDEX_MAX: u64 = (1 << 48) - 1;
 /// The SRTCP index has 31 (RFC 3711 §3.4).
 const RTCP_INDEX_MAX: u32 = (1 << 31) - 1;
 
+/// An RTP packet that has been written and is to be sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plain {
+    /// As its header says.
+    pub ssrc: u32,
+    /// Roll-over counter and sequence number: see [`SrtpOutbound::seal_rtp`].
+    pub index: u64,
+    /// Where its payload begins.
+    pub header_len: usize,
+    /// Of the whole packet.
+    pub length: usize,
+}
+
 /// Keys of one direction: from the server to the client.
 pub struct SrtpOutbound {
     profile: Profile,
@@ -55,19 +68,29 @@ impl SrtpOutbound {
     ///
     /// `None` when there is no room, no RTP header, another sequence number, or the key's 2^48 packets are used up.
     pub fn seal_rtp(&self, index: u64, packet: &mut [u8], plain_len: usize) -> Option<usize> {
-        let sealed_len = plain_len.checked_add(self.profile.rtp_overhead())?;
-        let (plain, tag_space) = packet.get_mut(..sealed_len)?.split_at_mut_checked(plain_len)?;
-        let header = RtpHeader::parse(plain).ok()?;
-        if index > RTP_INDEX_MAX || index as u16 != header.sequence {
+        let header = RtpHeader::parse(packet.get(..plain_len)?).ok()?;
+        if index as u16 != header.sequence {
+            return None;
+        }
+        let (ssrc, header_len) = (header.ssrc, header.header_len());
+        self.seal_plain(&Plain { ssrc, index, header_len, length: plain_len }, packet)
+    }
+
+    /// [`Self::seal_rtp`] for who has written the header just now and need not have it read again.
+    pub(crate) fn seal_plain(&self, plain: &Plain, packet: &mut [u8]) -> Option<usize> {
+        let Plain { ssrc, index, header_len, length } = *plain;
+        let sealed_len = length.checked_add(self.profile.rtp_overhead())?;
+        let (plain, tag_space) = packet.get_mut(..sealed_len)?.split_at_mut_checked(length)?;
+        if index > RTP_INDEX_MAX {
             return None;
         }
         match &self.rtp_keys {
             SessionKeys::Gcm(keys) => {
-                let (clear, text) = plain.split_at_mut_checked(header.header_len())?;
-                tag_space.copy_from_slice(&keys.seal(header.ssrc, index, clear, text)?);
+                let (clear, text) = plain.split_at_mut_checked(header_len)?;
+                tag_space.copy_from_slice(&keys.seal(ssrc, index, clear, text)?);
             }
             SessionKeys::CmSha1(keys) => {
-                keys.apply(header.ssrc, index, plain.get_mut(header.header_len()..)?)?;
+                keys.apply(ssrc, index, plain.get_mut(header_len..)?)?;
                 let roll_over_counter = (index >> 16) as u32;
                 tag_space.copy_from_slice(&keys.tag([plain, &roll_over_counter.to_be_bytes()]));
             }
