@@ -35,6 +35,9 @@ pub(crate) type Act = Transaction<'static, Sqlite>;
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: SqlitePool,
+    /// One connection, for which writers stand in line: several that write at a time would each sleep and try again until
+    /// one of them has waited too long (`database is locked`), when many people join at once.
+    writer: SqlitePool,
 }
 
 impl Store {
@@ -52,10 +55,12 @@ impl Store {
             .max_connections(4)
             .acquire_timeout(STORE_TIMEOUT)
             .idle_timeout(Duration::from_secs(600))
-            .connect_with(options)
+            .connect_with(options.clone())
             .await?;
-        sqlx::migrate!().run(&pool).await?;
-        Ok(Self { pool })
+        let writer = SqlitePoolOptions::new().max_connections(1).acquire_timeout(STORE_TIMEOUT);
+        let writer = writer.connect_with(options).await?;
+        sqlx::migrate!().run(&writer).await?;
+        Ok(Self { pool, writer })
     }
 
     /// Whether the database answers.
@@ -66,12 +71,13 @@ impl Store {
 
     /// Writes everything out and closes.
     pub async fn close(&self) {
+        self.writer.close().await;
         self.pool.close().await;
     }
 
     pub(crate) async fn begin(&self) -> Result<Act, StoreError> {
         // IMMEDIATE: a transaction that starts by reading and then writes could otherwise fail half-way.
-        Ok(self.pool.begin_with("BEGIN IMMEDIATE").await?)
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
 }
 
