@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # What a forwarded packet costs beside the bare floor: server on one core, harness on another, everything on loopback.
-#   loadtest/line-rate.sh [--janus] [--own] [--no-build] [--seconds S] [--rounds R] [N…]      N: consults of three; 10 30 60 120 250
+#   loadtest/line-rate.sh [--janus] [--own] [--no-build] [--nice] [--seconds S] [--rounds R] [N…]      N: consults of three; 10 30 60 120 250
 # For each N floor and node are measured in turn R times; medians are printed. --janus adds Janus at 30 consults
-# (needs root: a network namespace). Environment: SERVER_CORE (0), HARNESS_CORE (1), CONSILIUM (a binary to measure).
+# (needs root: a network namespace). --nice gives the script's terminal session
+# priority over whatever else runs (root). Environment: SERVER_CORE (0), HARNESS_CORE (1), CONSILIUM (a binary to measure).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,6 +14,7 @@ while [ $# -gt 0 ]; do
     --janus) janus=yes ;;
     --own) sockets=own ;;
     --no-build) build=no ;;
+    --nice) echo -19 >/proc/self/autogroup ;;
     --seconds) seconds=$2; shift ;;
     --rounds) rounds=$2; shift ;;
     *) counts+=("$1") ;;
