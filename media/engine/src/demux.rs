@@ -100,6 +100,11 @@ impl Demux {
         }
     }
 
+    /// The same for who only wants to prepare; remembers nothing.
+    pub fn peek(&self, remote: SocketAddr, local: IpAddr) -> Option<usize> {
+        self.by_address.get(&(remote, local)).copied()
+    }
+
     /// Notes where an authenticated check of a known transport came from.
     ///
     /// Returns the transport that had the address before, if it was another one: that one is no longer there.

@@ -7,6 +7,7 @@
 //! | `engine/peer.rs` | one transport: association, published tracks, slots |
 //! | `engine/publishing.rs` | which SSRC belongs to which track |
 //! | `engine/routing.rs` | from a consult's route table to tracks and slots |
+//! | `engine/lookahead.rs` | what a batch is going to need, fetched ahead |
 //! | `engine/inbound.rs` | datagrams: checks, media, and forwarding |
 //! | `engine/handshakes.rs` | DTLS, a step at a time |
 //! | `engine/control.rs` | RTCP from clients: reports, NACK, key frame requests |
@@ -20,6 +21,7 @@ mod control;
 mod events;
 mod handshakes;
 mod inbound;
+mod lookahead;
 mod parameters;
 mod peer;
 mod publishing;
@@ -28,6 +30,7 @@ mod routing;
 mod shedding;
 mod timers;
 
+pub use lookahead::Coming;
 pub use shedding::SHEDDING_STEPS;
 
 use std::{

@@ -19,6 +19,7 @@
 //! | `subscriber/` | slots: which publisher stands where |
 //! | `forwarder/` | selector and rewriter: from a track's packet to a slot's packet |
 //! | `drop_reason.rs`, `counters.rs` | every way a packet can die, and what is counted |
+//! | `prefetch.rs` | memory that is fetched before it is needed |
 //! | `random.rs` | seeded numbers, never for keys |
 
 pub mod api;
@@ -29,6 +30,7 @@ pub mod demux;
 mod drop_reason;
 mod engine;
 mod forwarder;
+mod prefetch;
 pub mod publisher;
 mod random;
 pub mod rtp;
@@ -37,4 +39,4 @@ pub mod transport;
 
 pub use counters::Counters;
 pub use drop_reason::DropReason;
-pub use engine::{Config, Engine, SHEDDING_STEPS};
+pub use engine::{Coming, Config, Engine, SHEDDING_STEPS};

@@ -76,6 +76,10 @@ const SLICE_NS: u64 = 100_000;
 /// sched(7), EEVDF). Says whether it was granted; older systems know no such wish.
 #[cfg(target_os = "linux")]
 pub(crate) fn ask_for_short_slices() -> bool {
+    // SAFETY: no pointers. Who was given another policy keeps it.
+    if unsafe { libc::sched_getscheduler(0) } != libc::SCHED_OTHER {
+        return false;
+    }
     // SAFETY: no pointers; this thread always exists.
     let nice = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
     let attributes = SchedAttributes {

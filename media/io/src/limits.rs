@@ -71,8 +71,11 @@ pub(crate) const RELIEF_CHECK_INTERVAL: Duration = Duration::from_millis(20);
 /// behind. In kernel memory, of which a packet of video takes 2.3 kB: some 10 ms of a full core's work.
 pub(crate) const BACKLOG_BYTES_MAX: u64 = 512 * 1024;
 
-/// So many checks in a row have to find it behind.
-pub(crate) const BEHIND_CHECKS: u32 = 3;
+/// So many checks in a row have to find it behind: a machine that stood still for 100 ms catches up by itself.
+pub(crate) const BEHIND_CHECKS: u32 = 12;
+
+/// A check that finds that the kernel has dropped datagrams counts for so many: sound is among them.
+pub(crate) const CHECKS_OF_A_DROP: u32 = 4;
 
 /// From one quarter of the video that is withheld to the next.
 pub(crate) const RELIEF_STEP_INTERVAL: Duration = Duration::from_millis(200);

@@ -3,12 +3,13 @@
 use std::time::Instant;
 
 use media_engine::{
-    Counters, Engine,
+    Coming, Counters, Engine,
     api::{Command, Datagram, Event, TransmitBuffer},
 };
 
 /// A sans-I/O machine: see the contract in `media_engine`.
 pub(crate) trait Machine {
+    fn expect<'a>(&self, coming: impl Iterator<Item = Coming<'a>>);
     fn handle_datagram(&mut self, now: Instant, datagram: Datagram<'_>, out: &mut TransmitBuffer);
     fn handle_command(&mut self, now: Instant, command: Command, out: &mut TransmitBuffer);
     fn handle_timeout(&mut self, now: Instant, out: &mut TransmitBuffer);
@@ -19,6 +20,10 @@ pub(crate) trait Machine {
 }
 
 impl Machine for Engine {
+    fn expect<'a>(&self, coming: impl Iterator<Item = Coming<'a>>) {
+        Engine::expect(self, coming);
+    }
+
     fn handle_datagram(&mut self, now: Instant, datagram: Datagram<'_>, out: &mut TransmitBuffer) {
         Engine::handle_datagram(self, now, datagram, out);
     }

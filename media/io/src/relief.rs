@@ -10,8 +10,8 @@ use std::{
 };
 
 use crate::limits::{
-    BACKLOG_BYTES_MAX, BEHIND_CHECKS, RELIEF_CHECK_INTERVAL, RELIEF_HOLD_MAX, RELIEF_HOLD_MIN,
-    RELIEF_STEP_INTERVAL,
+    BACKLOG_BYTES_MAX, BEHIND_CHECKS, CHECKS_OF_A_DROP, RELIEF_CHECK_INTERVAL, RELIEF_HOLD_MAX,
+    RELIEF_HOLD_MIN, RELIEF_STEP_INTERVAL,
 };
 use media_engine::SHEDDING_STEPS;
 
@@ -80,17 +80,17 @@ impl Relief {
 
     fn note(&mut self, now: Instant, backlog: Option<Backlog>, has_more: bool) -> Option<u8> {
         self.checked_at = Some(now);
-        let is_behind = match backlog {
-            Some(backlog) => {
-                let has_dropped = backlog.drops > self.drops;
+        let behind = match backlog {
+            Some(backlog) if backlog.drops > self.drops => {
                 self.drops = backlog.drops;
-                has_dropped || backlog.bytes >= BACKLOG_BYTES_MAX.min(backlog.capacity / 4)
+                CHECKS_OF_A_DROP
             }
-            None => has_more,
+            Some(backlog) => (backlog.bytes >= BACKLOG_BYTES_MAX.min(backlog.capacity / 4)).into(),
+            None => has_more.into(),
         };
-        if is_behind {
+        if behind > 0 {
             self.calm_since = None;
-            self.behind += 1;
+            self.behind += behind;
             return self.shed(now);
         }
         self.behind = 0;

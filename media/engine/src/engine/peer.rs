@@ -10,6 +10,7 @@ use media_model::{ConsultId, TransportId};
 use super::{parameters, publishing::Publishing};
 use crate::{
     api::{ExtensionIds, MediaParams},
+    prefetch::prefetch,
     random::Random,
     subscriber::{RepairBudget, Slot},
     transport::connection::Connection,
@@ -130,6 +131,21 @@ impl Peer {
         }
         self.extensions = media.extensions;
         self.cname = media.cname;
+    }
+
+    /// Has the processor fetch what a packet from it takes …
+    pub fn prefetch_sender(&self) {
+        prefetch(&self.scheduled);
+        prefetch(&self.publishing);
+        self.connection.prefetch_inbound();
+    }
+
+    /// … and one to it.
+    pub fn prefetch_receiver(&self) {
+        prefetch(&self.slots);
+        prefetch(&self.extensions);
+        prefetch(&self.repair);
+        self.connection.prefetch_outbound();
     }
 
     /// When anything of it is due.

@@ -8,6 +8,7 @@ use super::routing::Target;
 use crate::{
     DropReason,
     api::TrackParams,
+    prefetch::prefetch_slice,
     publisher::{PublishedTrack, PublisherClock},
     rtp::{Extensions, RtpHeader},
 };
@@ -103,8 +104,17 @@ impl Publishing {
 
     /// Sound or picture, of an SSRC that is bound to a track.
     pub fn kind_of(&self, ssrc: u32) -> Option<MediaKind> {
-        let (track, _) = self.known(ssrc)?;
-        self.tracks.get(track).map(Published::kind)
+        self.sent_with(ssrc).map(Published::kind)
+    }
+
+    /// The track that is sent with this SSRC.
+    pub fn sent_with(&self, ssrc: u32) -> Option<&Published> {
+        self.tracks.get(self.known(ssrc)?.0)
+    }
+
+    /// Has the processor fetch what tells the tracks apart, and the tracks with it.
+    pub fn prefetch_bindings(&self) {
+        prefetch_slice(&self.tracks);
     }
 
     fn known(&self, ssrc: u32) -> Option<(usize, Flow)> {

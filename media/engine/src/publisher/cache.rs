@@ -10,10 +10,15 @@ use media_model::{
     limits::{CACHE_AGE_MAX, CACHE_BYTES_MAX},
 };
 
+use crate::prefetch::{prefetch, prefetch_slice};
+
 /// Chunks of a video track and their size; the index has a place for each of so many packets.
 const VIDEO: Size = Size { chunk_bytes: 16 * 1024, chunks_max: CACHE_BYTES_MAX / (16 * 1024), packets: 512 };
 /// A second of Opus: 50 packets of about 80 bytes, or 100 of 300 at most.
 const AUDIO: Size = Size { chunk_bytes: 4 * 1024, chunks_max: 4, packets: 128 };
+
+/// What is fetched ahead for the next payload: a full one of video.
+const PAYLOAD_BYTES_USUAL: usize = 1_200;
 
 #[derive(Debug, Clone, Copy)]
 struct Size {
@@ -89,6 +94,21 @@ impl<M: Copy> Cache<M> {
             length: payload.len(),
             meta,
         });
+    }
+
+    /// Has the processor fetch what says where the next payload is going to stand …
+    pub fn prefetch_entry(&self, sequence: u64) {
+        let place = sequence.checked_rem(self.entries.len() as u64);
+        place.and_then(|place| self.entries.get(place as usize)).into_iter().for_each(prefetch);
+        self.chunks.get(self.current).into_iter().for_each(prefetch);
+    }
+
+    /// … and, when that is there, the place itself.
+    pub fn prefetch_space(&self) {
+        if let Some(chunk) = self.chunks.get(self.current) {
+            let rest = chunk.bytes.get(chunk.used..).unwrap_or_default();
+            prefetch_slice(rest.get(..PAYLOAD_BYTES_USUAL).unwrap_or(rest));
+        }
     }
 
     /// The payload, unless it is older than [`CACHE_AGE_MAX`] or had to make room.

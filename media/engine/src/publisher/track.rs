@@ -17,6 +17,7 @@ use crate::{
     DropReason,
     api::{CodecParams, Feedback, TrackParams},
     codec::{self, Facts},
+    prefetch::prefetch_slice,
     rtp::{
         Extensions, NtpTime, RtpHeader, nearest_sequence,
         rtcp::{CompoundWriter, ReportBlock},
@@ -191,6 +192,19 @@ impl PublishedTrack {
             Some(stream) => stream.timeline.capture_time(clock, rtp_timestamp, arrival),
             None => arrival,
         }
+    }
+
+    /// Has the processor fetch what the next packet needs …
+    pub fn prefetch_next(&self) {
+        prefetch_slice(&self.codecs);
+        if let Some(newest) = self.window.newest() {
+            self.cache.prefetch_entry(newest + 1);
+        }
+    }
+
+    /// … and where it is going to be kept.
+    pub fn prefetch_space(&self) {
+        self.cache.prefetch_space();
     }
 
     /// A packet of the last second.

@@ -47,6 +47,8 @@ pub struct Slot {
     params: SlotParams,
     selector: Single,
     rewriter: Rewriter,
+    /// The format that the newest packet came in, so that the next one need not look for it.
+    current: Option<CodecParams>,
     retransmission: Retransmission,
     shown: Option<Shown>,
     newest: Option<Newest>,
@@ -86,6 +88,7 @@ impl Slot {
             selector: Single::new(params.kind),
             rewriter: Rewriter::new(clock_rate_hz, index, random.next() as u32),
             retransmission: Retransmission::new(rtx_index),
+            current: None,
             params,
             shown: None,
             newest: None,
@@ -127,6 +130,7 @@ impl Slot {
             self.repeatable_from = self.rewriter.index_next();
         }
         self.params = params;
+        self.current = None;
     }
 
     /// Shows this source from its next picture on. Says whether that is a change.
@@ -178,7 +182,7 @@ impl Slot {
         captured: impl Fn() -> Duration,
     ) -> Result<Departure, DropReason> {
         let publisher = self.shown.ok_or(DropReason::PreviousSource)?.publisher;
-        let payload_type = self.format(content.codec)?.payload_type;
+        let payload_type = self.follow_format(content.codec)?.payload_type;
         if self.restarts.is_some_and(|restarts| restarts != content.numbers.restarts) {
             self.begin_anew();
         }
@@ -282,6 +286,16 @@ impl Slot {
         out: &mut [u8],
     ) -> Option<Plain> {
         content.write(&departure.stream, &departure.rewritten, departure.original, extensions, out)
+    }
+
+    /// The format of a codec, remembered for the next packet.
+    fn follow_format(&mut self, codec: Codec) -> Result<CodecParams, DropReason> {
+        if let Some(current) = self.current.filter(|current| current.codec == codec) {
+            return Ok(current);
+        }
+        let format = *self.format(codec)?;
+        self.current = Some(format);
+        Ok(format)
     }
 
     fn format(&self, codec: Codec) -> Result<&CodecParams, DropReason> {

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     DropReason,
     api::{IceCredentials, LeaveReason, TransmitBuffer},
+    prefetch::prefetch,
 };
 
 /// Keys of both directions, from the moment when the client has proved who it is.
@@ -47,7 +48,8 @@ pub struct Connection {
     pub feedback: TransportFeedback,
     /// The server's own SSRC in receiver reports and feedback.
     pub rtcp_ssrc: u32,
-    dtls: Dtls,
+    /// Apart from what every packet needs.
+    dtls: Box<Dtls>,
     keys: Option<Keys>,
     fingerprint: [u8; 32],
     connect_by: Instant,
@@ -66,7 +68,7 @@ impl Connection {
             ice: IceLite::new(ice.0, ice.1, now),
             feedback: TransportFeedback::new(rtcp_ssrc, now),
             rtcp_ssrc,
-            dtls: Dtls::new(identity, now),
+            dtls: Box::new(Dtls::new(identity, now)),
             keys: None,
             fingerprint,
             connect_by: now + CONNECT_TIMEOUT,
@@ -132,6 +134,24 @@ impl Connection {
     /// Opens an RTP packet in place.
     pub fn inbound(&mut self) -> Result<&mut SrtpInbound, DropReason> {
         self.keys.as_mut().map(|keys| &mut keys.inbound).ok_or(DropReason::BeforeDtls)
+    }
+
+    /// Has the processor fetch what opening a packet takes …
+    pub fn prefetch_inbound(&self) {
+        prefetch(&self.feedback);
+        self.keys.iter().for_each(|keys| prefetch(&keys.inbound));
+    }
+
+    /// … and, when that is there, what it points at.
+    pub fn prefetch_windows(&self) {
+        self.feedback.prefetch_next();
+        self.keys.iter().for_each(|keys| keys.inbound.prefetch_windows());
+    }
+
+    /// Has the processor fetch what sealing a packet takes.
+    pub fn prefetch_outbound(&self) {
+        self.ice.prefetch_selected();
+        self.keys.iter().for_each(|keys| prefetch(&keys.outbound));
     }
 
     /// Writes an RTP packet and seals it where it leaves from; its sealed length.

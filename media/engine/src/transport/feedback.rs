@@ -5,9 +5,12 @@
 
 use std::time::{Duration, Instant};
 
-use crate::rtp::{
-    SequenceExtender,
-    rtcp::{TransportCcWriter, Written},
+use crate::{
+    prefetch::prefetch,
+    rtp::{
+        SequenceExtender,
+        rtcp::{TransportCcWriter, Written},
+    },
 };
 
 /// Packets remembered, from the newest down: a second at 5 Mbit/s, ten feedback intervals.
@@ -87,6 +90,11 @@ impl TransportFeedback {
             due = due.min(self.last_sent.map_or(now, |last| now.max(last + EARLY_INTERVAL)));
         }
         self.due = Some(due);
+    }
+
+    /// Has the processor fetch where the next arrivals are noted.
+    pub fn prefetch_next(&self) {
+        self.arrivals.get(place(self.end)).into_iter().for_each(prefetch);
     }
 
     /// When [`Self::poll`] has something to say next.

@@ -21,7 +21,7 @@ use aws_lc_rs::hmac;
 use media_model::limits::{CONSENT_EXPIRY, TRANSPORT_ADDRESSES_MAX};
 
 use super::stun::{self, BindingRequest, RESPONSE_BYTES_MAX};
-use crate::{DropReason, api::IceCredentials};
+use crate::{DropReason, api::IceCredentials, prefetch::prefetch};
 
 /// Where the client is, and the address of ours that it reaches.
 pub type Pair = (SocketAddr, IpAddr);
@@ -180,6 +180,11 @@ impl IceLite {
     /// The local user fragments that checks may name now: one, or two during a restart.
     pub fn local_ufrags(&self) -> impl Iterator<Item = &Arc<str>> {
         std::iter::once(&self.current).chain(&self.previous).map(|generation| &generation.local_ufrag)
+    }
+
+    /// Has the processor fetch where to send.
+    pub fn prefetch_selected(&self) {
+        prefetch(&self.selected);
     }
 
     /// Where to send: the nominated pair, or the first valid one before any nomination.

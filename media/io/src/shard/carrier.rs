@@ -107,6 +107,9 @@ impl<S: MediaSocket> Carrier<S> {
                 return false;
             }
             self.gathering.note(*now, self.batch.len() as u64);
+            if self.batch.len() > 1 {
+                engine.expect(self.batch.coming());
+            }
             for datagram in self.batch.datagrams() {
                 engine.handle_datagram(*now, datagram, &mut self.out);
                 if is_short(&self.out) {

@@ -21,6 +21,8 @@ pub(crate) struct ObedientEngine {
 }
 
 impl Machine for ObedientEngine {
+    fn expect<'a>(&self, _: impl Iterator<Item = media_engine::Coming<'a>>) {}
+
     fn handle_datagram(&mut self, now: Instant, datagram: Datagram<'_>, out: &mut TransmitBuffer) {
         self.counters.bytes_received += datagram.data.len() as u64;
         match &*datagram.data {

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use media_engine::api::Datagram;
+use media_engine::{Coming, api::Datagram};
 use media_model::limits::DATAGRAM_BYTES_MAX;
 
 #[cfg(target_os = "linux")]
@@ -52,6 +52,15 @@ impl Batch {
     /// Whether every place was filled: more may wait.
     pub fn is_full(&self) -> bool {
         self.messages.len() == RECEIVE_BATCH
+    }
+
+    /// The first datagram of each message, with what follows it in a train.
+    pub fn coming(&self) -> impl Iterator<Item = Coming<'_>> {
+        let places = self.bytes.chunks_exact(RECEIVE_PLACE_BYTES);
+        self.messages.iter().zip(places).map(|(message, place)| {
+            let Message { length, remote, local, .. } = *message;
+            Coming { remote, local, data: place.get(..length).unwrap_or_default() }
+        })
     }
 
     /// The datagrams, in the order of their arrival. What is longer than any of ours is cut, and then fails its checks.

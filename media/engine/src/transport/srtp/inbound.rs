@@ -127,6 +127,11 @@ impl SrtpInbound {
         Ok(plain_len)
     }
 
+    /// Has the processor fetch the replay windows of RTP.
+    pub fn prefetch_windows(&self) {
+        self.rtp.prefetch();
+    }
+
     /// How many SSRCs sent authenticated RTP or RTCP; what the replay windows cost in memory follows from it.
     pub fn ssrcs(&self) -> (usize, usize) {
         (self.rtp.len(), self.rtcp.len())

@@ -2,6 +2,8 @@
 
 use media_model::limits::TRANSPORT_SSRCS_MAX;
 
+use crate::prefetch::prefetch_slice;
+
 /// Which of the last `64 * WORDS` indices have come already.
 #[derive(Debug, Clone)]
 pub(super) struct ReplayWindow<const WORDS: usize> {
@@ -88,6 +90,11 @@ impl<const WORDS: usize> SsrcTable<WORDS> {
     /// How many SSRCs it holds.
     pub(super) fn len(&self) -> usize {
         self.windows.len()
+    }
+
+    /// Has the processor fetch the windows.
+    pub(super) fn prefetch(&self) {
+        prefetch_slice(&self.windows);
     }
 
     fn position(&self, ssrc: u32) -> Option<usize> {
