@@ -17,8 +17,9 @@ pub const PING_INTERVAL: Duration = Duration::from_secs(15);
 pub const SILENCE_MAX: Duration = Duration::from_secs(40);
 /// How long the journal may take to write down a join.
 pub const JOURNAL_TIMEOUT: Duration = Duration::from_secs(5);
-/// Journal entries that nobody waits for and that are not written yet.
-pub const JOURNAL_BACKLOG_MAX: usize = 1_024;
+/// Journal entries that nobody waits for and that are not written yet: a full node may leave at once, and each of its
+/// 30,000 departures has to be written down.
+pub const JOURNAL_BACKLOG_MAX: usize = 65_536;
 /// How often an entry of the backlog is tried before it counts as lost.
 pub const JOURNAL_TRIES: u32 = 4;
 /// From one try to the next.
