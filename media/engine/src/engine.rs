@@ -13,6 +13,7 @@
 //! | `engine/control.rs` | RTCP from clients: reports, NACK, key frame requests |
 //! | `engine/reports.rs` | RTCP to clients: reports, NACK, key frame requests, feedback |
 //! | `engine/shedding.rs` | video that is withheld while the shard falls behind |
+//! | `engine/rounds.rs` | when a transport's reports are due |
 //! | `engine/timers.rs` | who is due |
 //! | `engine/events.rs` | what the control plane has yet to hear |
 
@@ -26,6 +27,7 @@ mod parameters;
 mod peer;
 mod publishing;
 mod reports;
+mod rounds;
 mod routing;
 mod shedding;
 mod timers;
@@ -228,7 +230,7 @@ fn has_room_to_serve(out: &TransmitBuffer) -> bool {
     fits || out.is_empty()
 }
 
-/// A report or request for every track and slot, and feedback.
+/// A request for every track, reports and feedback.
 const SERVE_DATAGRAMS_MAX: usize = TRANSPORT_MEDIA_MAX + 16;
 
 /// Reports and feedback may go so much early: no longer than the longest silence of somebody who speaks.

@@ -98,9 +98,10 @@ fn a_late_packet_is_told_of_after_all() {
     assert_eq!(told, [[(10, Some(0)), (11, Some(0)), (12, None), (13, Some(0))]]);
     feedback.record(start + 101 * MS, 12, 88);
     feedback.record(start + 102 * MS, 12, 88);
-    let told = poll_all(&mut feedback, start + 201 * MS, 1_200);
+    assert_eq!(feedback.poll_timeout(), Some(start + 1_601 * MS), "one packet alone is not worth a message");
+    let told = poll_all(&mut feedback, start + 1_601 * MS, 1_200);
     assert_eq!(told, [[(12, Some(404)), (13, Some(0))]]);
-    feedback.record(start + 250 * MS, 13, 88);
+    feedback.record(start + 1_650 * MS, 13, 88);
     assert_eq!(feedback.poll_timeout(), None, "a duplicate is no news");
 }
 
@@ -143,6 +144,51 @@ fn much_news_goes_early_but_not_too_often_and_is_numbered() {
     assert!(sent.windows(2).all(|pair| pair[1] - pair[0] == 50), "{sent:?}");
 }
 
+/// Packets every so many milliseconds, for ten seconds; when messages were due, and how many packets they told of at most.
+fn paced(gap_ms: u32) -> (Vec<u32>, usize) {
+    let (mut feedback, start) = feedback();
+    let (mut due, mut most) = (vec![], 0);
+    for ms in 0..10_000_u32 {
+        if ms % gap_ms == 0 {
+            feedback.record(start + ms * MS, (ms / gap_ms) as u16, 88);
+        }
+        for message in poll_all(&mut feedback, start + ms * MS, 1_200) {
+            due.push(ms);
+            most = most.max(message.len());
+        }
+    }
+    (due, most)
+}
+
+#[test]
+fn the_more_is_sent_the_sooner_it_is_told_of() {
+    let gaps = |gap_ms| {
+        let (due, most) = paced(gap_ms);
+        let gaps = due.windows(2).skip(1).map(|pair| pair[1] - pair[0]);
+        (gaps.clone().min().unwrap(), gaps.max().unwrap(), most)
+    };
+    // 150 packets a second, 50, 15, and one every 400 ms.
+    assert_eq!(gaps(7), (105, 105, 15));
+    assert_eq!(gaps(20), (160, 160, 8));
+    assert_eq!(gaps(67), (536, 536, 8));
+    assert_eq!(gaps(400), (1_600, 1_600, 4));
+}
+
+#[test]
+fn whatever_news_there_is_goes_along_but_not_again_and_again() {
+    let (mut feedback, start) = feedback();
+    feedback.go_along(start, start);
+    assert_eq!(feedback.poll_timeout(), None, "no news");
+    feedback.record(start, 1, 88);
+    feedback.go_along(start + MS, start + MS);
+    assert_eq!(poll_all(&mut feedback, start + MS, 1_200).len(), 1);
+    feedback.record(start + 2 * MS, 2, 88);
+    feedback.go_along(start + 50 * MS, start + 70 * MS);
+    assert!(poll_all(&mut feedback, start + 50 * MS, 1_200).is_empty());
+    feedback.go_along(start + 51 * MS, start + 51 * MS);
+    assert_eq!(poll_all(&mut feedback, start + 51 * MS, 1_200).len(), 1);
+}
+
 /// Loss, reordering, bursts, pauses and buffers of any size: everything that arrived is told once at least, with the
 /// right time, and nothing else is said to have arrived.
 #[test]
@@ -172,7 +218,7 @@ fn whatever_the_network_does_the_sender_learns_when_each_packet_arrived() {
                 }
             }
         }
-        for (sequence, arrival) in poll_all(&mut feedback, now + 200 * MS, room).into_iter().flatten() {
+        for (sequence, arrival) in poll_all(&mut feedback, now + 1_500 * MS, room).into_iter().flatten() {
             told.extend(arrival.map(|ticks| (sequence, ticks)));
         }
         assert_eq!(told, arrived, "seed {seed}");

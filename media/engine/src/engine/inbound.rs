@@ -6,6 +6,7 @@ use super::{
     Engine,
     peer::Peer,
     publishing::{Flow, Published, Publishing},
+    rounds::Rounds,
     shedding::Shed,
 };
 use crate::{
@@ -70,7 +71,7 @@ impl Engine {
             Progress::Connected => {
                 let Some(peer) = self.peer_mut(place) else { return };
                 let (id, consult) = (peer.id, peer.consult);
-                peer.report_at = now + super::reports::RECEIVER_REPORT_INTERVAL;
+                peer.rounds = Rounds::new(now);
                 self.counters.handshakes += 1;
                 self.events.push(Event::Connected(id));
                 self.change_consult(now, consult, |c| c.with_member(place, |m| m.connected = true));
@@ -112,7 +113,7 @@ impl Engine {
         datagram: Datagram<'_>,
         out: &mut TransmitBuffer,
     ) -> Result<(), DropReason> {
-        let Peer { connection, publishing, extensions: ids, scheduled, .. } = publisher;
+        let Peer { connection, publishing, extensions: ids, scheduled, rounds, .. } = publisher;
         let data = datagram.data;
         let opened = connection.inbound()?.open_rtp(data)?;
         connection.ice.carries((datagram.remote, datagram.local));
@@ -128,8 +129,7 @@ impl Engine {
             connection.feedback.record(now, number, header.ssrc);
         }
         // What a packet may have made due: feedback on it, a report on who is heard again …
-        let reported = (!publishing.is_heard).then_some(publisher.report_at);
-        for due in [connection.feedback.poll_timeout(), reported].into_iter().flatten() {
+        for due in [connection.feedback.poll_timeout(), rounds.note(now)].into_iter().flatten() {
             self.timers.arm(scheduled, place, due);
         }
 
@@ -200,8 +200,9 @@ impl Engine {
                     self.counters.drop(reason);
                 }
             }
-            // A source that begins is reported on at once; later reports are planned when one is sent.
-            if let Some(at) = slot.report_at().filter(|at| *at <= now) {
+            // A source that begins is reported on at once, and who hears something again with the next round.
+            let begun = slot.report_at().filter(|at| *at <= now);
+            for at in [begun, peer.rounds.note(now)].into_iter().flatten() {
                 self.timers.arm(&mut peer.scheduled, target.place, at);
             }
         }

@@ -7,7 +7,7 @@ use std::{
 
 use media_model::{ConsultId, TransportId};
 
-use super::{parameters, publishing::Publishing};
+use super::{parameters, publishing::Publishing, rounds::Rounds};
 use crate::{
     api::{ExtensionIds, MediaParams},
     prefetch::prefetch,
@@ -42,8 +42,8 @@ pub struct Peer {
     pub round_trip: Option<Duration>,
     /// What it may be sent again.
     pub repair: RepairBudget,
-    /// When its receiver reports are due.
-    pub report_at: Instant,
+    /// When everything is reported on.
+    pub rounds: Rounds,
     /// The moment for which [`super::timers::Timers`] has it.
     pub scheduled: Option<Instant>,
     /// Its datagrams in [`super::handshakes::Handshakes`].
@@ -78,7 +78,7 @@ impl Peer {
             cname: Arc::from(""),
             round_trip: None,
             repair: RepairBudget::new(now),
-            report_at: now,
+            rounds: Rounds::new(now),
             scheduled: None,
             handshakes_waiting: 0,
             layout_queued: false,
@@ -150,20 +150,12 @@ impl Peer {
 
     /// When anything of it is due.
     pub fn deadline(&self) -> Instant {
-        let slots = self.slots.iter().filter_map(Slot::report_at).min();
-        slots.map_or(self.publishing_deadline(), |at| at.min(self.publishing_deadline()))
-    }
-
-    /// When anything is due that a packet from it may have changed.
-    pub fn publishing_deadline(&self) -> Instant {
         let mut next = self.connection.poll_timeout();
         if self.connection.is_connected() {
-            // Nothing is reported on who sends nothing.
-            if self.publishing.is_heard {
-                next = next.min(self.report_at);
-            }
+            let slots = self.slots.iter().filter_map(Slot::report_at);
             let tracks = self.publishing.tracks.iter().filter_map(|t| t.due_at());
-            for at in tracks.chain(self.connection.feedback.poll_timeout()) {
+            let others = [self.rounds.due(), self.connection.feedback.poll_timeout()];
+            for at in slots.chain(tracks).chain(others.into_iter().flatten()) {
                 next = next.min(at);
             }
         }

@@ -45,8 +45,8 @@ pub struct Publishing {
     pub tracks: Vec<Published>,
     /// The publisher's clock, one for all of its tracks.
     pub clock: PublisherClock,
-    /// Whether anything has come since the last report on it.
-    pub is_heard: bool,
+    /// Packets since the last report on them.
+    pub unreported: u32,
     /// Whether it was agreed for any track that the publisher is told when its packets arrive.
     pub wants_transport_cc: bool,
     /// How many tracks there ever were.
@@ -94,7 +94,7 @@ impl Publishing {
     /// that one track alone accepts. An SSRC that is learnt takes the place of the one before, so that a track has two
     /// at most.
     pub fn bind(&mut self, header: &RtpHeader, extensions: &Extensions) -> Result<(usize, Flow), DropReason> {
-        self.is_heard = true;
+        self.unreported = self.unreported.saturating_add(1);
         Ok(match (self.known(header.ssrc), extensions.mid) {
             (Some((track, flow)), mid) if mid.is_none_or(|mid| self.has_mid(track, mid)) => (track, flow),
             (_, Some(mid)) => self.learn(header, self.tracks.iter().position(|t| t.params.mid == mid))?,

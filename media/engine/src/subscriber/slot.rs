@@ -37,9 +37,8 @@ pub struct Newest {
     pub arrival: Instant,
 }
 
-/// After the first report on another source comes the second, then the regular ones.
+/// So long after the first report on another source comes the second; all others go with the transport's rounds.
 const SECOND_REPORT: Duration = Duration::from_millis(200);
-const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A slot of one kind, sound or picture.
 #[derive(Debug)]
@@ -56,8 +55,11 @@ pub struct Slot {
     restarts: Option<u32>,
     /// Packets below were sent with another mapping: the same bytes cannot be made again.
     repeatable_from: u64,
+    /// When its early reports are due, the first two on a source.
     report_at: Option<Instant>,
-    reports_on_source: u32,
+    has_first_report: bool,
+    /// `packets_sent` as last reported.
+    packets_reported: u32,
     /// Since the slot exists, as sender reports count (RFC 3550 §6.4.1).
     pub packets_sent: u32,
     /// Payload octets, likewise.
@@ -95,7 +97,8 @@ impl Slot {
             restarts: None,
             repeatable_from: 0,
             report_at: None,
-            reports_on_source: 0,
+            has_first_report: false,
+            packets_reported: 0,
             packets_sent: 0,
             octets_sent: 0,
         }
@@ -194,7 +197,7 @@ impl Slot {
             Pass::Follows => {}
             Pass::Begins => {
                 self.rewriter.begin(&content.numbers, captured());
-                self.reports_on_source = 0;
+                self.has_first_report = false;
                 self.report_at = Some(now);
                 rewritten = self.rewriter.map(&content.numbers);
             }
@@ -257,19 +260,21 @@ impl Slot {
         Ok(Departure { stream, rewritten, original: None })
     }
 
-    /// When the next sender report is due.
+    /// When an early sender report is due, one of the first two on a source: lips are not in sync without.
     pub fn report_at(&self) -> Option<Instant> {
         self.report_at
     }
 
-    /// The packet to reckon from, if a sender report is due until `soon`; the next one is planned.
-    pub fn take_report(&mut self, now: Instant, soon: Instant) -> Option<(Shown, Newest)> {
-        if self.report_at? > soon {
-            return None;
-        }
-        self.reports_on_source = self.reports_on_source.saturating_add(1);
-        let interval = if self.reports_on_source == 1 { SECOND_REPORT } else { REPORT_INTERVAL };
-        self.report_at = Some(now + interval);
+    /// Packets that no sender report has counted yet.
+    pub fn unreported(&self) -> u64 {
+        self.packets_sent.wrapping_sub(self.packets_reported).into()
+    }
+
+    /// The packet to reckon a sender report from, which is taken as sent.
+    pub fn take_report(&mut self, now: Instant) -> Option<(Shown, Newest)> {
+        self.packets_reported = self.packets_sent;
+        self.report_at = (!self.has_first_report).then_some(now + SECOND_REPORT);
+        self.has_first_report = true;
         Some((self.shown?, self.newest?))
     }
 

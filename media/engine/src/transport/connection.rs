@@ -9,7 +9,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use media_model::limits::{CONNECT_TIMEOUT, DATAGRAM_BYTES_MAX};
+use media_model::limits::CONNECT_TIMEOUT;
 
 use super::{
     dtls::{Connected, Dtls, DtlsEvent, Identity},
@@ -28,6 +28,9 @@ struct Keys {
     inbound: SrtpInbound,
     outbound: SrtpOutbound,
 }
+
+/// Sealed: within what any path carries in one piece (RFC 8200 §5 asks for 1280 with IP and UDP).
+const RTCP_DATAGRAM_BYTES_MAX: usize = 1_200;
 
 /// What became of the association.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,18 +175,20 @@ impl Connection {
         if sealed == 0 { Err(DropReason::SendBufferFull) } else { Ok(sealed) }
     }
 
-    /// Writes an RTCP packet and seals it where it leaves from; its sealed length, 0 if there was nothing to say.
+    /// Writes an RTCP compound, the feedback perhaps among it, and seals it where it leaves from; its sealed length, 0 if
+    /// there was nothing to say.
     pub fn send_rtcp(
         &mut self,
         out: &mut TransmitBuffer,
-        write: impl FnOnce(&mut [u8]) -> Option<usize>,
+        write: impl FnOnce(&mut TransportFeedback, &mut [u8]) -> Option<usize>,
     ) -> Result<usize, DropReason> {
         let keys = self.keys.as_mut().ok_or(DropReason::SubscriberNotConnected)?;
         let (remote, local) = self.ice.selected().ok_or(DropReason::SubscriberNotConnected)?;
         let mut sealed = 0;
-        let has_room = out.push(remote, local, DATAGRAM_BYTES_MAX, |space| {
-            let plain_max = DATAGRAM_BYTES_MAX - OVERHEAD_BYTES_MAX;
-            let plain = space.get_mut(..plain_max).and_then(write).filter(|length| *length > 0);
+        let feedback = &mut self.feedback;
+        let has_room = out.push(remote, local, RTCP_DATAGRAM_BYTES_MAX, |space| {
+            let space_for_plain = space.get_mut(..RTCP_DATAGRAM_BYTES_MAX - OVERHEAD_BYTES_MAX);
+            let plain = space_for_plain.and_then(|space| write(feedback, space)).filter(|length| *length > 0);
             sealed = plain.and_then(|length| keys.outbound.seal_rtcp(space, length)).unwrap_or(0);
             sealed
         });

@@ -16,8 +16,19 @@ use crate::{
 /// Packets remembered, from the newest down: a second at 5 Mbit/s, ten feedback intervals.
 const HISTORY: usize = TransportCcWriter::STATUSES_MAX;
 
-/// How long the oldest news waits. Senders' estimators are tuned to feedback every 50 to 250 ms.
+/// How long the oldest news waits when there is [`MUCH_NEWS`], and at the very beginning. Senders' estimators are tuned to
+/// feedback every 50 to 250 ms.
 const INTERVAL: Duration = Duration::from_millis(100);
+
+/// From 80 packets a second on, or with a probe of the sender's, an interval holds so many. Less tells an estimator little
+/// until it has gathered.
+const MUCH_NEWS: usize = 8;
+
+/// When a packet comes after so long, all news goes along with what is sent for it …
+const RARE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// … and so long it waits for one.
+const RARE_INTERVAL_MAX: Duration = Duration::from_millis(1_500);
 
 /// So much news goes at once: from about 4 Mbit/s on, an interval would hold more than a probe of the sender's, whose
 /// outcome it waits for.
@@ -25,6 +36,9 @@ const EARLY_PACKETS: usize = 40;
 
 /// The shortest time between two messages: at most 20 a second, some 2 kB/s even at high rates.
 const EARLY_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Room that [`TransportFeedback::poll`] needs to tell of a packet at least, however many were lost before it.
+pub const MESSAGE_BYTES_MIN: usize = 20 + 2 * HISTORY.div_ceil(7) + 2 + 3;
 
 /// Arrivals on one transport, and when to tell of them. All memory is allocated with the first packet: many only listen.
 #[derive(Debug)]
@@ -43,6 +57,8 @@ pub struct TransportFeedback {
     end: u64,
     /// Arrivals not yet told of.
     news: usize,
+    /// Since when there is some.
+    news_since: Instant,
     due: Option<Instant>,
     last_sent: Option<Instant>,
     feedback_count: u8,
@@ -60,6 +76,7 @@ impl TransportFeedback {
             next: 0,
             end: 0,
             news: 0,
+            news_since: now,
             due: None,
             last_sent: None,
             feedback_count: 0,
@@ -85,11 +102,26 @@ impl TransportFeedback {
         *self.arrival(sequence) = ticks + 1;
         self.media_ssrc = media_ssrc;
         self.news += 1;
-        let mut due = self.due.unwrap_or(now + INTERVAL);
-        if self.news >= EARLY_PACKETS {
-            due = due.min(self.last_sent.map_or(now, |last| now.max(last + EARLY_INTERVAL)));
+        if self.due.is_none() {
+            self.news_since = now;
         }
-        self.due = Some(due);
+        let due = if self.news >= EARLY_PACKETS {
+            self.last_sent.map_or(now, |last| now.max(last + EARLY_INTERVAL))
+        } else if self.news >= MUCH_NEWS || self.last_sent.is_none() {
+            self.news_since + INTERVAL
+        } else if now >= self.news_since + RARE_INTERVAL {
+            now
+        } else {
+            self.news_since + RARE_INTERVAL_MAX
+        };
+        self.due = Some(self.due.map_or(due, |earlier| earlier.min(due)));
+    }
+
+    /// A datagram leaves now: whatever news there is goes along, or what would be due until `soon` if there was a message
+    /// just now.
+    pub fn go_along(&mut self, now: Instant, soon: Instant) {
+        let rests = self.last_sent.is_some_and(|last| now < last + EARLY_INTERVAL);
+        self.due = self.due.map(|due| if rests && due > soon { due } else { due.min(now) });
     }
 
     /// Has the processor fetch where the next arrivals are noted.
@@ -117,11 +149,13 @@ impl TransportFeedback {
         };
         let arrivals = (self.next..self.end).map(|sequence| self.arrivals[place(sequence)].checked_sub(1));
         let Some(Written { length, statuses }) = writer.write(arrivals, out) else {
+            self.news_since = now;
             self.due = (self.news > 0).then_some(now + INTERVAL);
             return None;
         };
         self.next += statuses as u64;
         self.news = (self.next..self.end).filter(|s| self.arrivals[place(*s)] != 0).count();
+        self.news_since = now;
         self.due = (self.news > 0).then_some(now);
         self.last_sent = Some(now);
         self.feedback_count = self.feedback_count.wrapping_add(1);

@@ -16,6 +16,17 @@ pub struct CompoundWriter<'a> {
 }
 
 impl<'a> CompoundWriter<'a> {
+    /// What a sender report without blocks takes (RFC 3550 §6.4.1).
+    pub const SENDER_REPORT_BYTES: usize = 28;
+    /// Blocks of one report (RFC 3550 §6.4.1).
+    pub const REPORT_BLOCKS_MAX: usize = COUNT_MAX;
+
+    /// What [`Self::sdes`] takes.
+    pub fn sdes_bytes(cname: &str) -> usize {
+        // Header, SSRC, item header, name, and the zero byte that ends the chunk.
+        (4 + 4 + 2 + cname.len() + 1).next_multiple_of(4)
+    }
+
     /// Writes to the start of `buffer`.
     pub fn new(buffer: &'a mut [u8]) -> Self {
         Self { buffer, length: 0 }
@@ -29,6 +40,11 @@ impl<'a> CompoundWriter<'a> {
     /// Whether nothing was written.
     pub fn is_empty(&self) -> bool {
         self.length == 0
+    }
+
+    /// Bytes left.
+    pub fn bytes_free(&self) -> usize {
+        self.buffer.len() - self.length
     }
 
     /// Appends what `build` writes and measures; `None` from it means no room.
