@@ -233,3 +233,35 @@ fn in_silence_nobody_is_told_anything() {
     let after: Vec<usize> = (0..3).map(|client| got(&world, client)).collect();
     assert_eq!((before, woken), (after, 0));
 }
+
+/// A tenth of what [`talk`] sends.
+fn murmur(world: &mut World, ms: u64) {
+    let from = (world.now - world.start).as_millis() as u64;
+    for n in from..from + ms {
+        for client in 0..3 {
+            let n = n + 70 * client as u64;
+            if n.is_multiple_of(200) {
+                world.send(client, Source::Microphone, n / 200, n as u32 * 48, &opus(1));
+            }
+            if n % 400 == 5 {
+                for part in 0..4 {
+                    let begins = n < from + 500 && part == 0;
+                    let picture = vp8(begins, (n / 400) as u16, 1, 1);
+                    world.send(client, Source::Camera, n / 100 + part, n as u32 * 90, &picture);
+                }
+            }
+        }
+        world.advance(1);
+    }
+}
+
+#[test]
+fn who_sends_fifteen_packets_a_second_gets_two_datagrams() {
+    let mut world = World::with_participants(3);
+    murmur(&mut world, 25_000);
+    let since = world.start + Duration::from_secs(5);
+    let told: Vec<_> = told(&world, 0).into_iter().filter(|(at, _)| *at >= since).collect();
+    assert!(told.len() <= 45, "{} in 20 s", told.len());
+    let rounds = told.iter().filter(|(_, t)| (t.blocks, t.clocks.len()) == (2, 4)).count();
+    assert!((13..=21).contains(&rounds), "{rounds} in 20 s");
+}

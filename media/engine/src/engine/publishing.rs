@@ -25,6 +25,8 @@ pub struct Published {
     pub generation: u32,
     /// Where its packets go: what the route table says, and nothing else.
     pub targets: Vec<Target>,
+    /// The codec that the roster last heard of.
+    codec_told: Option<Codec>,
     /// The SSRC of its packets, and of their retransmissions.
     bound: [Option<u32>; 2],
 }
@@ -72,6 +74,7 @@ impl Publishing {
             });
             track.set_muted(muted);
             track.track.update(params);
+            track.codec_told = None;
             // What the offer announces needs no guessing, and is nobody else's.
             let learnt = track.bound.map(|ssrc| ssrc.filter(|ssrc| !announced(*ssrc)));
             track.bound = [params.ssrc.or(learnt[0]), params.rtx_ssrc.or(learnt[1])];
@@ -83,6 +86,13 @@ impl Publishing {
     /// The track of a source.
     pub fn track_of(&mut self, source: Source) -> Option<&mut Published> {
         self.tracks.iter_mut().find(|t| t.params.source == source)
+    }
+
+    /// Whether anything is sent with another codec than when this was last asked, or negotiated.
+    pub fn take_codec_news(&mut self) -> bool {
+        let told =
+            |t: &mut Published| std::mem::replace(&mut t.codec_told, t.track.codec()) != t.track.codec();
+        self.tracks.iter_mut().any(told)
     }
 
     /// The codec that each source is sent with now, where packets have told.
@@ -158,6 +168,7 @@ impl Published {
             muted: false,
             generation,
             targets: Vec::new(),
+            codec_told: None,
             bound: [None, None],
             params: params.clone(),
         }

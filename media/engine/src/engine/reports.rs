@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Engine, SERVE_DATAGRAMS_MAX, peer::Peer, publishing::Published};
+use super::{Engine, SERVE_DATAGRAMS_MAX, peer::Peer, publishing::Published, rounds::Other};
 use crate::{
     api::TransmitBuffer,
     rtp::rtcp::{CompoundWriter, SenderInfo},
@@ -105,6 +105,10 @@ impl Engine {
     /// Looks whether it sends what the answer prefers: a client is free to send any format that was agreed upon. Runs with
     /// the reports, so that one that changes it with every packet causes no more work than others.
     fn note_codecs(&mut self, now: Instant, place: usize) {
+        let Some(peer) = self.peer_mut(place) else { return };
+        if !peer.publishing.take_codec_news() {
+            return;
+        }
         let Some(peer) = self.peers.get(place).and_then(Option::as_ref) else { return };
         let consult = peer.consult;
         let member = self.consults.get(&consult).and_then(|c| c.member(place));
@@ -167,7 +171,12 @@ impl Due {
         let is_asking = publishing.tracks.iter().any(|t| t.due_at().is_some_and(|at| at <= now));
         let is_feeding_back = feedback.poll_timeout().is_some_and(|at| at <= soon);
         let leaves_anyway = is_early || is_asking || is_feeding_back;
-        let is_round = rounds.poll(now, soon, leaves_anyway, || {
+        let other = match feedback.poll_timeout() {
+            _ if leaves_anyway => Other::Leaves,
+            Some(_) => Other::Expected,
+            None => Other::None,
+        };
+        let is_round = rounds.poll(now, soon, other, || {
             u64::from(publishing.unreported) + slots.iter().map(Slot::unreported).sum::<u64>()
         });
         if !leaves_anyway && !is_round {
