@@ -2,6 +2,7 @@
 
 use media_benches::{
     PAYLOAD_BYTES,
+    crowd::{self, Crowd},
     forward::{BURSTS, Consult, FAN_OUTS, Forward},
     measure,
     traffic::Traffic,
@@ -30,6 +31,12 @@ fn main() {
         println!(
             "a consult of three wakes the engine by timer {wakes:.1} times a second, {told:.1} to send something"
         );
+    }
+    for consults in crowd::CONSULTS {
+        let name = format!("crowd/{consults}");
+        if measure::is_wanted(&name) {
+            measure::bench(&mut criterion, &name, &mut Crowd::floor(consults), &mut Crowd::new(consults));
+        }
     }
     criterion.final_summary();
 }

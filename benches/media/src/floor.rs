@@ -19,58 +19,89 @@ pub struct Incoming {
     pub payload_bytes: usize,
 }
 
+/// Datagrams that come in together, as they come and as a run opens them.
+struct Batch {
+    incoming: Vec<Incoming>,
+    sealed: Vec<u8>,
+    input: Vec<u8>,
+}
+
 /// Batches of datagrams, each to so many receivers with a key of their own.
 pub struct Floor {
     inbound: Vec<LessSafeKey>,
     outbound: Vec<LessSafeKey>,
-    batches: Vec<Vec<Incoming>>,
+    batches: Vec<Batch>,
     fan_out: usize,
-    /// Sealed packets as they come in, one after another, and the copies that a run opens.
-    sealed: Vec<u8>,
-    input: Vec<u8>,
+    /// How many batches a run takes, and the first of the next run.
+    batches_a_run: usize,
+    next: usize,
     out: Vec<u8>,
     used: usize,
     sent: u64,
 }
 
 impl Floor {
-    /// Everything that a run will consume, in the batches in which it comes.
+    /// Everything that a run will consume, in the batches in which it comes. Publishers stand in consults of
+    /// `fan_out + 1`, one after another.
     pub fn new(publishers: usize, fan_out: usize, batches: Vec<Vec<Incoming>>) -> Self {
-        let key = |n: usize| LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &[n as u8; 16]).expect("a key"));
+        let key = |n: usize| {
+            let key = (n as u128).to_be_bytes();
+            LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &key).expect("a key"))
+        };
         let inbound: Vec<_> = (0..publishers).map(key).collect();
-        let mut sealed = Vec::new();
-        for incoming in batches.iter().flatten() {
+        let sealed = |incoming: &Incoming| {
             let mut packet = vec![0; CLEAR_BYTES + incoming.payload_bytes];
             let (clear, text) = packet.split_at_mut(CLEAR_BYTES);
             let tag = inbound[incoming.publisher]
                 .seal_in_place_separate_tag(nonce(0), Aad::from(&*clear), text)
                 .expect("sealed");
-            sealed.extend_from_slice(&packet);
-            sealed.extend_from_slice(tag.as_ref());
-        }
+            packet.extend_from_slice(tag.as_ref());
+            packet
+        };
+        let batches: Vec<_> = batches
+            .into_iter()
+            .map(|incoming| {
+                let sealed: Vec<u8> = incoming.iter().flat_map(&sealed).collect();
+                Batch { incoming, input: sealed.clone(), sealed }
+            })
+            .collect();
         Self {
             inbound,
-            outbound: (0..publishers + fan_out).map(|n| key(n + 100)).collect(),
+            outbound: (0..publishers.next_multiple_of(fan_out + 1)).map(|n| key(n + 1_000_000)).collect(),
+            batches_a_run: batches.len(),
+            next: 0,
             batches,
             fan_out,
-            input: sealed.clone(),
-            sealed,
             out: vec![0; OUT_BYTES],
             used: 0,
             sent: 0,
         }
     }
+
+    /// One batch a run, in a circle.
+    #[must_use]
+    pub fn batch_by_batch(self) -> Self {
+        Self { batches_a_run: 1, ..self }
+    }
+
+    fn ahead(&self) -> std::ops::Range<usize> {
+        self.next..self.next + self.batches_a_run
+    }
 }
 
 impl Case for Floor {
     fn prepare(&mut self) {
-        self.input.copy_from_slice(&self.sealed);
+        self.next = (self.next + self.batches_a_run) % self.batches.len();
+        for batch in &mut self.batches[self.next..self.next + self.batches_a_run] {
+            batch.input.copy_from_slice(&batch.sealed);
+        }
     }
 
     fn run(&mut self) {
-        let mut rest = &mut self.input[..];
-        for batch in &self.batches {
-            for incoming in batch {
+        let ahead = self.ahead();
+        for Batch { incoming, input, .. } in &mut self.batches[ahead] {
+            let mut rest = &mut input[..];
+            for incoming in incoming.iter() {
                 let sealed_len = CLEAR_BYTES + incoming.payload_bytes + TAG_BYTES;
                 let (packet, after) = rest.split_at_mut(sealed_len);
                 rest = after;
@@ -79,14 +110,15 @@ impl Case for Floor {
                     self.inbound[incoming.publisher].open_in_place(nonce(0), Aad::from(&*clear), text);
                 assert!(opened.is_ok(), "the floor opens its own packets");
                 let plain_len = sealed_len - TAG_BYTES;
-                for subscriber in 0..self.fan_out {
-                    // A real one leaves itself out: nobody's key is used for his own packets.
-                    let key = &self.outbound[subscriber + usize::from(subscriber >= incoming.publisher)];
+                let first = incoming.publisher / (self.fan_out + 1) * (self.fan_out + 1);
+                // Nobody gets his own packets.
+                for subscriber in (first..=first + self.fan_out).filter(|n| *n != incoming.publisher) {
                     let space = &mut self.out[self.used..self.used + sealed_len];
                     space[..plain_len].copy_from_slice(&packet[..plain_len]);
                     let (plain, tag_space) = space.split_at_mut(plain_len);
                     let (clear, text) = plain.split_at_mut(CLEAR_BYTES);
                     self.sent += 1;
+                    let key = &self.outbound[subscriber];
                     let tag = key.seal_in_place_separate_tag(nonce(self.sent), Aad::from(&*clear), text);
                     tag_space.copy_from_slice(tag.expect("sealed").as_ref());
                     self.used += sealed_len;
@@ -101,7 +133,7 @@ impl Case for Floor {
     }
 
     fn units(&self) -> u64 {
-        let incoming: usize = self.batches.iter().map(Vec::len).sum();
+        let incoming: usize = self.batches[self.ahead()].iter().map(|batch| batch.incoming.len()).sum();
         (incoming * self.fan_out) as u64
     }
 }

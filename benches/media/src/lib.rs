@@ -11,9 +11,11 @@
 //! | `srtp.rs` | sealing and opening one packet |
 //! | `forward.rs` | an engine with connected transports: one packet to many |
 //! | `traffic.rs` | a second of a consult of three, timers and RTCP included |
+//! | `crowd.rs` | many consults, whose memory has left the caches |
 //! | `handshakes.rs` | joins: ICE and DTLS |
 //! | `bin/instructions.rs` | the same cases, counted by callgrind and held against `instructions.toml` |
 
+pub mod crowd;
 pub mod floor;
 pub mod forward;
 pub mod handshakes;

@@ -4,7 +4,7 @@
 //! later; waiting for it a line at a time costs more than sealing a packet. Asked for ahead, lines come side by side.
 
 /// What one line of the caches holds, on every processor that matters here.
-const LINE_BYTES: usize = 64;
+pub const LINE_BYTES: usize = 64;
 
 /// Has the processor fetch a value; changes nothing and waits for nothing. Does nothing where it cannot be asked.
 #[inline]

@@ -186,7 +186,7 @@ impl Mid {
     /// Parses the bytes of a header extension or an SDP token.
     pub fn from_bytes(token: &[u8]) -> Result<Self, InvalidId> {
         // `token-char` of RFC 8866 §9.
-        let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`{|}~".contains(&b);
+        let is_token = |b: u8| matches!(b, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'^'..=b'~');
         if token.is_empty() || token.len() > Self::BYTES_MAX || !token.iter().all(|b| is_token(*b)) {
             return Err(InvalidId);
         }

@@ -10,6 +10,7 @@ use std::{collections::BTreeMap, env, fmt::Write as _, fs, path::Path, process::
 
 use media_benches::{
     Case, PAYLOAD_BYTES,
+    crowd::{self, Crowd},
     forward::{BURSTS, Consult, FAN_OUTS, Forward},
     srtp::{Bare, Direction, Srtp},
     traffic::Traffic,
@@ -81,6 +82,9 @@ fn run() {
     }
     each("traffic/floor", &mut Traffic::floor());
     each("traffic", &mut Traffic::new());
+    let consults = crowd::CONSULTS[0];
+    each(&format!("crowd/{consults}/floor"), &mut Crowd::floor(consults));
+    each(&format!("crowd/{consults}"), &mut Crowd::new(consults));
 }
 
 /// This program under valgrind: cases by name with instructions a unit.

@@ -3,14 +3,14 @@
 //! Payloads stand one after another in chunks; when the current chunk is full, the oldest one that has outlived its
 //! second is taken over, else a new one is allocated, up to the limit. A busy track allocates nothing.
 
-use std::time::Instant;
+use std::{num::NonZeroU64, time::Instant};
 
 use media_model::{
     MediaKind,
     limits::{CACHE_AGE_MAX, CACHE_BYTES_MAX},
 };
 
-use crate::prefetch::{prefetch, prefetch_slice};
+use crate::prefetch::{LINE_BYTES, prefetch, prefetch_slice};
 
 /// Chunks of a video track and their size; the index has a place for each of so many packets.
 const VIDEO: Size = Size { chunk_bytes: 16 * 1024, chunks_max: CACHE_BYTES_MAX / (16 * 1024), packets: 512 };
@@ -36,14 +36,18 @@ struct Chunk {
     newest: Instant,
 }
 
+/// Where a payload stands, and what else is known of its packet: a line of the processor's caches.
 #[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
 struct Entry<M> {
-    sequence: u64,
-    at: Instant,
-    chunk: usize,
+    /// The sequence number that follows the packet's own, which may be 0.
+    follower: NonZeroU64,
+    /// After the cache's first packet, on a circle of 49 days.
+    at_ms: u32,
     generation: u32,
-    offset: usize,
-    length: usize,
+    chunk: u16,
+    offset: u16,
+    length: u16,
     meta: M,
 }
 
@@ -51,6 +55,8 @@ struct Entry<M> {
 #[derive(Debug)]
 pub struct Cache<M> {
     size: Size,
+    /// Of the first packet.
+    origin: Option<Instant>,
     chunks: Vec<Chunk>,
     current: usize,
     /// By sequence number modulo its length; empty before the first packet.
@@ -58,20 +64,23 @@ pub struct Cache<M> {
 }
 
 impl<M: Copy> Cache<M> {
+    /// An entry has to fit a line, which its neighbours do not share: it is written with every packet.
+    const FITS_LINE: () = assert!(size_of::<Option<Entry<M>>>() == LINE_BYTES);
+
     /// An empty cache, which has allocated nothing.
     pub fn new(kind: MediaKind) -> Self {
+        let () = Self::FITS_LINE;
         let size = match kind {
             MediaKind::Audio => AUDIO,
             MediaKind::Video => VIDEO,
         };
-        Self { size, chunks: Vec::new(), current: 0, entries: Vec::new() }
+        Self { size, origin: None, chunks: Vec::new(), current: 0, entries: Vec::new() }
     }
 
     /// Keeps a payload; one that is larger than a chunk is not kept.
     pub fn insert(&mut self, now: Instant, sequence: u64, meta: M, payload: &[u8]) {
-        if payload.len() > self.size.chunk_bytes {
-            return;
-        }
+        let follower = sequence.checked_add(1).and_then(NonZeroU64::new);
+        let Some(follower) = follower.filter(|_| payload.len() <= self.size.chunk_bytes) else { return };
         if self.entries.is_empty() {
             self.entries.resize(self.size.packets as usize, None);
         }
@@ -79,6 +88,7 @@ impl<M: Copy> Cache<M> {
         if !self.chunks.get(self.current).is_some_and(fits) {
             self.current = self.take_over(now);
         }
+        let at_ms = ms_between(*self.origin.get_or_insert(now), now);
         let chunk = &mut self.chunks[self.current];
         let offset = chunk.used;
         let Some(space) = chunk.bytes.get_mut(offset..offset + payload.len()) else { return };
@@ -86,12 +96,12 @@ impl<M: Copy> Cache<M> {
         chunk.used += payload.len();
         chunk.newest = now;
         self.entries[(sequence % self.size.packets) as usize] = Some(Entry {
-            sequence,
-            at: now,
-            chunk: self.current,
+            follower,
+            at_ms,
             generation: chunk.generation,
-            offset,
-            length: payload.len(),
+            chunk: self.current as u16,
+            offset: offset as u16,
+            length: payload.len() as u16,
             meta,
         });
     }
@@ -115,11 +125,13 @@ impl<M: Copy> Cache<M> {
     pub fn find(&self, now: Instant, sequence: u64) -> Option<(M, &[u8])> {
         let place = sequence.checked_rem(self.entries.len() as u64)?;
         let entry = self.entries.get(place as usize)?.as_ref()?;
-        if entry.sequence != sequence || now.saturating_duration_since(entry.at) > CACHE_AGE_MAX {
+        let age_ms = ms_between(self.origin?, now).wrapping_sub(entry.at_ms);
+        if entry.follower.get() - 1 != sequence || u128::from(age_ms) > CACHE_AGE_MAX.as_millis() {
             return None;
         }
-        let chunk = self.chunks.get(entry.chunk).filter(|c| c.generation == entry.generation)?;
-        Some((entry.meta, chunk.bytes.get(entry.offset..entry.offset + entry.length)?))
+        let chunk = self.chunks.get(usize::from(entry.chunk)).filter(|c| c.generation == entry.generation)?;
+        let offset = usize::from(entry.offset);
+        Some((entry.meta, chunk.bytes.get(offset..offset + usize::from(entry.length))?))
     }
 
     /// An empty chunk's index: a new one only while everything in the others is still wanted.
@@ -139,6 +151,10 @@ impl<M: Copy> Cache<M> {
             }
         }
     }
+}
+
+fn ms_between(origin: Instant, now: Instant) -> u32 {
+    now.saturating_duration_since(origin).as_millis() as u32
 }
 
 #[cfg(test)]

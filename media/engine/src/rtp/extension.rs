@@ -11,8 +11,6 @@ const ONE_BYTE_PROFILE: u16 = 0xbede;
 const TWO_BYTE_PROFILE: u16 = 0x1000;
 /// The largest id that a one-byte element carries; 15 ends the list (RFC 8285 §4.2).
 const ONE_BYTE_ID_MAX: u8 = 14;
-/// The longest value of any extension that is written: a mid.
-const VALUE_BYTES_MAX: usize = Mid::BYTES_MAX;
 
 /// How loud a packet's sound is (RFC 6464 §3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,15 +59,20 @@ pub enum Field {
 }
 
 impl Field {
-    /// In the order in which they are written.
-    const ALL: [Self; 4] = [Self::Mid, Self::AudioLevel, Self::TransportCc, Self::Orientation];
-
-    fn id(self, ids: &ExtensionIds) -> Option<u8> {
-        match self {
-            Self::Mid => ids.mid,
-            Self::AudioLevel => ids.audio_level,
-            Self::TransportCc => ids.transport_cc,
-            Self::Orientation => ids.orientation,
+    /// The extension that an element of this id is.
+    #[inline]
+    fn of(id: u8, ids: &ExtensionIds) -> Option<Self> {
+        let is = |known: Option<u8>| known == Some(id);
+        if is(ids.audio_level) {
+            Some(Self::AudioLevel)
+        } else if is(ids.transport_cc) {
+            Some(Self::TransportCc)
+        } else if is(ids.mid) {
+            Some(Self::Mid)
+        } else if is(ids.orientation) {
+            Some(Self::Orientation)
+        } else {
+            None
         }
     }
 
@@ -82,32 +85,6 @@ impl Field {
             }
             Self::TransportCc => into.transport_cc = value.first_chunk().map(|b| u16::from_be_bytes(*b)),
             Self::Orientation => into.orientation = value.first().copied(),
-        }
-    }
-
-    /// Writes the value, if there is one, and tells its length.
-    fn write(self, from: &Extensions, out: &mut [u8; VALUE_BYTES_MAX]) -> Option<usize> {
-        match self {
-            Self::Mid => {
-                let mid = from.mid?;
-                let value = mid.as_bytes();
-                out.get_mut(..value.len())?.copy_from_slice(value);
-                Some(value.len())
-            }
-            Self::AudioLevel => {
-                let level = from.audio_level?;
-                out[0] = u8::from(level.voice) << 7 | level.level_dbov.min(127);
-                Some(1)
-            }
-            Self::TransportCc => {
-                let [high, low] = from.transport_cc?.to_be_bytes();
-                (out[0], out[1]) = (high, low);
-                Some(2)
-            }
-            Self::Orientation => {
-                out[0] = from.orientation?;
-                Some(1)
-            }
         }
     }
 
@@ -182,7 +159,7 @@ impl Extensions {
 
     fn read_elements<'a>(&mut self, elements: impl Iterator<Item = (u8, &'a [u8])>, ids: &ExtensionIds) {
         for (id, value) in elements {
-            if let Some(field) = Field::ALL.into_iter().find(|field| field.id(ids) == Some(id)) {
+            if let Some(field) = Field::of(id, ids) {
                 field.read(self, value);
             }
         }
@@ -204,31 +181,66 @@ impl Extensions {
     ///
     /// One-byte elements, unless the receiver gave an id that needs two. `None` when `out` is too short.
     pub fn write(&self, ids: &ExtensionIds, out: &mut [u8]) -> Option<usize> {
-        let two_byte = Field::ALL.iter().any(|f| f.id(ids).is_some_and(|id| id > ONE_BYTE_ID_MAX));
-        let mut value = [0; VALUE_BYTES_MAX];
-        let mut length = 4;
-        for field in Field::ALL {
-            let Some(id) = field.id(ids).filter(|id| *id != 0) else { continue };
-            let Some(value_length) = field.write(self, &mut value).filter(|length| *length > 0) else {
-                continue;
-            };
-            let prefix: &[u8] =
-                if two_byte { &[id, value_length as u8] } else { &[id << 4 | (value_length - 1) as u8] };
-            for part in [prefix, value.get(..value_length)?] {
-                out.get_mut(length..length + part.len())?.copy_from_slice(part);
-                length += part.len();
-            }
+        let ExtensionIds { mid, audio_level, transport_cc, orientation } = *ids;
+        let is_wide = |id: Option<u8>| id.is_some_and(|id| id > ONE_BYTE_ID_MAX);
+        let two_byte = [mid, audio_level, transport_cc, orientation].into_iter().any(is_wide);
+        let mut elements = Elements { out, length: ELEMENTS_AT, two_byte };
+        if let Some(value) = &self.mid {
+            elements.push(mid, value.as_bytes())?;
         }
-        if length == 4 {
+        if let Some(AudioLevel { voice, level_dbov }) = self.audio_level {
+            elements.push(audio_level, &[u8::from(voice) << 7 | level_dbov.min(127)])?;
+        }
+        if let Some(number) = self.transport_cc {
+            elements.push(transport_cc, &number.to_be_bytes())?;
+        }
+        if let Some(value) = self.orientation {
+            elements.push(orientation, &[value])?;
+        }
+        elements.finish()
+    }
+}
+
+/// The block's profile and length stand before its elements (RFC 3550 §5.3.1).
+const ELEMENTS_AT: usize = 4;
+
+/// A block that is being written.
+struct Elements<'a> {
+    out: &'a mut [u8],
+    length: usize,
+    two_byte: bool,
+}
+
+impl Elements<'_> {
+    /// Appends an element, if the receiver has an id for it.
+    #[inline]
+    fn push(&mut self, id: Option<u8>, value: &[u8]) -> Option<()> {
+        let Some(id) = id.filter(|id| *id != 0 && !value.is_empty()) else { return Some(()) };
+        let length = value.len() as u8;
+        let at = self.length;
+        let start = if self.two_byte {
+            *self.out.get_mut(at..)?.first_chunk_mut()? = [id, length];
+            at + 2
+        } else {
+            *self.out.get_mut(at)? = id << 4 | (length - 1);
+            at + 1
+        };
+        self.out.get_mut(start..start + value.len())?.copy_from_slice(value);
+        self.length = start + value.len();
+        Some(())
+    }
+
+    /// Pads the block and says how long it is; 0 when there is nothing in it.
+    fn finish(self) -> Option<usize> {
+        if self.length == ELEMENTS_AT {
             return Some(0);
         }
-        let padded = length.next_multiple_of(4);
-        out.get_mut(length..padded)?.fill(0);
-        let profile = if two_byte { TWO_BYTE_PROFILE } else { ONE_BYTE_PROFILE };
-        let words = (padded / 4 - 1) as u16;
+        let padded = self.length.next_multiple_of(4);
+        self.out.get_mut(self.length..padded)?.fill(0);
+        let profile = if self.two_byte { TWO_BYTE_PROFILE } else { ONE_BYTE_PROFILE };
         let [p0, p1] = profile.to_be_bytes();
-        let [w0, w1] = words.to_be_bytes();
-        *out.first_chunk_mut()? = [p0, p1, w0, w1];
+        let [w0, w1] = ((padded / 4 - 1) as u16).to_be_bytes();
+        *self.out.first_chunk_mut()? = [p0, p1, w0, w1];
         Some(padded)
     }
 }
@@ -275,6 +287,7 @@ impl ExtensionBlocks {
     }
 
     /// The block for receivers with these ids.
+    #[inline]
     pub fn of(&mut self, ids: &ExtensionIds) -> &ExtensionBlock {
         let known = self.blocks.iter().position(|block| block.as_ref().is_some_and(|b| b.ids == *ids));
         let at = known.unwrap_or_else(|| {

@@ -57,7 +57,7 @@ impl Client {
             password: format!("{side}-password-of-{index}-long-enough").into(),
         };
         Self {
-            address: ([198, 51, 100, index as u8 + 1], 40_000).into(),
+            address: ([198, 51, 100, (index as u8).wrapping_add(1)], 40_000 + (index >> 8) as u16).into(),
             ice_server: credentials("serv"),
             ice_client: credentials("clie"),
             received: Vec::new(),

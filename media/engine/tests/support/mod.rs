@@ -66,13 +66,35 @@ impl World {
         self
     }
 
+    /// Many consults of so many each, connected: client `n` is in consult `n / size`.
+    pub fn with_consults(count: u32, size: u32) -> Self {
+        let mut world = Self::new();
+        for consult in 0..count {
+            for number in 1..=size {
+                let mut id = [0; 16];
+                id[..4].copy_from_slice(&consult.to_be_bytes());
+                let index = world.join_consult(ConsultId::from_bytes(id), number, true);
+                world.connect(index);
+            }
+            // Their consent must not expire while the others join.
+            if consult % 10 == 9 {
+                (0..world.clients.len()).for_each(|index| world.check(index));
+            }
+        }
+        world
+    }
+
     /// Sends a join; the client's index.
     pub fn join(&mut self, number: u32, admitted: bool) -> usize {
+        self.join_consult(ConsultId::from_bytes([9; 16]), number, admitted)
+    }
+
+    fn join_consult(&mut self, consult: ConsultId, number: u32, admitted: bool) -> usize {
         let index = self.clients.len();
         let client = Client::new(index, self.now);
         let join = Join {
             transport: TransportId(index as u64),
-            consult: ConsultId::from_bytes([9; 16]),
+            consult,
             participant: ParticipantNumber::new(number).unwrap(),
             admitted,
             ice_local: client.ice_server.clone(),

@@ -1,7 +1,6 @@
 //! What seals and opens one protocol's packets in one direction: session keys at work.
 
 use aws_lc_rs::{
-    aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
     cipher::{AES_128, EncryptingKey, EncryptionContext, UnboundCipherKey},
     constant_time::verify_slices_are_equal,
     hmac,
@@ -9,22 +8,21 @@ use aws_lc_rs::{
 };
 use zeroize::Zeroizing;
 
-use super::keys::{InvalidKey, Label, MasterKey, Profile};
+pub(super) use super::aead::{TAG_BYTES as GCM_TAG_BYTES, Unauthenticated};
+use super::{
+    aead::{Aead, NONCE_BYTES},
+    keys::{InvalidKey, Label, MasterKey, Profile},
+};
 
-/// AES-GCM's tag (RFC 7714 §12).
-pub(super) const GCM_TAG_BYTES: usize = 16;
 /// HMAC-SHA1 cut to 80 bits (RFC 3711 §5.2).
 pub(super) const SHA1_TAG_BYTES: usize = 10;
 
-/// The tag does not fit the packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Unauthenticated;
-
 /// Session keys of SRTP or of SRTCP, in one direction.
+#[expect(clippy::large_enum_variant, reason = "the large one is the usual one, and every packet needs it")]
 pub(super) enum SessionKeys {
     /// AEAD_AES_128_GCM and AEAD_AES_256_GCM.
     Gcm(GcmKeys),
-    /// AES128_CM_HMAC_SHA1_80. Boxed: its 1.7 KiB stand in place, where GCM keeps most of its own on the heap.
+    /// AES128_CM_HMAC_SHA1_80. Boxed: its 1.7 KiB are three times GCM's, which nearly everybody agrees on.
     CmSha1(Box<CmSha1Keys>),
 }
 
@@ -44,8 +42,8 @@ impl SessionKeys {
 
 /// AES-GCM (RFC 7714).
 pub(super) struct GcmKeys {
-    key: LessSafeKey,
-    salt: [u8; 12],
+    key: Aead,
+    salt: [u8; NONCE_BYTES],
 }
 
 impl GcmKeys {
@@ -53,38 +51,35 @@ impl GcmKeys {
         let mut key = Zeroizing::new([0; 32]);
         let key = key.get_mut(..profile.key_len()).ok_or(InvalidKey)?;
         master.derive(first_label + Label::Encryption as u8, key)?;
-        let mut salt = [0; 12];
+        let mut salt = [0; NONCE_BYTES];
         master.derive(first_label + Label::Salt as u8, &mut salt)?;
         Self::new(key, salt)
     }
 
     /// From session keys, of 16 or 32 bytes.
-    pub(super) fn new(key: &[u8], salt: [u8; 12]) -> Result<Self, InvalidKey> {
-        let algorithm = if key.len() == 16 { &AES_128_GCM } else { &AES_256_GCM };
-        let key = UnboundKey::new(algorithm, key).map_err(|_| InvalidKey)?;
-        Ok(Self { key: LessSafeKey::new(key), salt })
+    pub(super) fn new(key: &[u8], salt: [u8; NONCE_BYTES]) -> Result<Self, InvalidKey> {
+        Ok(Self { key: Aead::new(key)?, salt })
     }
 
     /// RFC 7714 §8.1 with `counter` the 48-bit index, §9.1 with the 31-bit SRTCP index.
-    fn nonce(&self, ssrc: u32, counter: u64) -> Nonce {
+    fn nonce(&self, ssrc: u32, counter: u64) -> [u8; NONCE_BYTES] {
         let [.., c0, c1, c2, c3, c4, c5] = counter.to_be_bytes();
         let [s0, s1, s2, s3] = ssrc.to_be_bytes();
         let mut nonce = [0, 0, s0, s1, s2, s3, c0, c1, c2, c3, c4, c5];
         nonce.iter_mut().zip(self.salt).for_each(|(byte, salt)| *byte ^= salt);
-        Nonce::assume_unique_for_key(nonce)
+        nonce
     }
 
-    /// Encrypts in place and returns the tag.
+    /// Encrypts in place and writes the tag.
     pub(super) fn seal(
         &self,
         ssrc: u32,
         counter: u64,
         authenticated: &[u8],
         plaintext: &mut [u8],
-    ) -> Option<[u8; GCM_TAG_BYTES]> {
-        let nonce = self.nonce(ssrc, counter);
-        let tag = self.key.seal_in_place_separate_tag(nonce, Aad::from(authenticated), plaintext).ok()?;
-        tag.as_ref().try_into().ok()
+        tag: &mut [u8],
+    ) -> Option<()> {
+        self.key.seal(&self.nonce(ssrc, counter), authenticated, plaintext, tag.try_into().ok()?)
     }
 
     /// Decrypts in place; `sealed` ends with the tag.
@@ -95,9 +90,8 @@ impl GcmKeys {
         authenticated: &[u8],
         sealed: &mut [u8],
     ) -> Result<(), Unauthenticated> {
-        let nonce = self.nonce(ssrc, counter);
-        let opened = self.key.open_in_place(nonce, Aad::from(authenticated), sealed);
-        opened.map(drop).map_err(|_| Unauthenticated)
+        let (text, tag) = sealed.split_last_chunk_mut().ok_or(Unauthenticated)?;
+        self.key.open(&self.nonce(ssrc, counter), authenticated, text, tag)
     }
 }
 

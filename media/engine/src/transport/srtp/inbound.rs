@@ -36,9 +36,14 @@ pub struct Opened {
 pub struct SrtpInbound {
     profile: Profile,
     rtp_keys: SessionKeys,
-    rtcp_keys: SessionKeys,
     rtp: SsrcTable<RTP_WINDOW_WORDS>,
-    rtcp: SsrcTable<RTCP_WINDOW_WORDS>,
+    /// Apart from what every packet needs.
+    rtcp: Box<Rtcp>,
+}
+
+struct Rtcp {
+    keys: SessionKeys,
+    windows: SsrcTable<RTCP_WINDOW_WORDS>,
 }
 
 impl SrtpInbound {
@@ -54,7 +59,8 @@ impl SrtpInbound {
     }
 
     pub(super) fn with_session_keys(profile: Profile, rtp_keys: SessionKeys, rtcp_keys: SessionKeys) -> Self {
-        Self { profile, rtp_keys, rtcp_keys, rtp: SsrcTable::new(), rtcp: SsrcTable::new() }
+        let rtcp = Box::new(Rtcp { keys: rtcp_keys, windows: SsrcTable::new() });
+        Self { profile, rtp_keys, rtp: SsrcTable::new(), rtcp }
     }
 
     /// Authenticates and decrypts an SRTP packet in place.
@@ -105,7 +111,7 @@ impl SrtpInbound {
     pub fn open_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, DropReason> {
         let plain_len =
             packet.len().checked_sub(self.profile.rtcp_overhead()).ok_or(DropReason::RtcpMalformed)?;
-        let (ssrc, trailer) = read_rtcp_ends(packet, &self.rtcp_keys).ok_or(DropReason::RtcpMalformed)?;
+        let (ssrc, trailer) = read_rtcp_ends(packet, &self.rtcp.keys).ok_or(DropReason::RtcpMalformed)?;
         if plain_len < RTCP_CLEAR_BYTES {
             return Err(DropReason::RtcpMalformed);
         }
@@ -113,15 +119,15 @@ impl SrtpInbound {
             return Err(DropReason::RtcpUnauthenticated);
         }
         let index = u64::from(trailer & 0x7fff_ffff);
-        if self.rtcp.window(ssrc).is_some_and(|window| !window.is_new(index)) {
+        if self.rtcp.windows.window(ssrc).is_some_and(|window| !window.is_new(index)) {
             return Err(DropReason::RtcpReplayed);
         }
-        match &self.rtcp_keys {
+        match &self.rtcp.keys {
             SessionKeys::Gcm(keys) => open_rtcp_gcm(keys, ssrc, trailer, packet),
             SessionKeys::CmSha1(keys) => open_rtcp_cm(keys, ssrc, index, packet),
         }
         .map_err(|Unauthenticated| DropReason::RtcpUnauthenticated)?;
-        if !self.rtcp.accept(ssrc, index) {
+        if !self.rtcp.windows.accept(ssrc, index) {
             return Err(DropReason::SsrcTooMany);
         }
         Ok(plain_len)
@@ -134,7 +140,7 @@ impl SrtpInbound {
 
     /// How many SSRCs sent authenticated RTP or RTCP; what the replay windows cost in memory follows from it.
     pub fn ssrcs(&self) -> (usize, usize) {
-        (self.rtp.len(), self.rtcp.len())
+        (self.rtp.len(), self.rtcp.windows.len())
     }
 }
 

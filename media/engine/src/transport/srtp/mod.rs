@@ -10,6 +10,7 @@
 //! | `replay.rs` | replay windows and the bounded table of SSRCs |
 //! | `inbound.rs`, `outbound.rs` | the two directions |
 
+mod aead;
 mod cipher;
 mod inbound;
 mod keys;

@@ -1,7 +1,7 @@
 //! Sealing what a transport sends, in the send buffer.
 
 use super::{
-    cipher::SessionKeys,
+    cipher::{GCM_TAG_BYTES, SessionKeys},
     inbound::rtcp_authenticated,
     keys::{InvalidKey, Label, MasterKey, Profile},
 };
@@ -29,7 +29,8 @@ pub struct Plain {
 pub struct SrtpOutbound {
     profile: Profile,
     rtp_keys: SessionKeys,
-    rtcp_keys: SessionKeys,
+    /// Apart from what every packet needs.
+    rtcp_keys: Box<SessionKeys>,
     /// Of the next SRTCP packet. One count for all senders: an index must not come twice for any one of them.
     rtcp_index: u32,
 }
@@ -47,7 +48,7 @@ impl SrtpOutbound {
     }
 
     pub(super) fn with_session_keys(profile: Profile, rtp_keys: SessionKeys, rtcp_keys: SessionKeys) -> Self {
-        Self { profile, rtp_keys, rtcp_keys, rtcp_index: 0 }
+        Self { profile, rtp_keys, rtcp_keys: Box::new(rtcp_keys), rtcp_index: 0 }
     }
 
     /// The profile, which says how much room a packet needs.
@@ -87,7 +88,7 @@ impl SrtpOutbound {
         match &self.rtp_keys {
             SessionKeys::Gcm(keys) => {
                 let (clear, text) = plain.split_at_mut_checked(header_len)?;
-                tag_space.copy_from_slice(&keys.seal(ssrc, index, clear, text)?);
+                keys.seal(ssrc, index, clear, text, tag_space)?;
             }
             SessionKeys::CmSha1(keys) => {
                 keys.apply(ssrc, index, plain.get_mut(header_len..)?)?;
@@ -115,11 +116,10 @@ impl SrtpOutbound {
         // Before anything is encrypted, so that no way out of here leads to a second use.
         self.rtcp_index += 1;
         let trailer = 1 << 31 | index;
-        match &self.rtcp_keys {
+        match &*self.rtcp_keys {
             SessionKeys::Gcm(keys) => {
-                let tag = keys.seal(ssrc, index.into(), &rtcp_authenticated(clear, trailer), text)?;
-                let (tag_space, index_space) = trailer_space.split_at_mut_checked(tag.len())?;
-                tag_space.copy_from_slice(&tag);
+                let (tag_space, index_space) = trailer_space.split_at_mut_checked(GCM_TAG_BYTES)?;
+                keys.seal(ssrc, index.into(), &rtcp_authenticated(clear, trailer), text, tag_space)?;
                 index_space.copy_from_slice(&trailer.to_be_bytes());
             }
             SessionKeys::CmSha1(keys) => {
