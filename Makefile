@@ -12,7 +12,7 @@ ROOT := $(CURDIR)
 TARGET_DIR := $(shell $(CARGO) metadata --no-deps --format-version 1 2>/dev/null | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 WIDGET_SOURCES := $(shell find widget -type f -not -path '*/node_modules/*' -not -path 'widget/dist/*' 2>/dev/null)
 
-.PHONY: help run test check unit widget widget-test browser-test bench bench-instructions build-dependencies \
+.PHONY: help run test check unit planted-faults widget widget-test browser-test bench bench-instructions build-dependencies \
 	test-dependencies bench-dependencies clean
 
 help:
@@ -32,7 +32,7 @@ widget/dist/.built: $(WIDGET_SOURCES) | build-dependencies
 
 # ---- test ------------------------------------------------------------------------------------------------------
 
-test: test-dependencies widget/dist/.built check unit widget-test browser-test
+test: test-dependencies widget/dist/.built check unit planted-faults widget-test browser-test
 
 check:
 	$(CARGO) fmt --all --check
@@ -40,6 +40,10 @@ check:
 
 unit: widget/dist/.built
 	$(CARGO) test --workspace --locked
+
+# A build that does harm on purpose, and the load harness that has to find it.
+planted-faults: widget/dist/.built
+	$(CARGO) test --locked --features planted-faults --test planted_faults
 
 widget-test: widget/dist/.built
 	cd widget && npm test

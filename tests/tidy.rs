@@ -54,6 +54,11 @@ fn the_rtc_crates_stay_behind_their_borders() {
 }
 
 #[test]
+fn nothing_that_is_delivered_plants_faults() {
+    report("planted-faults is for its own test only", floors::planted_faults_in_a_release());
+}
+
+#[test]
 fn sql_stays_in_the_store() {
     report("no SQL outside control-api/src/store/", floors::sql_outside_the_store(&Source::all()));
 }

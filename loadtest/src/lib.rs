@@ -11,13 +11,20 @@
 //! | `media/` | the media plane |
 //! | `srtp/`, `wire/` | the bytes |
 //! | `target/` | what load is put on: Consilium, the bare floor, Janus |
-//! | `scenario.rs` | what is to happen, from TOML |
-//! | `run.rs` | how it happens: joins, window, ramp |
-//! | `measure.rs`, `usage.rs`, `report.rs` | what is counted, what it cost, what it comes to |
+//! | `scenario/` | what is to happen, from TOML |
+//! | `run/` | how it happens: joins, window, ramp |
+//! | `findings.rs` | what must not happen to a packet, by name |
+//! | `measure.rs`, `usage.rs` | what is counted, what it cost |
+//! | `compare.rs`, `capacity.rs` | two reports side by side; what so many consults need |
+//! | `progress.rs`, `report/` | what is told meanwhile, and what it comes to |
 
+pub mod capacity;
+pub mod compare;
+pub mod findings;
 pub mod measure;
 pub mod media;
 pub mod plan;
+pub mod progress;
 pub mod report;
 pub mod run;
 pub mod scenario;

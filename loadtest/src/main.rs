@@ -4,9 +4,11 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 use consilium_loadtest::{
+    capacity::{Table, Wanted},
+    compare::Comparison,
     report::Report,
     run::{self, RunOptions},
-    scenario::Scenario,
+    scenario::{Profile, Scenario},
     target::Target,
     usage,
 };
@@ -26,6 +28,40 @@ enum Command {
     Run(Options),
     /// Adds consults step by step until p99 delay or loss is not good enough, and names the last good step.
     Ramp(Options),
+    /// Holds a report against an earlier one; ends with 1 where something became worse.
+    Compare(Compare),
+    /// Says what so many consults need: nodes, cores, memory, bandwidth.
+    Plan(Plan),
+}
+
+#[derive(Args)]
+struct Compare {
+    /// The earlier report, JSON of `run`.
+    first: PathBuf,
+    /// The later one.
+    second: PathBuf,
+    /// How much more is no change, in percent.
+    #[arg(long, default_value_t = 10.0)]
+    tolerance: f64,
+}
+
+#[derive(Args)]
+struct Plan {
+    /// How many consults at one time; without it 100, 1,000, 10,000 and 100,000.
+    #[arg(long)]
+    consults: Option<u32>,
+    /// People in each.
+    #[arg(long, default_value_t = 3)]
+    participants: u32,
+    /// What they send.
+    #[arg(long, value_enum, default_value = "full")]
+    profile: Profile,
+    /// How long a consult lasts, in minutes.
+    #[arg(long, default_value_t = 20.0)]
+    minutes: f64,
+    /// Cores of a node.
+    #[arg(long, default_value_t = 8)]
+    cores: u32,
 }
 
 #[derive(Args)]
@@ -50,12 +86,18 @@ struct Options {
     /// The server's process on this machine, to measure its processor time and memory.
     #[arg(long)]
     server_pid: Option<u32>,
+    /// How the server is restarted, for scenarios that do: run by `sh -c`.
+    #[arg(long)]
+    restart_command: Option<String>,
     /// Cores for the harness, such as 1 or 1,2: a media thread on each.
     #[arg(long, value_delimiter = ',')]
     cores: Vec<usize>,
     /// Writes the report as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
+    /// Writes the report as a page for people; for `ramp`, its last good step's.
+    #[arg(long)]
+    html: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -76,6 +118,8 @@ fn execute(command: Command) -> Result<bool, Failure> {
     let (options, is_ramp) = match command {
         Command::Run(options) => (options, false),
         Command::Ramp(options) => (options, true),
+        Command::Compare(compare) => return compare.execute(),
+        Command::Plan(plan) => return Ok(plan.execute()),
     };
     let scenario = options.scenario()?;
     let key = options.api_key_file.as_ref().map(std::fs::read_to_string).transpose()?;
@@ -84,8 +128,12 @@ fn execute(command: Command) -> Result<bool, Failure> {
     if !options.cores.is_empty() {
         usage::pin(&options.cores)?;
     }
-    let run_options =
-        RunOptions { cores: options.cores.clone(), server_pid: options.server_pid, progress: true };
+    let run_options = RunOptions {
+        cores: options.cores.clone(),
+        server_pid: options.server_pid,
+        restart_command: options.restart_command.clone(),
+        progress: true,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let everything = async {
         if is_ramp {
@@ -94,6 +142,7 @@ fn execute(command: Command) -> Result<bool, Failure> {
         let report = run::run(&scenario, &target, &run_options).await?;
         println!("{report}");
         options.write_json(&report)?;
+        options.write_page(&report)?;
         Ok(report.is_good())
     };
     LocalSet::new().block_on(&runtime, everything)
@@ -109,7 +158,40 @@ async fn ramp(
     let (reports, good) = run::ramp(scenario, target, run_options, tell).await?;
     println!("good enough up to {good} consults");
     options.write_json(&serde_json::json!({ "good_consults": good, "steps": reports }))?;
+    if let Some(report) = reports.iter().rfind(|report| report.is_good()).or(reports.last()) {
+        options.write_page(report)?;
+    }
     Ok(good > 0)
+}
+
+impl Compare {
+    fn execute(&self) -> Result<bool, Failure> {
+        let read = |path: &PathBuf| -> Result<Report, Failure> {
+            let text = std::fs::read_to_string(path)?;
+            serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()).into())
+        };
+        let comparison = Comparison::new(&read(&self.first)?, &read(&self.second)?, self.tolerance);
+        println!("{comparison}");
+        Ok(comparison.is_good())
+    }
+}
+
+impl Plan {
+    fn execute(&self) -> bool {
+        let wanted = Wanted {
+            consults: 0.0,
+            participants: f64::from(self.participants),
+            profile: self.profile,
+            minutes: self.minutes.max(0.1),
+            cores_per_node: f64::from(self.cores.max(1)),
+        };
+        let consults = match self.consults {
+            Some(consults) => vec![f64::from(consults)],
+            None => vec![100.0, 1_000.0, 10_000.0, 100_000.0],
+        };
+        println!("{}", Table { wanted, consults });
+        true
+    }
 }
 
 impl Options {
@@ -121,6 +203,14 @@ impl Options {
         scenario.run.measure_s = self.duration.unwrap_or(scenario.run.measure_s);
         scenario.check()?;
         Ok(scenario)
+    }
+
+    fn write_page(&self, report: &Report) -> Result<(), Failure> {
+        if let Some(path) = &self.html {
+            let name = self.scenario.file_stem().unwrap_or_default().to_string_lossy();
+            std::fs::write(path, report.page(&format!("Load test: {name}"), &self.target))?;
+        }
+        Ok(())
     }
 
     fn write_json(&self, value: &impl serde::Serialize) -> Result<(), Failure> {

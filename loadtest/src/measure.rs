@@ -3,6 +3,8 @@
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use crate::findings::{Fault, Finding, Findings};
+
 /// Longest delay that is told apart, in nanoseconds.
 const DELAY_NS_MAX: u64 = 60_000_000_000;
 
@@ -36,8 +38,12 @@ counters! {
     gaps,
     /// Of them those that came after they had been asked for.
     repaired,
-    /// Packets that came after a later one without having been asked for.
+    /// Packets that came after one of their stream that was sent less than 20 ms later, without having been asked for.
     reordered,
+    /// Packets that came after one of their stream that was sent 20 ms later or more: held back on the way.
+    delayed,
+    /// Of both those whose retransmission had come before them.
+    late_after_repair,
     /// Retransmissions of what had come meanwhile.
     repeated,
     /// Packets that came twice without having been asked for.
@@ -50,6 +56,12 @@ counters! {
     wrong_csrc,
     /// Sealed for this stream but without a stamp.
     garbled,
+    /// Frames that a decoder would have shown.
+    frames,
+    /// Freezes, as webrtc-stats counts them.
+    freezes,
+    /// Milliseconds of all freezes.
+    frozen_ms,
     /// Padding only.
     padding,
     /// RTP or RTCP that did not authenticate.
@@ -87,19 +99,75 @@ pub struct Measure {
     pub counters: Counters,
     /// One-way delays in nanoseconds.
     pub delay_ns: Histogram<u64>,
+    /// Of them those between participants who were there before the window began.
+    pub established_ns: Histogram<u64>,
+    /// From the first word of signaling to the first whole picture, in nanoseconds; since the run began.
+    pub first_frame_ns: Histogram<u64>,
+    /// Participants below this number were there before the window began.
+    pub established: u32,
+    /// Examples of what went wrong.
+    pub findings: Findings,
     /// How late the harness itself was with what it had to send, in nanoseconds.
     pub lag_ns: Histogram<u64>,
+}
+
+impl Counters {
+    /// Packets of which not a single one is acceptable, whatever the thresholds.
+    pub fn never_acceptable(&self) -> u64 {
+        self.misrouted
+            + self.wrong_track
+            + self.wrong_csrc
+            + self.garbled
+            + self.unauthenticated
+            + self.duplicate
+    }
 }
 
 impl Measure {
     /// Nothing yet.
     pub fn new() -> Self {
-        Self { counters: Counters::default(), delay_ns: histogram(), lag_ns: histogram() }
+        Self {
+            counters: Counters::default(),
+            delay_ns: histogram(),
+            established_ns: histogram(),
+            first_frame_ns: histogram(),
+            established: 0,
+            findings: Findings::default(),
+            lag_ns: histogram(),
+        }
     }
 
-    /// A delay; one below zero, by the resolution of clocks, counts as none.
-    pub fn delay(&mut self, sent_ns: u64, arrival_ns: u64) {
-        self.delay_ns.saturating_record(arrival_ns.saturating_sub(sent_ns).max(1));
+    /// Begins a window: everything anew but what counts since the run began.
+    pub fn begin_window(&mut self, established: u32) -> Self {
+        let first_frame_ns = std::mem::replace(&mut self.first_frame_ns, histogram());
+        Self { first_frame_ns, established, ..Self::new() }
+    }
+
+    /// The delay of a packet between two participants; one below zero, by the resolution of clocks, counts as none.
+    pub fn delay(&mut self, (sender, receiver): (u32, u32), sent_ns: u64, arrival_ns: u64) {
+        let delay_ns = arrival_ns.saturating_sub(sent_ns).max(1);
+        self.delay_ns.saturating_record(delay_ns);
+        if sender.max(receiver) < self.established {
+            self.established_ns.saturating_record(delay_ns);
+        }
+    }
+
+    /// Counts a fault, and keeps it as an example.
+    pub fn find(&mut self, finding: Finding) {
+        let c = &mut self.counters;
+        let counter = match finding.fault {
+            Fault::Lost => &mut c.lost,
+            Fault::Duplicate => &mut c.duplicate,
+            Fault::Delayed => &mut c.delayed,
+            Fault::Reordered => &mut c.reordered,
+            Fault::WrongTrack => &mut c.wrong_track,
+            Fault::Misrouted => &mut c.misrouted,
+            Fault::WrongCsrc => &mut c.wrong_csrc,
+            Fault::Garbled => &mut c.garbled,
+            Fault::Unauthenticated => &mut c.unauthenticated,
+        };
+        *counter += 1;
+        self.findings.note(finding);
     }
 
     /// Adds another thread's.
@@ -107,7 +175,10 @@ impl Measure {
         self.counters.add(&other.counters);
         // Both have the same bounds, so nothing is refused.
         let _ = self.delay_ns.add(&other.delay_ns);
+        let _ = self.established_ns.add(&other.established_ns);
+        let _ = self.first_frame_ns.add(&other.first_frame_ns);
         let _ = self.lag_ns.add(&other.lag_ns);
+        self.findings.add(&other.findings);
     }
 }
 

@@ -3,7 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 /// Sound or picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Opus at 48 kHz.
     Audio,
@@ -118,10 +119,13 @@ pub struct ReceivePlan {
     pub shown: Option<Shown>,
 }
 
+/// Stands for a sender that no signaling names: anybody else of the consult.
+pub const ANYBODY: u32 = u32::MAX;
+
 /// Whose media a received stream carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shown {
-    /// The publisher's number among all of the harness, as in [`TransportPlan::participant`].
+    /// The publisher's number among all of the harness, as in [`TransportPlan::participant`]; or [`ANYBODY`].
     pub sender: u32,
     /// The CSRC that every packet has to carry, where the target promises one.
     pub csrc: Option<u32>,
@@ -145,8 +149,32 @@ pub struct Pace {
     pub interval_ns: u64,
     /// Packets of a burst.
     pub burst: u32,
+    /// Packets of a burst that is a key frame.
+    pub keyframe_burst: u32,
     /// Length of an RTP packet before it is sealed, header included.
     pub packet_bytes: usize,
+    /// Talk and silence; None: talk all the time.
+    pub spurts: Option<Spurts>,
+    /// Large frames now and then.
+    pub slides: Option<Slides>,
+}
+
+/// Talk spurts as Opus sends them with DTX: nothing but a packet each 400 ms between them. Mean lengths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spurts {
+    /// Of talk, in nanoseconds.
+    pub talk_ns: u64,
+    /// Of silence.
+    pub silence_ns: u64,
+}
+
+/// Frames of a screen whose content changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slides {
+    /// From one to the next, in nanoseconds.
+    pub every_ns: u64,
+    /// Packets of each.
+    pub packets: u32,
 }
 
 impl MediaProfile {
@@ -156,5 +184,28 @@ impl MediaProfile {
             Kind::Audio => self.audio,
             Kind::Video => self.video,
         }
+    }
+}
+
+/// What the network does to the clients' datagrams, both ways.
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Network {
+    /// Datagrams that get lost, in percent.
+    pub loss_percent: f64,
+    /// How long they are on their way, in milliseconds.
+    pub delay_ms: f64,
+    /// By how much that differs; the order is kept.
+    pub jitter_ms: f64,
+    /// Kilobits a second that a participant can receive; 0: no bound. What does not fit in 200 ms is lost.
+    pub rate_kbit: f64,
+    /// Every so many seconds a participant's address changes; 0: never.
+    pub address_change_s: f64,
+}
+
+impl Network {
+    /// Whether datagrams come through as they are.
+    pub fn is_clean(&self) -> bool {
+        *self == Self { address_change_s: self.address_change_s, ..Self::default() }
     }
 }

@@ -1,6 +1,6 @@
 //! What this process and the server use: processor time, memory, and where threads run.
 
-use std::{collections::HashMap, fs, io, mem::zeroed};
+use std::{collections::HashMap, fs, io, mem::zeroed, time::Instant};
 
 /// Processor time of the calling thread, in nanoseconds.
 pub fn thread_cpu_ns() -> u64 {
@@ -76,12 +76,69 @@ impl Threads {
     }
 }
 
-/// Resident memory of a process in bytes, by `/proc/PID/smaps_rollup`.
+/// Resident memory of a process in bytes, by `/proc/PID/statm`: pages that threads have counted for themselves are missing,
+/// at most 64 a thread.
 pub fn resident_bytes(pid: u32) -> io::Result<u64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("Rss:"));
-    let kib = line.and_then(|rest| rest.split_ascii_whitespace().next()?.parse::<u64>().ok());
-    kib.map(|kib| kib * 1024).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    let text = fs::read_to_string(format!("/proc/{pid}/statm"))?;
+    let pages = text.split_ascii_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok());
+    // SAFETY: takes an integer.
+    let page_bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) }.max(1) as u64;
+    pages.map(|pages| pages * page_bytes).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// What a process has used so far, and holds now.
+#[derive(Debug, Clone, Default)]
+pub struct Usage(Option<Holding>);
+
+#[derive(Debug, Clone)]
+struct Holding {
+    at: Instant,
+    threads: Threads,
+    resident_bytes: u64,
+    descriptors: u64,
+}
+
+/// What it used between two looks, and holds at the second.
+#[derive(Debug, Clone, Copy)]
+pub struct Used {
+    /// Between the two, in nanoseconds.
+    pub wall_ns: u64,
+    /// Processor time, user and system, in nanoseconds.
+    pub cpu_ns: u64,
+    /// Resident memory, in bytes.
+    pub resident_bytes: u64,
+    /// Open descriptors.
+    pub descriptors: u64,
+    /// Threads.
+    pub threads: u64,
+    /// Descriptors and threads more than at the first look.
+    pub growth: i64,
+}
+
+impl Usage {
+    /// Looks at a process of this machine.
+    pub fn of(pid: u32) -> io::Result<Self> {
+        Ok(Self(Some(Holding {
+            at: Instant::now(),
+            threads: Threads::of(pid)?,
+            resident_bytes: resident_bytes(pid)?,
+            descriptors: fs::read_dir(format!("/proc/{pid}/fd"))?.count() as u64,
+        })))
+    }
+
+    /// What was used since an earlier look. None where nobody looked.
+    pub fn since(&self, earlier: &Self) -> Option<Used> {
+        let (now, before) = (self.0.as_ref()?, earlier.0.as_ref()?);
+        let held = |holding: &Holding| (holding.descriptors + holding.threads.0.len() as u64).cast_signed();
+        Some(Used {
+            wall_ns: (now.at - before.at).as_nanos() as u64,
+            cpu_ns: now.threads.since(&before.threads),
+            resident_bytes: now.resident_bytes,
+            descriptors: now.descriptors,
+            threads: now.threads.0.len() as u64,
+            growth: held(now) - held(before),
+        })
+    }
 }
 
 #[cfg(test)]

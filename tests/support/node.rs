@@ -59,7 +59,17 @@ impl Node {
 
     /// With these arguments, which name `data` as its folder.
     pub fn serve<'a>(arguments: impl IntoIterator<Item = &'a OsStr>, data: &Path) -> Self {
-        let mut child = consilium(arguments).spawn().expect("the binary starts");
+        Self::serve_with(arguments, data, &[])
+    }
+
+    /// With these arguments and these variables in its environment.
+    pub fn serve_with<'a>(
+        arguments: impl IntoIterator<Item = &'a OsStr>,
+        data: &Path,
+        variables: &[(&str, &str)],
+    ) -> Self {
+        let mut child =
+            consilium(arguments).envs(variables.iter().copied()).spawn().expect("the binary starts");
         let (log, logging) = collect(child.stderr.take().expect("piped"));
         let listening = first_address(child.stdout.take().expect("piped"));
         let Ok(address) = listening.recv_timeout(START_TIMEOUT) else {

@@ -69,6 +69,39 @@ pub fn impurities(sources: &[Source]) -> Vec<String> {
     findings
 }
 
+/// Faults on purpose are for one test only: no crate has them by default, and nothing that is delivered is built with them.
+pub fn planted_faults_in_a_release() -> Vec<String> {
+    const FEATURE: &str = "planted-faults";
+    let mut findings = Vec::new();
+    for (name, folder, _) in FLOORS {
+        let path = root().join(folder).join("Cargo.toml");
+        let manifest = fs::read_to_string(&path).expect("the crate's manifest");
+        for line in manifest.lines().filter(|line| line.contains(FEATURE)) {
+            let defines = line.starts_with(FEATURE) || line.starts_with("required-features");
+            if !defines || line.starts_with("default") {
+                findings.push(format!("{name}: {line}"));
+            }
+        }
+    }
+    for folder in ["deploy", "loadtest", "benches"] {
+        findings.extend(files_naming(&root().join(folder), FEATURE));
+    }
+    findings
+}
+
+fn files_naming(folder: &std::path::Path, word: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(files_naming(&path, word));
+        } else if fs::read_to_string(&path).is_ok_and(|text| text.contains(word)) {
+            found.push(path.display().to_string());
+        }
+    }
+    found
+}
+
 pub fn rtc_outside_its_border(sources: &[Source]) -> Vec<String> {
     lines_with(sources, &RTC_BORDERS, |line| {
         line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word.starts_with("rtc_"))

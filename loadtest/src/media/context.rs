@@ -1,20 +1,40 @@
 //! What a transport may use while it handles something: the time, the way out, counters.
 
 use std::{
-    sync::atomic::AtomicU32,
+    sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use super::{handshake::Identity, socket::Outbox};
-use crate::{
-    measure::Measure,
-    plan::{Kind, MediaProfile},
-};
-
-/// Packets sent so far of each participant's sound and picture, seen by all threads.
-pub type SentTable = std::sync::Arc<[AtomicU32]>;
+use super::{MediaOptions, handshake::Identity, socket::Outbox};
+use crate::{measure::Measure, plan::Kind};
 
 static NOBODY: AtomicU32 = AtomicU32::new(0);
+
+/// What all threads see of all participants.
+#[derive(Debug)]
+pub struct Shared {
+    /// Packets sent so far of each participant's sound and picture.
+    sent: Box<[AtomicU32]>,
+    /// When each began to join, in nanoseconds since 1970; 0: not yet.
+    joins: Box<[AtomicU64]>,
+}
+
+impl Shared {
+    /// For so many participants.
+    pub fn new(participants_max: usize) -> Self {
+        Self {
+            sent: (0..participants_max * 2).map(|_| AtomicU32::new(0)).collect(),
+            joins: (0..participants_max).map(|_| AtomicU64::new(0)).collect(),
+        }
+    }
+
+    /// A participant says the first word of signaling now.
+    pub fn joining(&self, participant: u32) {
+        if let Some(join) = self.joins.get(participant as usize) {
+            join.store(clock_ns(), Relaxed);
+        }
+    }
+}
 
 /// Lent for one call.
 pub struct Context<'a> {
@@ -30,10 +50,10 @@ pub struct Context<'a> {
     pub measure: &'a mut Measure,
     /// The certificate that every transport shows.
     pub identity: &'a Identity,
-    /// What is sent.
-    pub profile: &'a MediaProfile,
-    /// How much was sent.
-    pub sent: &'a [AtomicU32],
+    /// What is sent, and who belongs together.
+    pub options: &'a MediaOptions,
+    /// How much was sent, and who began to join when.
+    pub shared: &'a Shared,
 }
 
 impl Context<'_> {
@@ -49,9 +69,23 @@ impl Context<'_> {
         taken
     }
 
+    /// A participant sees the first whole picture of somebody: how long after the first word of signaling.
+    pub fn first_frame(&mut self, participant: u32, at_ns: u64) {
+        let begin_ns = self.shared.joins.get(participant as usize).map_or(0, |join| join.load(Relaxed));
+        if begin_ns > 0 {
+            self.measure.first_frame_ns.saturating_record(at_ns.saturating_sub(begin_ns).max(1));
+        }
+    }
+
+    /// Whether two participants are in one consult.
+    pub fn is_together(&self, one: u32, other: u32) -> bool {
+        let size = self.options.consult_size.max(1);
+        one / size == other / size
+    }
+
     /// How many packets a participant has sent of a kind.
     pub fn sent(&self, participant: u32, kind: Kind) -> &AtomicU32 {
-        self.sent.get(participant as usize * 2 + kind as usize).unwrap_or(&NOBODY)
+        self.shared.sent.get(participant as usize * 2 + kind as usize).unwrap_or(&NOBODY)
     }
 }
 

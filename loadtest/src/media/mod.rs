@@ -7,11 +7,16 @@
 //! | `handshake.rs` | DTLS |
 //! | `session.rs` | media and RTCP of a connected transport |
 //! | `sender.rs`, `receiver.rs` | a track that is sent, a stream that is received |
+//! | `impaired.rs` | a bad network between the clients and the target |
+//! | `order.rs`, `picture.rs` | where a packet belongs, what a decoder would show |
 //! | `context.rs` | what a transport may use |
 //! | `socket/` | UDP |
 
 mod context;
 mod handshake;
+mod impaired;
+mod order;
+mod picture;
 mod receiver;
 mod sender;
 mod session;
@@ -31,6 +36,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
+use context::Shared;
 use handshake::Identity;
 pub use handshake::NoIdentity;
 pub use socket::SocketMode;
@@ -38,8 +44,8 @@ use socket::Sockets;
 use worker::Worker;
 
 use crate::{
-    measure::{Counters, Measure},
-    plan::{MediaProfile, ReceivePlan, Shown, TransportPlan},
+    measure::Measure,
+    plan::{MediaProfile, Network, ReceivePlan, Shown, TransportPlan},
     usage,
 };
 
@@ -56,6 +62,10 @@ pub struct MediaOptions {
     pub profile: MediaProfile,
     /// Highest participant number that there will be, plus one.
     pub participants_max: usize,
+    /// What the network does to datagrams.
+    pub network: Network,
+    /// People in a consult: numbers that follow one another, from a multiple of this on, belong together.
+    pub consult_size: u32,
 }
 
 /// The running media plane, as adapters see it. Cheap to clone; it ends with its last clone and transport.
@@ -64,6 +74,7 @@ pub struct MediaPlane {
     fingerprint: [u8; 32],
     workers: Arc<[mpsc::Sender<Command>]>,
     next: Arc<AtomicU32>,
+    shared: Arc<Shared>,
 }
 
 /// Told once how connecting went.
@@ -80,12 +91,12 @@ enum Command {
     Show(u32, u32, Option<Shown>),
     /// The end.
     Stop(u32),
-    /// Counters and delays begin anew.
-    BeginWindow,
+    /// Counters and delays begin anew; participants below this number are those who were there before.
+    BeginWindow(u32),
     /// Counters and delays since.
     EndWindow(oneshot::Sender<Window>),
-    /// Counters so far.
-    Peek(oneshot::Sender<Counters>),
+    /// Counters and delays since the last time.
+    Peek(oneshot::Sender<Window>),
 }
 
 /// What one thread measured.
@@ -134,19 +145,23 @@ impl MediaPlane {
     /// Starts the threads.
     pub fn start_threads(options: &MediaOptions) -> Result<Self, NoMediaPlane> {
         let identity = Identity::generate()?;
-        let table = (0..options.participants_max * 2).map(|_| AtomicU32::new(0)).collect::<Vec<_>>();
-        let table: context::SentTable = table.into();
+        let shared = Arc::new(Shared::new(options.participants_max));
         let mut workers = Vec::new();
         for number in 0..options.cores.len().max(1) {
-            workers.push(start_thread(options, number, &identity, &table)?);
+            workers.push(start_thread(options, number, &identity, &shared)?);
         }
         let fingerprint = identity.fingerprint();
-        Ok(Self { fingerprint, workers: workers.into(), next: Arc::new(AtomicU32::new(0)) })
+        Ok(Self { fingerprint, workers: workers.into(), next: Arc::new(AtomicU32::new(0)), shared })
     }
 
     /// SHA-256 of the certificate that every transport shows, for `a=fingerprint:sha-256`.
     pub fn fingerprint(&self) -> [u8; 32] {
         self.fingerprint
+    }
+
+    /// Somebody says the first word of signaling now: from here their time to the first frame counts.
+    pub fn joining(&self, participant: u32) {
+        self.shared.joining(participant);
     }
 
     /// Begins to carry out a plan: ICE, DTLS, then media at once.
@@ -159,10 +174,10 @@ impl MediaPlane {
         TransportHandle { id, worker, connected: Some(connected) }
     }
 
-    /// Counters and delays begin anew.
-    pub fn begin_window(&self) {
+    /// Counters and delays begin anew. Delays between participants below `established` are counted apart as well.
+    pub fn begin_window(&self, established: u32) {
         for worker in self.workers.iter() {
-            let _ = worker.send(Command::BeginWindow);
+            let _ = worker.send(Command::BeginWindow(established));
         }
     }
 
@@ -171,11 +186,9 @@ impl MediaPlane {
         self.ask(Command::EndWindow).await
     }
 
-    /// Counters so far, of all threads.
-    pub async fn peek(&self) -> Counters {
-        let mut sum = Counters::default();
-        self.ask(Command::Peek).await.iter().for_each(|counters| sum.add(counters));
-        sum
+    /// Counters and delays of each thread since the last call, or since the window began.
+    pub async fn peek(&self) -> Vec<Window> {
+        self.ask(Command::Peek).await
     }
 
     async fn ask<T>(&self, question: impl Fn(oneshot::Sender<T>) -> Command) -> Vec<T> {
@@ -201,10 +214,10 @@ fn start_thread(
     options: &MediaOptions,
     number: usize,
     identity: &Identity,
-    table: &context::SentTable,
+    shared: &Arc<Shared>,
 ) -> io::Result<mpsc::Sender<Command>> {
     let core = options.cores.get(number).copied();
-    let (options, identity, table) = (options.clone(), identity.clone(), Arc::clone(table));
+    let (options, identity, shared) = (options.clone(), identity.clone(), Arc::clone(shared));
     let (commands, receiver) = mpsc::channel();
     let (tells, told) = mpsc::channel();
     thread::Builder::new().name(format!("media-{number}")).spawn(move || {
@@ -212,7 +225,7 @@ fn start_thread(
         match pinned.and_then(|()| Sockets::open(options.sockets, options.gro, number as u8)) {
             Ok(sockets) => {
                 let _ = tells.send(Ok(()));
-                Worker::new(options, identity, receiver, sockets, table).run();
+                Worker::new(options, identity, receiver, sockets, shared).run();
             }
             Err(error) => {
                 let _ = tells.send(Err(error));

@@ -1,10 +1,15 @@
 //! A received stream: whose media came, in what order, how late, and what is missing.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::{collections::VecDeque, sync::atomic::Ordering::Relaxed};
 
-use super::context::Context;
+use super::{
+    context::Context,
+    order::{HELD_BACK_NS, Order, Place},
+    picture::Picture,
+};
 use crate::{
-    plan::{Kind, ReceivePlan, Shown},
+    findings::{Fault, Finding},
+    plan::{ANYBODY, Kind, ReceivePlan, Shown},
     srtp::Srtp,
     wire::{
         rtcp::ReportBlock,
@@ -27,6 +32,8 @@ const ASK_AGAIN_NS: u64 = 40_000_000;
 const PATIENCE_NS: u64 = 600_000_000;
 /// Packets that are asked for at one time.
 const MISSING_MAX: usize = 128;
+/// Answered requests that are remembered.
+const ANSWERED_MAX: usize = 32;
 
 #[derive(Debug, Clone, Copy)]
 struct Missing {
@@ -36,22 +43,10 @@ struct Missing {
     asked: bool,
 }
 
-/// Packets of one sender on this stream, by their stamps.
-#[derive(Debug, Clone, Copy)]
-struct Source {
-    sender: u32,
-    newest: u32,
-    /// Bit i: `newest - i` has come.
-    seen: u128,
-    /// Newest of the window before.
-    base: u32,
-    /// Packets beyond `base` that came, each once.
-    unique: u32,
-}
-
 /// Packets of somebody whom the stream does not show, or not yet: media may overtake the layout.
 #[derive(Debug, Clone, Copy)]
 struct Early {
+    finding: Finding,
     sender: u32,
     packets: u64,
     since_ns: u64,
@@ -61,33 +56,44 @@ struct Early {
 #[derive(Debug)]
 pub struct Receiver {
     plan: ReceivePlan,
+    /// Who receives.
+    participant: u32,
     previous: Option<(Option<Shown>, u64)>,
     early: Option<Early>,
-    source: Option<Source>,
+    order: Option<Order>,
+    /// What a decoder would show; None for sound, and before anything came.
+    picture: Option<Picture>,
     newest: Option<u64>,
     rtx_newest: Option<u64>,
     missing: Vec<Missing>,
+    /// Indices that were asked for and have come: they may come again.
+    answered: VecDeque<u64>,
     packets: u32,
     begin: u64,
     last_report: (u32, u64),
     keyframe_wanted: bool,
+    begins_to_show: bool,
 }
 
 impl Receiver {
     /// A stream of which nothing has come.
-    pub fn new(plan: ReceivePlan) -> Self {
+    pub fn new(plan: ReceivePlan, participant: u32) -> Self {
         Self {
             plan,
+            participant,
             previous: None,
             early: None,
-            source: None,
+            order: None,
+            picture: None,
             newest: None,
             rtx_newest: None,
             missing: Vec::new(),
+            answered: VecDeque::new(),
             packets: 0,
             begin: 0,
             last_report: (0, 0),
             keyframe_wanted: false,
+            begins_to_show: false,
         }
     }
 
@@ -126,7 +132,7 @@ impl Receiver {
         let reference = newest.unwrap_or(u64::from(header.sequence));
         let index = nearest(reference, header.sequence);
         let Some(end) = keys.open_rtp(header.ssrc, index, packet, header.length) else {
-            context.measure.counters.unauthenticated += 1;
+            context.measure.find(self.finding(Fault::Unauthenticated, arrival_ns));
             return;
         };
         let first = newest.is_none();
@@ -173,37 +179,52 @@ impl Receiver {
         // What is no stamp at this kind's place may be one of the other kind's.
         let other_at = if self.plan.kind == Kind::Video { 1 } else { vp8::STAMP_AT };
         let read = |at: usize| payload.get(at..).and_then(Stamp::read);
-        let counters = &mut context.measure.counters;
         let Some(stamp) = read(stamp_at).or_else(|| read(other_at)) else {
-            counters.garbled += 1;
+            context.measure.find(self.finding(Fault::Garbled, arrival_ns));
             return;
         };
+        let finding = |fault| Finding {
+            sender: Some(stamp.sender),
+            sequence: Some(stamp.sequence),
+            ..self.finding(fault, arrival_ns)
+        };
+        if !context.is_together(stamp.sender, self.participant) || stamp.sender == self.participant {
+            context.measure.find(finding(Fault::Misrouted));
+            return;
+        }
         if stamp.kind != self.plan.kind {
-            counters.wrong_track += 1;
+            context.measure.find(finding(Fault::WrongTrack));
             return;
         }
         let previous =
             self.previous.filter(|(_, until)| context.now_ns < *until).and_then(|(shown, _)| shown);
-        let of_sender = |shown: &Shown| shown.sender == stamp.sender;
+        let of_sender = |shown: &Shown| shown.sender == stamp.sender || shown.sender == ANYBODY;
         let Some(shown) = self.plan.shown.filter(of_sender).or(previous.filter(of_sender)) else {
-            self.early(stamp.sender, context);
+            let finding = finding(Fault::Misrouted);
+            self.early(finding, stamp.sender, context);
             return;
         };
         if shown.csrc.is_some() && shown.csrc != header.csrc {
-            counters.wrong_csrc += 1;
+            context.measure.find(finding(Fault::WrongCsrc));
             return;
         }
         self.order(&stamp, arrival_ns, asked, context);
     }
 
+    fn finding(&self, fault: Fault, at_ns: u64) -> Finding {
+        let at_s = at_ns as f64 / 1e9;
+        let (receiver, track) = (self.participant, self.plan.kind);
+        Finding { fault, at_s, receiver, track, sender: None, sequence: None, late_ms: None }
+    }
+
     /// Somebody's whom nobody has announced: misrouted, unless the announcement comes soon.
-    fn early(&mut self, sender: u32, context: &mut Context<'_>) {
+    fn early(&mut self, finding: Finding, sender: u32, context: &mut Context<'_>) {
         let now_ns = context.now_ns;
         let early = match self.early {
             Some(early) if early.sender == sender => Early { packets: early.packets + 1, ..early },
             other => {
-                context.measure.counters.misrouted += other.map_or(0, |early| early.packets);
-                Early { sender, packets: 1, since_ns: now_ns }
+                other.into_iter().for_each(|early| misrouted(&early, context));
+                Early { finding, sender, packets: 1, since_ns: now_ns }
             }
         };
         self.early = Some(early);
@@ -215,47 +236,82 @@ impl Receiver {
         if let Some(early) = &mut self.early
             && context.now_ns.saturating_sub(early.since_ns) > AHEAD_NS
         {
-            context.measure.counters.misrouted += std::mem::take(&mut early.packets);
+            misrouted(early, context);
+            early.packets = 0;
         }
     }
 
     /// Its place among what its sender sent: in order, late, or there already.
     fn order(&mut self, stamp: &Stamp, arrival_ns: u64, asked: bool, context: &mut Context<'_>) {
-        let Some(source) = self.source.as_mut().filter(|source| source.sender == stamp.sender) else {
-            self.close_source(context);
-            let base = stamp.sequence.wrapping_sub(1);
-            let (sender, newest) = (stamp.sender, stamp.sequence);
-            self.source = Some(Source { sender, newest, seen: 1, base, unique: 1 });
-            context.measure.delay(stamp.sent_ns, arrival_ns);
-            return;
-        };
-        let counters = &mut context.measure.counters;
-        let ahead = stamp.sequence.wrapping_sub(source.newest).cast_signed();
-        let bit = 1_u128.checked_shl(ahead.unsigned_abs()).unwrap_or(0);
-        if ahead > 0 {
-            counters.gaps += u64::from(ahead.unsigned_abs() - 1);
-            source.seen = source.seen.checked_shl(ahead.unsigned_abs()).unwrap_or(0) | 1;
-            source.newest = stamp.sequence;
-            source.unique += 1;
-            if !asked {
-                context.measure.delay(stamp.sent_ns, arrival_ns);
+        let ends = (stamp.sender, self.participant);
+        let order = match &mut self.order {
+            Some(order) if order.sender() == stamp.sender => order,
+            _ => {
+                self.close_order(context);
+                self.order = Some(Order::begin(stamp.sender, stamp.sequence, stamp.sent_ns));
+                self.picture = None;
+                context.measure.delay(ends, stamp.sent_ns, arrival_ns);
+                return self.look(stamp, arrival_ns);
             }
-        } else if bit == 0 || source.seen & bit != 0 {
-            // What was asked for twice may come twice.
-            *if asked { &mut counters.repeated } else { &mut counters.duplicate } += 1;
-        } else {
-            source.seen |= bit;
-            *if asked { &mut counters.repaired } else { &mut counters.reordered } += 1;
-            source.unique += u32::from(stamp.sequence.wrapping_sub(source.base).cast_signed() > 0);
+        };
+        let place = order.note(stamp.sequence, stamp.sent_ns, asked);
+        let late_ms = Some(arrival_ns.saturating_sub(stamp.sent_ns) as f64 / 1e6);
+        let (sender, sequence) = (Some(stamp.sender), Some(stamp.sequence));
+        let finding = |fault| Finding { sender, sequence, late_ms, ..self.finding(fault, arrival_ns) };
+        match place {
+            Place::Newest { missed, gone } => {
+                context.measure.counters.gaps += u64::from(missed);
+                if gone.is_some() {
+                    // Counted when the window ends; only its name is noted here.
+                    let gone = Finding { sequence: gone, late_ms: None, ..finding(Fault::Lost) };
+                    context.measure.findings.note(gone);
+                }
+            }
+            Place::Repaired => context.measure.counters.repaired += 1,
+            Place::Repeated => context.measure.counters.repeated += 1,
+            Place::Duplicate => return context.measure.find(finding(Fault::Duplicate)),
+            Place::Overtaken { by_ns, was_repaired } => {
+                context.measure.counters.late_after_repair += u64::from(was_repaired);
+                let fault = if by_ns < HELD_BACK_NS { Fault::Reordered } else { Fault::Delayed };
+                context.measure.find(finding(fault));
+            }
         }
+        if !asked {
+            context.measure.delay(ends, stamp.sent_ns, arrival_ns);
+        }
+        self.look(stamp, arrival_ns);
+    }
+
+    /// Hands a packet to the picture.
+    fn look(&mut self, stamp: &Stamp, arrival_ns: u64) {
+        if stamp.kind != Kind::Video {
+            return;
+        }
+        let picture = self.picture.get_or_insert_with(Picture::new);
+        let had_shown = picture.has_shown();
+        picture.packet(stamp.sequence, stamp.frame, arrival_ns);
+        self.begins_to_show |= !had_shown && picture.has_shown();
+    }
+
+    /// Whether the first frame of somebody was shown since the last call.
+    pub fn take_begins_to_show(&mut self) -> bool {
+        std::mem::take(&mut self.begins_to_show)
     }
 
     fn was_asked(&mut self, index: u64) -> bool {
-        if self.missing.is_empty() {
+        if self.missing.is_empty() && self.answered.is_empty() {
             return false;
         }
-        let Some(at) = self.missing.iter().position(|missing| missing.index == index) else { return false };
-        self.missing.swap_remove(at).asked
+        let Some(at) = self.missing.iter().position(|missing| missing.index == index) else {
+            return self.answered.contains(&index);
+        };
+        let asked = self.missing.swap_remove(at).asked;
+        // Over RTX a retransmission says itself that it is one.
+        if asked && self.plan.rtx.is_none() {
+            self.answered.truncate(ANSWERED_MAX - 1);
+            self.answered.push_front(index);
+        }
+        asked
     }
 
     fn note_gap(&mut self, newest: u64, index: u64, now_ns: u64) {
@@ -324,26 +380,31 @@ impl Receiver {
 
     /// A measuring window begins.
     pub fn begin_window(&mut self) {
-        if let Some(source) = &mut self.source {
-            (source.base, source.unique) = (source.newest, 0);
+        if let Some(order) = &mut self.order {
+            order.begin_window();
+        }
+        if let Some(picture) = &mut self.picture {
+            picture.begin_window();
         }
     }
 
     /// The window ends: what is missing counts as lost.
     pub fn end_window(&mut self, context: &mut Context<'_>) {
         self.judge_early(context);
-        self.close_source(context);
+        self.close_order(context);
         self.begin_window();
         let Some(shown) = self.plan.shown else { return };
-        let pace = context.profile.pace(self.plan.kind);
+        let pace = context.options.profile.pace(self.plan.kind);
         if pace.interval_ns == 0 {
             return;
         }
         // What is still on its way is not lost; a second of it is.
-        let slack = u64::from(pace.burst) * (1_000_000_000 / pace.interval_ns + 1);
+        let slides = pace.slides.map_or(0, |slides| slides.packets);
+        let slack = u64::from(pace.burst) * (1_000_000_000 / pace.interval_ns + 1)
+            + u64::from(slides + pace.keyframe_burst);
         let sent = context.sent(shown.sender, self.plan.kind).load(Relaxed);
-        let newest = match &self.source {
-            Some(source) if source.sender == shown.sender => source.newest + 1,
+        let newest = match &self.order {
+            Some(order) if order.sender() == shown.sender => order.newest() + 1,
             _ => 0,
         };
         let behind = u64::from(sent.saturating_sub(newest)).saturating_sub(slack);
@@ -351,10 +412,29 @@ impl Receiver {
         context.measure.counters.lost_at_the_end += behind;
     }
 
-    fn close_source(&mut self, context: &mut Context<'_>) {
-        if let Some(source) = &self.source {
-            let expected = source.newest.wrapping_sub(source.base);
-            context.measure.counters.lost += u64::from(expected.saturating_sub(source.unique));
+    fn close_order(&mut self, context: &mut Context<'_>) {
+        if let Some(order) = &self.order {
+            context.measure.counters.lost += u64::from(order.lost());
+            let named = order.missing().take(order.lost() as usize);
+            for sequence in named {
+                let (sender, sequence) = (Some(order.sender()), Some(sequence));
+                let finding = self.finding(Fault::Lost, context.now_ns);
+                context.measure.findings.note(Finding { sender, sequence, ..finding });
+            }
         }
+        if let Some(picture) = &mut self.picture {
+            let seen = picture.take_seen(context.now_ns);
+            let counters = &mut context.measure.counters;
+            counters.frames += seen.frames;
+            counters.freezes += seen.freezes;
+            counters.frozen_ms += seen.frozen_ns / 1_000_000;
+        }
+    }
+}
+
+fn misrouted(early: &Early, context: &mut Context<'_>) {
+    if let Some(more) = early.packets.checked_sub(1) {
+        context.measure.find(early.finding);
+        context.measure.counters.misrouted += more;
     }
 }

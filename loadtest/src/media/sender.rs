@@ -9,7 +9,7 @@ use crate::{
     wire::{
         rtcp::SenderInfo,
         rtp::{self, Elements, Fields},
-        stamp::Stamp,
+        stamp::{InFrame, Stamp},
         twcc::nearest,
         vp8,
     },
@@ -21,6 +21,8 @@ const REMEMBERED: usize = 256;
 const MID_NS: u64 = 2_000_000_000;
 /// Later than that, what was due is left out instead of sent in a burst.
 const LAG_NS_MAX: u64 = 500_000_000;
+/// From one packet of silence to the next, as Opus sends them with DTX.
+const SILENCE_INTERVAL_NS: u64 = 400_000_000;
 /// What stands behind the stamp, the same in every packet so that one can be written again.
 const FILLER: [u8; PACKET_BYTES_MAX] = [0xa5; PACKET_BYTES_MAX];
 
@@ -55,6 +57,17 @@ pub struct Sender {
     packets: u32,
     bytes: u32,
     mid_until_ns: u64,
+    spurt: Spurt,
+    /// When the next large frame is due.
+    slide_ns: u64,
+}
+
+/// Talk or silence, until when.
+#[derive(Debug, Clone, Copy, Default)]
+struct Spurt {
+    talks: bool,
+    until_ns: u64,
+    number: u32,
 }
 
 impl Sender {
@@ -74,6 +87,10 @@ impl Sender {
             packets: 0,
             bytes: 0,
             mid_until_ns: now_ns + MID_NS,
+            spurt: Spurt { talks: pace.spurts.is_none(), until_ns: now_ns, number: 0 },
+            slide_ns: pace.slides.map_or(u64::MAX, |slides| {
+                now_ns + slides.every_ns * u64::from(participant.wrapping_mul(7_919) % 1_000) / 1_000
+            }),
             plan,
         }
     }
@@ -87,23 +104,67 @@ impl Sender {
     pub fn poll(&mut self, keys: &Srtp, transport_cc: &mut u16, context: &mut Context<'_>) {
         while self.next_ns <= context.now_ns {
             let lag = context.now_ns - self.next_ns;
-            self.next_ns += self.pace.interval_ns;
+            let begins_to_talk = self.turn();
+            self.next_ns += self.interval_ns();
             if lag > LAG_NS_MAX {
                 context.measure.counters.skipped += u64::from(self.pace.burst);
                 continue;
             }
             context.measure.lag_ns.saturating_record(lag.max(1));
-            self.burst(keys, transport_cc, context);
+            self.burst(begins_to_talk, keys, transport_cc, context);
         }
     }
 
-    fn burst(&mut self, keys: &Srtp, transport_cc: &mut u16, context: &mut Context<'_>) {
-        let keyframe = std::mem::take(&mut self.keyframe_wanted);
-        for i in 0..self.pace.burst {
-            let is_video = self.plan.kind == Kind::Video;
-            self.next.starts_frame = i == 0;
-            self.next.keyframe = keyframe && is_video;
-            self.next.marker = is_video && i + 1 == self.pace.burst;
+    /// From this packet to the next.
+    fn interval_ns(&self) -> u64 {
+        if self.spurt.talks { self.pace.interval_ns } else { self.pace.interval_ns.max(SILENCE_INTERVAL_NS) }
+    }
+
+    /// Goes on to talk, or to silence, where it is time. Says whether talk begins with the packet that is due.
+    fn turn(&mut self) -> bool {
+        let Some(spurts) = self.pace.spurts.filter(|_| self.spurt.until_ns <= self.next_ns) else {
+            return false;
+        };
+        let Spurt { talks, number, .. } = self.spurt;
+        let mean_ns = if talks { spurts.silence_ns } else { spurts.talk_ns };
+        // Lengths are spread as those of waiting times are, and always the same for a participant.
+        let random = (self.participant ^ number.rotate_left(16)).wrapping_mul(2_654_435_761) >> 8;
+        let share = -(f64::from(random.max(1)) / f64::from(1_u32 << 24)).ln();
+        let length_ns = (mean_ns as f64 * share) as u64;
+        let until_ns = self.next_ns + length_ns.max(self.pace.interval_ns);
+        self.spurt = Spurt { talks: !talks, until_ns, number: number.wrapping_add(1) };
+        !talks
+    }
+
+    /// Packets of the frame that is due.
+    fn packets_due(&mut self, keyframe: bool) -> u32 {
+        if keyframe {
+            return self.pace.keyframe_burst;
+        }
+        match self.pace.slides {
+            Some(slides) if self.slide_ns <= self.next_ns => {
+                self.slide_ns += slides.every_ns;
+                slides.packets
+            }
+            _ => self.pace.burst,
+        }
+    }
+
+    fn burst(
+        &mut self,
+        begins_to_talk: bool,
+        keys: &Srtp,
+        transport_cc: &mut u16,
+        context: &mut Context<'_>,
+    ) {
+        let is_video = self.plan.kind == Kind::Video;
+        let keyframe = std::mem::take(&mut self.keyframe_wanted) && is_video;
+        let burst = self.packets_due(keyframe);
+        for i in 0..burst {
+            self.next.starts_frame = is_video && i == 0;
+            self.next.keyframe = keyframe;
+            // RFC 3551 §4.1: the first packet of talk is marked too.
+            self.next.marker = if is_video { i + 1 == burst } else { begins_to_talk };
             self.next.transport_cc = *transport_cc;
             self.next.with_mid = context.now_ns < self.mid_until_ns;
             self.next.sent_ns = context.clock_ns();
@@ -123,7 +184,7 @@ impl Sender {
         context.sent(self.participant, self.plan.kind).store(self.next.number, Relaxed);
         self.next.picture_id = self.next.picture_id.wrapping_add(1) & 0x7fff;
         let clock_rate = u64::from(clock_rate_hz(self.plan.kind));
-        let ticks = self.pace.interval_ns * clock_rate / 1_000_000_000;
+        let ticks = self.interval_ns() * clock_rate / 1_000_000_000;
         self.next.timestamp = self.next.timestamp.wrapping_add(ticks as u32);
     }
 
@@ -180,6 +241,12 @@ impl Sender {
         let stamp = Stamp {
             sender: self.participant,
             kind: self.plan.kind,
+            frame: match self.plan.kind {
+                Kind::Audio => InFrame::default(),
+                Kind::Video => {
+                    InFrame { starts: packet.starts_frame, ends: packet.marker, is_key: packet.keyframe }
+                }
+            },
             sequence: packet.number,
             sent_ns: packet.sent_ns,
         };
@@ -206,7 +273,7 @@ impl Sender {
 
     /// Figures for a sender report.
     pub fn info(&self, now_ns: u64) -> SenderInfo {
-        let interval = self.pace.interval_ns.max(1);
+        let interval = self.interval_ns().max(1);
         let since = now_ns.saturating_sub(self.next_ns.saturating_sub(interval));
         let ticks = since * u64::from(clock_rate_hz(self.plan.kind)) / 1_000_000_000;
         let step = interval * u64::from(clock_rate_hz(self.plan.kind)) / 1_000_000_000;

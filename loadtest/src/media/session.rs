@@ -31,6 +31,8 @@ pub struct Session {
     feedback_at_ns: u64,
     ask_at_ns: u64,
     keyframe_at_ns: u64,
+    /// Whether a picture was shown.
+    has_seen: bool,
 }
 
 impl Session {
@@ -39,7 +41,13 @@ impl Session {
         let raw = matches!(plan.keying, Keying::Raw { .. });
         let now_ns = context.now_ns;
         let sender = |track: crate::plan::SendPlan| {
-            Sender::new(track.clone(), context.profile.pace(track.kind), plan.participant, raw, now_ns)
+            Sender::new(
+                track.clone(),
+                context.options.profile.pace(track.kind),
+                plan.participant,
+                raw,
+                now_ns,
+            )
         };
         let senders = std::mem::take(&mut plan.sends).into_iter().map(sender).collect();
         let mut session = Self {
@@ -56,6 +64,7 @@ impl Session {
             feedback_at_ns: u64::MAX,
             ask_at_ns: u64::MAX,
             keyframe_at_ns: 0,
+            has_seen: false,
         };
         session.receive(std::mem::take(&mut plan.receives));
         session
@@ -69,7 +78,7 @@ impl Session {
                 self.feedback_at_ns = 0;
             }
             self.receivers.retain(|known| known.ssrc() != stream.ssrc);
-            self.receivers.push(Receiver::new(stream));
+            self.receivers.push(Receiver::new(stream, self.participant));
         }
     }
 
@@ -97,7 +106,7 @@ impl Session {
             self.feedback(context);
         }
         if self.report_at_ns <= context.now_ns {
-            let interval = context.profile.report_interval_ns;
+            let interval = context.options.profile.report_interval_ns;
             // RFC 3550 §6.2: spread, so that not everybody reports at once.
             let spread =
                 u64::from(self.participant.wrapping_mul(2_654_435_761).wrapping_add(self.rtcp_index) % 1_000);
@@ -123,6 +132,9 @@ impl Session {
         };
         let arrivals = self.arrivals.as_deref_mut();
         receiver.packet(&header, datagram, arrival_ns, &self.receive, arrivals, context);
+        if receiver.take_begins_to_show() && !std::mem::replace(&mut self.has_seen, true) {
+            context.first_frame(self.participant, arrival_ns);
+        }
         if self.rtcp
             && let Some(at) = receiver.ask_at()
         {

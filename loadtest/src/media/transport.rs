@@ -151,6 +151,13 @@ impl Transport {
         }
     }
 
+    /// Its address is another one now: the other side has to hear of it by a check before anything else.
+    pub fn address_changed(&mut self, now_ns: u64) {
+        if matches!(self.phase, Phase::Up(_)) && self.check_at_ns != u64::MAX {
+            self.check_at_ns = now_ns;
+        }
+    }
+
     /// The media of a connected transport.
     pub fn session(&mut self) -> Option<&mut Session> {
         match &mut self.phase {

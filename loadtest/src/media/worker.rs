@@ -3,7 +3,7 @@
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap},
-    sync::mpsc::Receiver,
+    sync::{Arc, mpsc::Receiver},
     time::{Duration, Instant},
 };
 
@@ -11,8 +11,9 @@ use tokio::sync::oneshot;
 
 use super::{
     Command, Connects, MediaOptions, Window,
-    context::{Context, SentTable, clock_ns},
+    context::{Context, Shared, clock_ns},
     handshake::Identity,
+    impaired::{AddressChanges, Impaired},
     socket::{Outbox, Route, Sockets},
     transport::{Outcome, Transport},
 };
@@ -25,6 +26,7 @@ const BATCHES_MAX: usize = 64;
 
 struct Entry {
     transport: Transport,
+    route: Route,
     connects: Option<Connects>,
     scheduled_ns: u64,
 }
@@ -39,8 +41,15 @@ pub struct Worker {
     timers: BinaryHeap<Reverse<(u64, u32)>>,
     outbox: Outbox,
     measure: Measure,
-    sent: SentTable,
+    shared: Arc<Shared>,
+    /// Everything of the window until the last look.
+    before: Measure,
+    /// When the window and the time since the last look began: the clock, the thread's processor time.
     window: (u64, u64),
+    looked: (u64, u64),
+    /// To the clients and from them, where the network is a bad one.
+    impaired: Option<[Impaired; 2]>,
+    addresses: AddressChanges,
 }
 
 impl Worker {
@@ -50,8 +59,11 @@ impl Worker {
         identity: Identity,
         commands: Receiver<Command>,
         sockets: Sockets,
-        sent: SentTable,
+        shared: Arc<Shared>,
     ) -> Self {
+        let network = options.network;
+        let impaired = (!network.is_clean()).then(|| [1, 2].map(|seed| Impaired::new(network, seed)));
+        let addresses = AddressChanges::new(network.address_change_s);
         Self {
             options,
             identity,
@@ -61,8 +73,12 @@ impl Worker {
             timers: BinaryHeap::new(),
             outbox: Outbox::new(),
             measure: Measure::new(),
-            sent,
+            shared,
+            before: Measure::new(),
             window: (0, 0),
+            looked: (0, 0),
+            impaired,
+            addresses,
         }
     }
 
@@ -72,6 +88,8 @@ impl Worker {
         let mut next = Instant::now();
         while self.commands() {
             self.receive();
+            self.receive_late();
+            self.change_addresses();
             self.timers();
             self.flush();
             next += TICK;
@@ -104,7 +122,8 @@ impl Worker {
                     return;
                 }
                 let transport = Transport::new(*plan, now_ns);
-                let entry = Entry { transport, connects: Some(connects), scheduled_ns: now_ns };
+                let entry = Entry { transport, route, connects: Some(connects), scheduled_ns: now_ns };
+                self.addresses.add(id, now_ns);
                 self.entries.insert(id, entry);
                 self.timers.push(Reverse((now_ns, id)));
             }
@@ -122,74 +141,100 @@ impl Worker {
             Command::Stop(id) => {
                 self.entries.remove(&id);
                 self.sockets.remove(id);
+                self.addresses.remove(id);
+                self.impaired.iter_mut().flatten().for_each(|direction| direction.forget(id));
             }
-            Command::BeginWindow => {
-                self.measure = Measure::new();
+            Command::BeginWindow(established) => {
+                self.before.add(&std::mem::take(&mut self.measure));
+                self.before = self.before.begin_window(established);
+                self.measure.established = established;
                 self.window = (now_ns, usage::thread_cpu_ns());
+                self.looked = self.window;
                 let sessions = self.entries.values_mut().filter_map(|entry| entry.transport.session());
                 sessions.for_each(|session| session.begin_window());
             }
             Command::EndWindow(reply) => self.end_window(now_ns, reply),
             Command::Peek(reply) => {
-                let _ = reply.send(self.measure.counters.clone());
+                let measure = self.look();
+                let _ = reply.send(window(measure, &mut self.looked, now_ns));
             }
         }
     }
 
     fn end_window(&mut self, now_ns: u64, reply: oneshot::Sender<Window>) {
         let instant = Instant::now();
-        let Self { entries, outbox, measure, sent, options, identity, .. } = self;
+        let Self { entries, outbox, measure, shared, options, identity, .. } = self;
         for (id, entry) in entries {
             let Some(session) = entry.transport.session() else { continue };
-            let mut context = Context {
-                now_ns,
-                instant,
-                transport: *id,
-                outbox,
-                measure,
-                identity,
-                profile: &options.profile,
-                sent,
-            };
+            let mut context =
+                Context { now_ns, instant, transport: *id, outbox, measure, identity, options, shared };
             session.end_window(&mut context);
         }
+        self.look();
+        let measure = std::mem::take(&mut self.before);
+        let _ = reply.send(window(measure, &mut self.window, now_ns));
+    }
+
+    /// What was measured since the last look; it begins anew.
+    fn look(&mut self) -> Measure {
+        let established = self.measure.established;
         let measure = std::mem::take(&mut self.measure);
-        let (begin_ns, cpu_ns) = self.window;
-        let window = Window {
-            measure,
-            wall_ns: now_ns.saturating_sub(begin_ns),
-            cpu_ns: usage::thread_cpu_ns().saturating_sub(cpu_ns),
-        };
-        self.window = (now_ns, usage::thread_cpu_ns());
-        let _ = reply.send(window);
+        self.measure.established = established;
+        self.before.add(&measure);
+        measure
     }
 
     fn receive(&mut self) {
         let (now_ns, instant) = (clock_ns(), Instant::now());
         for _ in 0..BATCHES_MAX {
-            let Self { sockets, entries, timers, outbox, measure, sent, options, identity, .. } = self;
+            let Self {
+                sockets, entries, timers, outbox, measure, shared, options, identity, impaired, ..
+            } = self;
             let more = sockets.receive(&mut |id, datagram, arrival_ns| {
-                let Some(entry) = entries.get_mut(&id) else { return };
-                let mut context = Context {
-                    now_ns,
-                    instant,
-                    transport: id,
-                    outbox,
-                    measure,
-                    identity,
-                    profile: &options.profile,
-                    sent,
-                };
                 let arrival_ns = if arrival_ns == 0 { now_ns } else { arrival_ns };
-                let outcome = entry.transport.handle_datagram(datagram, arrival_ns, &mut context);
-                entry.tell(outcome);
-                entry.schedule(id, now_ns, instant, timers);
+                if let Some([to_clients, _]) = impaired {
+                    return to_clients.put(id, datagram, arrival_ns);
+                }
+                let Some(entry) = entries.get_mut(&id) else { return };
+                let mut context =
+                    Context { now_ns, instant, transport: id, outbox, measure, identity, options, shared };
+                entry.take(datagram, arrival_ns, &mut context, timers);
             });
             if self.outbox.is_due() {
                 self.flush();
             }
             if !more {
                 break;
+            }
+        }
+    }
+
+    /// Takes in what a bad network has let through by now.
+    fn receive_late(&mut self) {
+        let (now_ns, instant) = (clock_ns(), Instant::now());
+        while let Some(mut late) = self.impaired.as_mut().and_then(|[to_clients, _]| to_clients.pop(now_ns)) {
+            let Self { entries, timers, outbox, measure, shared, options, identity, .. } = self;
+            let id = late.transport;
+            let Some(entry) = entries.get_mut(&id) else { continue };
+            let mut context =
+                Context { now_ns, instant, transport: id, outbox, measure, identity, options, shared };
+            entry.take(&mut late.bytes, late.due_ns, &mut context, timers);
+            if self.outbox.is_due() {
+                self.flush();
+            }
+        }
+    }
+
+    /// Gives those another address whose time has come.
+    fn change_addresses(&mut self) {
+        let now_ns = clock_ns();
+        while let Some(id) = self.addresses.pop(now_ns) {
+            let Some(entry) = self.entries.get_mut(&id) else { continue };
+            self.sockets.remove(id);
+            // Without a new socket or address the transport is mute, and counts as lost when its consent runs out.
+            if self.sockets.add(entry.route).is_ok() {
+                entry.transport.address_changed(now_ns);
+                entry.schedule(id, now_ns, Instant::now(), &mut self.timers);
             }
         }
     }
@@ -203,18 +248,10 @@ impl Worker {
                 return;
             };
             self.timers.pop();
-            let Self { entries, timers, outbox, measure, sent, options, identity, .. } = self;
+            let Self { entries, timers, outbox, measure, shared, options, identity, .. } = self;
             let Some(entry) = entries.get_mut(&id).filter(|entry| entry.scheduled_ns == at) else { continue };
-            let mut context = Context {
-                now_ns,
-                instant,
-                transport: id,
-                outbox,
-                measure,
-                identity,
-                profile: &options.profile,
-                sent,
-            };
+            let mut context =
+                Context { now_ns, instant, transport: id, outbox, measure, identity, options, shared };
             let outcome = entry.transport.handle_timeout(&mut context);
             entry.tell(outcome);
             entry.scheduled_ns = u64::MAX;
@@ -232,11 +269,45 @@ impl Worker {
     }
 
     fn flush(&mut self) {
+        if let Some([_, from_clients]) = &mut self.impaired {
+            let now_ns = clock_ns();
+            for train in self.outbox.trains() {
+                let packets = self.outbox.bytes(train).chunks(train.segment);
+                packets.for_each(|packet| from_clients.put(train.transport, packet, now_ns));
+            }
+            self.outbox.clear();
+            while let Some(sent) = from_clients.pop(now_ns) {
+                self.outbox.packet(sent.transport, |to| {
+                    to.get_mut(..sent.bytes.len())?.copy_from_slice(&sent.bytes);
+                    Some(sent.bytes.len())
+                });
+            }
+        }
         self.measure.counters.refused_by_kernel += self.sockets.send(&mut self.outbox);
     }
 }
 
+/// A measure with how long it took since `begin`, which begins anew.
+fn window(measure: Measure, begin: &mut (u64, u64), now_ns: u64) -> Window {
+    let cpu_ns = usage::thread_cpu_ns();
+    let (wall_begin, cpu_begin) = std::mem::replace(begin, (now_ns, cpu_ns));
+    Window { measure, wall_ns: now_ns.saturating_sub(wall_begin), cpu_ns: cpu_ns.saturating_sub(cpu_begin) }
+}
+
 impl Entry {
+    /// Takes a datagram in.
+    fn take(
+        &mut self,
+        datagram: &mut [u8],
+        arrival_ns: u64,
+        context: &mut Context<'_>,
+        timers: &mut BinaryHeap<Reverse<(u64, u32)>>,
+    ) {
+        let outcome = self.transport.handle_datagram(datagram, arrival_ns, context);
+        self.tell(outcome);
+        self.schedule(context.transport, context.now_ns, context.instant, timers);
+    }
+
     fn tell(&mut self, outcome: Outcome) {
         let result = match outcome {
             Outcome::Nothing => return,

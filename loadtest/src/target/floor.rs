@@ -4,7 +4,7 @@
 //! group is number / size. What it sends is sealed by its number four times over as the key, what it gets by the inverted
 //! number; SSRC is number × 2, plus 1 for a picture.
 
-use std::{net::SocketAddrV4, time::Instant};
+use std::{net::SocketAddrV4, sync::Arc, time::Instant};
 
 use futures_util::future::try_join_all;
 use tokio::task::JoinSet;
@@ -30,6 +30,7 @@ impl Floor {
         media: &MediaPlane,
     ) -> Result<RunningConsult, TargetError> {
         let begin = Instant::now();
+        wanted.participants.iter().for_each(|person| media.joining(person.number));
         let started = wanted.participants.iter().map(|person| media.start(self.plan(wanted, person)));
         let mut transports: Vec<_> = started.collect();
         let connected = transports.iter_mut().map(|transport| async {
@@ -37,7 +38,7 @@ impl Floor {
             Ok::<f64, TargetError>(begin.elapsed().as_secs_f64() * 1e3)
         });
         let join_ms = try_join_all(connected).await?;
-        Ok(RunningConsult { transports, tasks: JoinSet::new(), join_ms })
+        Ok(RunningConsult { transports, tasks: JoinSet::new(), join_ms, vanishes: Arc::default() })
     }
 
     fn plan(&self, wanted: &WantedConsult, person: &WantedParticipant) -> TransportPlan {

@@ -15,13 +15,20 @@
 //! - SSRCs: any that are unique on the transport.
 //! - An adapter gives up after 20 s with a [`TargetError`]; dropping what it returned ends the consult.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use tokio::task::JoinSet;
 
 use crate::media::{MediaPlane, TransportFailed, TransportHandle};
 
 pub mod consilium;
+mod description;
 pub mod floor;
 pub mod janus;
+pub mod whip;
 
 /// What load is put on.
 #[derive(Debug, Clone)]
@@ -30,6 +37,8 @@ pub enum Target {
     Consilium(consilium::Consilium),
     /// `floor:ADDRESS:PORT`: a bare loop that opens, seals and sends on; what nothing can be cheaper than.
     Floor(floor::Floor),
+    /// `whip:http://ADDRESS:PORT[/PATH]`: WHIP to publish and WHEP to receive (RFC 9725).
+    Whip(whip::Whip),
     /// `janus:ws://ADDRESS:PORT[/PATH]`: the VideoRoom plugin of Janus over its WebSocket.
     Janus(janus::Janus),
 }
@@ -57,7 +66,7 @@ pub struct WantedParticipant {
 }
 
 /// A consult that is connected. Dropped, it ends.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct RunningConsult {
     /// Transports of everybody that no task holds.
     pub transports: Vec<TransportHandle>,
@@ -65,6 +74,15 @@ pub struct RunningConsult {
     pub tasks: JoinSet<()>,
     /// From the first word of signaling until connected, for each participant, in milliseconds.
     pub join_ms: Vec<f64>,
+    /// Set, everybody goes without a goodbye when it is dropped.
+    pub vanishes: Arc<AtomicBool>,
+}
+
+impl RunningConsult {
+    /// Has everybody go without a goodbye.
+    pub fn cut(&mut self) {
+        self.vanishes.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Why a consult did not come up.
@@ -95,7 +113,7 @@ pub enum TargetError {
 }
 
 impl Target {
-    /// Reads `http://…`, `floor:…` or `janus:ws://…`.
+    /// Reads `http://…`, `floor:…`, `whip:http://…` or `janus:ws://…`.
     pub fn parse(text: &str, api_key: Option<String>) -> Result<Self, TargetError> {
         let refused = |said: &str| TargetError::Refused { what: "the target", said: said.to_owned() };
         if let Some(address) = text.strip_prefix("floor:") {
@@ -104,6 +122,9 @@ impl Target {
         }
         if let Some(url) = text.strip_prefix("janus:") {
             return Ok(Self::Janus(janus::Janus { url: url.to_owned() }));
+        }
+        if let Some(url) = text.strip_prefix("whip:") {
+            return whip::Whip::parse(url, api_key).map(Self::Whip);
         }
         let address = text.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
         let address = address.and_then(|address| address.parse().ok());
@@ -117,6 +138,7 @@ impl Target {
         match self {
             Self::Consilium(consilium) => consilium.is_on_loopback(),
             Self::Floor(floor) => floor.remote.ip().is_loopback(),
+            Self::Whip(whip) => whip.is_on_loopback(),
             Self::Janus(_) => false,
         }
     }
@@ -131,6 +153,14 @@ impl Target {
             Self::Consilium(consilium) => consilium.join(wanted, media).await,
             Self::Floor(floor) => floor.join(wanted, media).await,
             Self::Janus(janus) => janus.join(wanted, media).await,
+            Self::Whip(whip) => whip.join(wanted, media).await,
         }
     }
+}
+
+/// 128 random bits, written so that ICE takes them (RFC 8445 §5.3).
+pub(crate) fn random_text() -> String {
+    let mut bytes = [0; 16];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the system has random bits");
+    bytes.map(|byte| format!("{byte:02x}")).concat()
 }

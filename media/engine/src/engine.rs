@@ -14,6 +14,7 @@
 //! | `engine/reports.rs` | RTCP to clients: reports, NACK, key frame requests, feedback |
 //! | `engine/shedding.rs` | video that is withheld while the shard falls behind |
 //! | `engine/rounds.rs` | when a transport's reports are due |
+//! | `engine/planted.rs` | packets given to the wrong person, in a test build only |
 //! | `engine/timers.rs` | who is due |
 //! | `engine/events.rs` | what the control plane has yet to hear |
 
@@ -25,6 +26,8 @@ mod inbound;
 mod lookahead;
 mod parameters;
 mod peer;
+#[cfg(feature = "planted-faults")]
+mod planted;
 mod publishing;
 mod reports;
 mod rounds;
@@ -87,6 +90,8 @@ pub struct Engine {
     counters: Counters,
     /// Quarters of the video that are withheld.
     video_withheld: u8,
+    #[cfg(feature = "planted-faults")]
+    planted: planted::Misrouting,
 }
 
 impl Engine {
@@ -107,6 +112,8 @@ impl Engine {
             events: Events::default(),
             counters: Counters::default(),
             video_withheld: 0,
+            #[cfg(feature = "planted-faults")]
+            planted: planted::Misrouting::default(),
         }
     }
 

@@ -18,6 +18,7 @@
 //! | `load.rs` | what a shard costs, by its own measure |
 //! | `relief.rs` | when a shard falls behind, and how much video it sheds |
 //! | `affinity.rs` | which core a shard's thread runs on |
+//! | `planted.rs` | faults on purpose, in a test build only |
 //! | `interfaces.rs` | which addresses clients are told |
 //! | `socket/` | UDP in batches |
 //! | `limits.rs` | every bound |
@@ -31,6 +32,8 @@ mod machine;
 mod mailbox;
 mod node;
 mod placement;
+#[cfg(feature = "planted-faults")]
+mod planted;
 mod relief;
 mod roster;
 mod shard;

@@ -107,7 +107,12 @@ impl MediaNode {
             // No two engines of a node begin alike.
             let nanos = now.saturating_duration_since(epoch.0).as_nanos() as u64;
             let seed = seed.rotate_left(shard.0.into()).wrapping_add(nanos);
-            Engine::new(media_engine::Config { epoch, seed, identity: identity.clone(), shard })
+            #[cfg_attr(not(feature = "planted-faults"), expect(unused_mut))]
+            let mut engine =
+                Engine::new(media_engine::Config { epoch, seed, identity: identity.clone(), shard });
+            #[cfg(feature = "planted-faults")]
+            crate::planted::plant(&mut engine);
+            engine
         })
     }
 

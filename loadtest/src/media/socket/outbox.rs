@@ -70,7 +70,8 @@ impl Outbox {
         self.arena.get(train.start..train.start + train.length).unwrap_or_default()
     }
 
-    pub(super) fn clear(&mut self) {
+    /// Forgets everything.
+    pub fn clear(&mut self) {
         self.used = 0;
         self.trains.clear();
     }

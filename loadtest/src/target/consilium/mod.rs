@@ -10,7 +10,7 @@ mod http;
 mod participant;
 mod sdp;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::future::try_join_all;
 use serde_json::json;
@@ -55,13 +55,25 @@ impl Consilium {
             try_join_all(people.map(|(place, person)| self.join_one(&consult, place, person, media))).await
         };
         let joined = timeout(JOIN_PATIENCE, joining).await.map_err(|_| TargetError::Timeout("a join"))??;
-        let mut consult =
-            RunningConsult { transports: Vec::new(), tasks: JoinSet::new(), join_ms: Vec::new() };
+        let mut consult = RunningConsult {
+            transports: Vec::new(),
+            tasks: JoinSet::new(),
+            join_ms: Vec::new(),
+            vanishes: Arc::default(),
+        };
         for (participant, join_ms) in joined {
             consult.join_ms.push(join_ms);
-            consult.tasks.spawn(participant.stay());
+            consult.tasks.spawn(participant.stay(Arc::clone(&consult.vanishes)));
         }
         Ok(consult)
+    }
+
+    /// A new consult and a ticket for each participant, for those who come in by other ways than the WebSocket.
+    pub(super) async fn tickets(&self, wanted: &WantedConsult) -> Result<Vec<String>, TargetError> {
+        let created = self.post("/v1/consults", &json!({}), "a consult").await?;
+        let consult = text(&created, "id")?;
+        let people = wanted.participants.iter().enumerate();
+        try_join_all(people.map(|(place, person)| self.ticket(&consult, place, person))).await
     }
 
     async fn join_one(
@@ -71,6 +83,19 @@ impl Consilium {
         person: &WantedParticipant,
         media: &MediaPlane,
     ) -> Result<(Participant, f64), TargetError> {
+        let ticket = self.ticket(consult, place, person).await?;
+        let begin = std::time::Instant::now();
+        media.joining(person.number);
+        let participant = Participant::join(self.address, ticket, person, media).await?;
+        Ok((participant, begin.elapsed().as_secs_f64() * 1e3))
+    }
+
+    async fn ticket(
+        &self,
+        consult: &str,
+        place: usize,
+        person: &WantedParticipant,
+    ) -> Result<String, TargetError> {
         let role = ["provider", "patient", "interpreter"].get(place).copied().unwrap_or("nurse");
         let body = json!({
             "role": role,
@@ -79,9 +104,7 @@ impl Consilium {
             "expires_in_s": TICKET_EXPIRES_S,
         });
         let minted = self.post(&format!("/v1/consults/{consult}/tickets"), &body, "a ticket").await?;
-        let begin = std::time::Instant::now();
-        let participant = Participant::join(self.address, text(&minted, "ticket")?, person, media).await?;
-        Ok((participant, begin.elapsed().as_secs_f64() * 1e3))
+        text(&minted, "ticket")
     }
 
     async fn post(

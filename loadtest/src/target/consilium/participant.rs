@@ -1,6 +1,13 @@
 //! One participant's signaling: `hello`, the offer, and whatever comes until the end.
 
-use std::{net::SocketAddr, os::fd::AsRawFd as _};
+use std::{
+    net::SocketAddr,
+    os::fd::AsRawFd as _,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use signaling_protocol::{
@@ -41,6 +48,8 @@ pub(super) struct Participant {
     slots: Vec<(Line, u32)>,
     transport: TransportHandle,
     layout: Option<Layout>,
+    /// Set, there is no goodbye.
+    vanishes: Arc<AtomicBool>,
 }
 
 /// The display name that stands for a number of the harness.
@@ -88,7 +97,17 @@ impl Participant {
         let transport = media.start(plan(person, &offering, &lines, &answer, receives.clone()));
         let slots = receives.iter().map(|(line, stream)| (*line, stream.ssrc)).collect();
         let receives = person.receives;
-        let mut joined = Self { socket, offering, lines, version: 1, receives, slots, transport, layout };
+        let mut joined = Self {
+            socket,
+            offering,
+            lines,
+            version: 1,
+            receives,
+            slots,
+            transport,
+            layout,
+            vanishes: Arc::default(),
+        };
         joined.show();
         joined.connect().await?;
         Ok(joined)
@@ -105,7 +124,8 @@ impl Participant {
     }
 
     /// Stays until the server ends it.
-    pub(super) async fn stay(mut self) {
+    pub(super) async fn stay(mut self, vanishes: Arc<AtomicBool>) {
+        self.vanishes = vanishes;
         loop {
             let done = match hear(&mut self.socket).await {
                 Ok(message) => self.message(message).await,
@@ -158,6 +178,9 @@ impl Drop for Participant {
     /// Says `leave`, so that the node does not keep the place for somebody who might come back. There is nothing to wait
     /// with here, so the frame (RFC 6455 §5.2, text, masked with zeros) goes straight to the socket.
     fn drop(&mut self) {
+        if self.vanishes.load(Relaxed) {
+            return;
+        }
         const LEAVE: &[u8; 16] = br#"{"type":"leave"}"#;
         let mut frame = vec![0x81, 0x80 | LEAVE.len() as u8, 0, 0, 0, 0];
         frame.extend(LEAVE);

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::description::{self, Description, Near};
+use crate::target::description::{self, Description, Near};
 use crate::{plan::Kind, target::TargetError};
 
 /// Who talks, and with what.

@@ -3,17 +3,17 @@
 //! | file | holds |
 //! |---|---|
 //! | `dialogue.rs` | what a participant and Janus say to each other, as a state machine without a socket |
-//! | `description.rs` | the SDP in it |
 //!
 //! A participant has a WebSocket, a session, and two handles with a transport each: one publishes, one receives everybody
 //! else. That is how Janus' own pages use it.
 
-mod description;
 mod dialogue;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use aws_lc_rs::rand;
 use futures_util::{SinkExt as _, StreamExt as _, future::try_join_all};
 use tokio::{net::TcpStream, task::JoinSet, time};
 use tokio_tungstenite::{
@@ -21,14 +21,15 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message, client::IntoClientRequest as _, http::HeaderValue},
 };
 
-use self::{
-    description::{Far, Near},
-    dialogue::{Dialogue, Incoming, Seat, Step},
-};
+use self::dialogue::{Dialogue, Incoming, Seat, Step};
 use crate::{
     media::{MediaPlane, TransportHandle},
     plan::{IceCredentials, Keying, Kind, ReceivePlan, SendPlan, Shown, TransportPlan},
-    target::{RunningConsult, TargetError, WantedConsult, WantedParticipant},
+    target::{
+        RunningConsult, TargetError, WantedConsult, WantedParticipant,
+        description::{self, Far, Near},
+        random_text,
+    },
 };
 
 /// How long a consult may take to come up.
@@ -57,8 +58,12 @@ impl Janus {
         let all = wanted.participants.iter().map(|participant| self.join_one(wanted, participant, media));
         let joined = time::timeout(JOIN_MAX, try_join_all(all)).await;
         let joined = joined.map_err(|_| TargetError::Timeout("a consult at Janus"))??;
-        let mut running =
-            RunningConsult { transports: Vec::new(), tasks: JoinSet::new(), join_ms: Vec::new() };
+        let mut running = RunningConsult {
+            transports: Vec::new(),
+            tasks: JoinSet::new(),
+            join_ms: Vec::new(),
+            vanishes: Arc::default(),
+        };
         for one in joined {
             running.transports.extend(one.transports);
             running.join_ms.push(one.join_ms);
@@ -74,6 +79,7 @@ impl Janus {
         media: &MediaPlane,
     ) -> Result<Joined, TargetError> {
         let begun = Instant::now();
+        media.joining(participant.number);
         let mut socket = self.connect().await?;
         let seat = seat(consult, participant, media.fingerprint());
         let (mut dialogue, first) = Dialogue::begin(seat.clone());
@@ -144,13 +150,6 @@ fn seat(consult: &WantedConsult, participant: &WantedParticipant, fingerprint: [
         downlink: near(),
         tracks: tracks.into_iter().filter(|(is_sent, _)| *is_sent).map(|(_, track)| track).collect(),
     }
-}
-
-/// 128 random bits, written so that ICE takes them (RFC 8445 §5.3).
-fn random_text() -> String {
-    let mut bytes = [0; 16];
-    rand::fill(&mut bytes).expect("the system has random bits");
-    bytes.map(|byte| format!("{byte:02x}")).concat()
 }
 
 fn uplink(participant: u32, seat: &Seat, far: Far) -> TransportPlan {

@@ -178,6 +178,10 @@ impl Engine {
         let mut blocks = ExtensionBlocks::new(passed(packet));
         let (mut forwarded, mut wants_keyframe) = (0, false);
         for target in &track.targets {
+            #[cfg(feature = "planted-faults")]
+            if self.misroute(target, &content, out) {
+                continue;
+            }
             let Some(peer) = self.peers.get_mut(target.place).and_then(Option::as_mut) else { continue };
             let Some(slot) = peer.slots.get_mut(target.slot) else { continue };
             let departed = if peer.connection.is_connected() {

@@ -221,6 +221,17 @@ impl Slot {
         Ok(Departure { stream, rewritten, original: None })
     }
 
+    /// How a packet leaves here that has no business here: under the next index, so that it opens at its receiver's.
+    #[cfg(feature = "planted-faults")]
+    pub fn plant(&mut self, content: &Content<'_>) -> Option<Departure> {
+        let publisher = self.shown?.publisher;
+        let payload_type = self.format(content.codec).ok()?.payload_type;
+        let rewritten = self.rewriter.plant()?;
+        let (ssrc, index) = (self.params.ssrc, rewritten.index);
+        let stream = Stream { ssrc, payload_type, csrc: publisher.csrc(), index };
+        Some(Departure { stream, rewritten, original: None })
+    }
+
     /// Whether it was agreed that the subscriber asks for what it misses (RFC 4585 §4.2).
     pub fn answers_nack(&self) -> bool {
         self.params.codecs.iter().any(|c| c.feedback.nack)

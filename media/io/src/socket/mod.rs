@@ -27,9 +27,16 @@ use crate::io_counters::IoCounters;
 pub(crate) use batch::Batch;
 pub(crate) use bind::{ShardSockets, bind};
 #[cfg(target_os = "linux")]
-pub(crate) use linux::LinuxSocket as SystemSocket;
+use linux::LinuxSocket as PlainSocket;
 #[cfg(not(target_os = "linux"))]
-pub(crate) use portable::PortableSocket as SystemSocket;
+use portable::PortableSocket as PlainSocket;
+
+/// What shards use.
+#[cfg(not(feature = "planted-faults"))]
+pub(crate) type SystemSocket = PlainSocket;
+/// What shards use in a build that tests the load harness.
+#[cfg(feature = "planted-faults")]
+pub(crate) type SystemSocket = crate::planted::PlantedSocket<PlainSocket>;
 
 /// A bound UDP socket of one address family that never blocks.
 pub(crate) trait MediaSocket: Sized {

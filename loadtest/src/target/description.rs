@@ -1,6 +1,6 @@
-//! The SDP that Janus reads and writes: as little of it as a client of ours needs.
+//! The SDP of a foreign server: as little of it as a client of ours needs.
 //!
-//! Everything is bundled on one transport, Janus is ICE lite with one host candidate and takes the passive part in DTLS.
+//! Everything is bundled on one transport; the server names a UDP candidate and takes the passive part in DTLS.
 
 use std::{fmt::Write as _, net::SocketAddrV4};
 
@@ -18,7 +18,7 @@ pub struct Near {
     pub fingerprint: [u8; 32],
 }
 
-/// What Janus says of its end.
+/// What the server says of its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Far {
     /// Its ICE name and password.
@@ -42,7 +42,7 @@ pub struct Line {
     pub ssrc: Option<u32>,
 }
 
-/// A description by Janus, as far as it concerns us.
+/// A description by the server, as far as it concerns us.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Description {
     /// The bundle's transport.
@@ -63,12 +63,25 @@ pub fn publishing_offer(near: &Near, tracks: &[(Kind, u32)]) -> String {
     write(near, &lines, "sendonly")
 }
 
-/// What we offer to send as; Janus takes it over.
+/// What we offer to send as; the server takes it over.
 pub fn payload_type(kind: Kind) -> u8 {
     match kind {
         Kind::Audio => 111,
         Kind::Video => 96,
     }
+}
+
+/// An offer to receive so many pairs of sound and picture.
+pub fn watching_offer(near: &Near, pairs: usize) -> String {
+    let kinds = (0..pairs).flat_map(|_| [Kind::Audio, Kind::Video]);
+    let line = |(position, kind): (usize, Kind)| Line {
+        mid: position.to_string(),
+        kind,
+        payload_type: payload_type(kind),
+        ssrc: None,
+    };
+    let lines: Vec<Line> = kinds.enumerate().map(line).collect();
+    write(near, &lines, "recvonly")
 }
 
 /// The answer that takes every line of a subscription's offer.
@@ -106,12 +119,12 @@ fn write(near: &Near, lines: &[Line], direction: &str) -> String {
     sdp
 }
 
-/// Reads what Janus wrote.
+/// Reads what the server wrote.
 ///
 /// # Errors
 /// Names the first thing that is missing.
 pub fn read(sdp: &str) -> Result<Description, TargetError> {
-    let missing = |said: &str| TargetError::Refused { what: "Janus' SDP lacks", said: said.to_owned() };
+    let missing = |said: &str| TargetError::Refused { what: "the server's SDP lacks", said: said.to_owned() };
     let mut parts = sdp.split("\r\nm=");
     let session = parts.next().unwrap_or_default();
     let media: Vec<&str> = parts.collect();

@@ -1,12 +1,26 @@
-//! Scenarios: a TOML file says who is in how many consults, what they send, how long, and what is good enough.
+//! Scenarios: a TOML file says who is in how many consults, what they send, what happens, and what is good enough.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `media.rs` | `[media]`: what publishers send |
+//! | `events.rs` | `[storm]`, `[churn]`, `[cut]`, `[network]`: what happens meanwhile |
+//! | `thresholds.rs` | `[thresholds]`: what is good enough |
+
+mod events;
+mod media;
+mod thresholds;
 
 use std::{fmt, path::Path};
 
 use serde::{Deserialize, Serialize};
 
+pub use events::{Churn, Cut, Storm};
+pub use media::{Media, Profile};
+pub use thresholds::Thresholds;
+
 use crate::{
     media::SocketMode,
-    plan::{MediaProfile, Pace},
+    plan::{MediaProfile, Network},
     target::{WantedConsult, WantedParticipant},
 };
 
@@ -14,9 +28,6 @@ use crate::{
 pub const PARTICIPANTS_MAX: u32 = 200_000;
 const CONSULT_PARTICIPANTS_MAX: u32 = 250;
 const SECONDS_MAX: f64 = 86_400.0;
-/// What an RTP packet has to hold: header, extensions, descriptor, stamp.
-const PACKET_BYTES_MIN: usize = 100;
-const PACKET_BYTES_MAX: usize = 1_300;
 
 /// A scenario.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -36,6 +47,15 @@ pub struct Scenario {
     /// How `ramp` goes.
     #[serde(default)]
     pub ramp: Ramp,
+    /// Consults that join while others talk.
+    pub storm: Option<Storm>,
+    /// Consults that come and go.
+    pub churn: Option<Churn>,
+    /// Connections that are cut.
+    pub cut: Option<Cut>,
+    /// What the network does.
+    #[serde(default)]
+    pub network: Network,
 }
 
 /// Who is in how many consults.
@@ -48,28 +68,6 @@ pub struct Consults {
     pub participants: u32,
     /// How many of them publish; the others receive only. Without it: all.
     pub publishers: Option<u32>,
-}
-
-/// What publishers send.
-#[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Media {
-    /// Packets of sound a second; 0: no sound is published.
-    pub audio_packets_per_second: f64,
-    /// Length of each, RTP header included, before it is sealed.
-    pub audio_packet_bytes: usize,
-    /// Pictures a second; 0: no picture is published.
-    pub video_frames_per_second: f64,
-    /// Packets of each, sent in a burst.
-    pub video_packets_per_frame: u32,
-    /// Length of each, likewise.
-    pub video_packet_bytes: usize,
-    /// Publishes tracks but sends nothing on them.
-    pub silent: bool,
-    /// Scales both rates such that so many packets a second are forwarded in all.
-    pub forwarded_packets_per_second: Option<f64>,
-    /// From one RTCP report to the next, in milliseconds.
-    pub report_interval_ms: u64,
 }
 
 /// How it goes.
@@ -90,18 +88,6 @@ pub struct Run {
     pub gro: bool,
 }
 
-/// What is good enough.
-#[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Thresholds {
-    /// 99th percentile of the one-way delay, in milliseconds.
-    pub delay_p99_ms: f64,
-    /// Packets that never came, in percent.
-    pub loss_percent: f64,
-    /// Participants that could not join or were lost.
-    pub lost_participants: u64,
-}
-
 /// How `ramp` goes.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -110,21 +96,6 @@ pub struct Ramp {
     pub step: u32,
     /// Where it ends at the latest.
     pub consults_max: u32,
-}
-
-impl Default for Media {
-    fn default() -> Self {
-        Self {
-            audio_packets_per_second: 50.0,
-            audio_packet_bytes: 120,
-            video_frames_per_second: 25.0,
-            video_packets_per_frame: 4,
-            video_packet_bytes: 1_100,
-            silent: false,
-            forwarded_packets_per_second: None,
-            report_interval_ms: 1_000,
-        }
-    }
 }
 
 impl Default for Run {
@@ -137,12 +108,6 @@ impl Default for Run {
             sockets: SocketMode::Shared,
             gro: true,
         }
-    }
-}
-
-impl Default for Thresholds {
-    fn default() -> Self {
-        Self { delay_p99_ms: 10.0, loss_percent: 0.1, lost_participants: 0 }
     }
 }
 
@@ -186,40 +151,38 @@ impl Scenario {
 
     /// Checks every bound; what the command line has changed is checked again.
     pub fn check(&self) -> Result<(), ScenarioError> {
-        let Self { consults, media, run, thresholds, ramp } = self;
+        let Self { consults, run, ramp, .. } = self;
         within("consults.participants", consults.participants, 1, CONSULT_PARTICIPANTS_MAX)?;
         within("consults.count", consults.count, 1, PARTICIPANTS_MAX / consults.participants)?;
         within("consults.publishers", consults.publishers.unwrap_or(1), 0, consults.participants)?;
         within("ramp.step", ramp.step, 1, PARTICIPANTS_MAX)?;
         within("ramp.consults_max", ramp.consults_max, 1, PARTICIPANTS_MAX / consults.participants)?;
-        within("media.audio_packets_per_second", media.audio_packets_per_second, 0.0, 10_000.0)?;
-        within("media.video_frames_per_second", media.video_frames_per_second, 0.0, 10_000.0)?;
-        within("media.video_packets_per_frame", media.video_packets_per_frame, 1, 40)?;
-        let forwarded = media.forwarded_packets_per_second.unwrap_or(1.0);
-        within("media.forwarded_packets_per_second", forwarded, 1.0, 1e8)?;
-        for (name, bytes) in [
-            ("media.audio_packet_bytes", media.audio_packet_bytes),
-            ("media.video_packet_bytes", media.video_packet_bytes),
-        ] {
-            within(name, bytes, PACKET_BYTES_MIN, PACKET_BYTES_MAX)?;
-        }
-        within("media.report_interval_ms", media.report_interval_ms, 100, 600_000)?;
         within("run.warm_up_s", run.warm_up_s, 0.0, SECONDS_MAX)?;
         within("run.measure_s", run.measure_s, 0.1, SECONDS_MAX)?;
         within("run.consults_per_second", run.consults_per_second, 0.01, 100_000.0)?;
         within("run.joining_max", run.joining_max, 1, 1_000)?;
-        within("thresholds.delay_p99_ms", thresholds.delay_p99_ms, 0.0, 60_000.0)?;
-        within("thresholds.loss_percent", thresholds.loss_percent, 0.0, 100.0)
+        self.media.check()?;
+        self.thresholds.check()?;
+        events::check_network(&self.network)?;
+        self.storm.as_ref().map_or(Ok(()), Storm::check)?;
+        self.churn.as_ref().map_or(Ok(()), Churn::check)?;
+        self.cut.as_ref().map_or(Ok(()), Cut::check)
+    }
+
+    /// Consults that may be begun in all while `run` lasts, those that come back included.
+    pub fn consults_max(&self) -> u32 {
+        let storm = self.storm.as_ref().map_or(0, |storm| storm.consults);
+        let churn =
+            self.churn.as_ref().map_or(0.0, |churn| churn.consults_per_minute / 60.0 * self.run.measure_s);
+        let once = self.consults.count + storm + churn as u32;
+        if self.cut.is_some() { 2 * once } else { once }
     }
 
     /// Packets a second that are forwarded when everything runs, at the scenario's own rates.
     fn forwarded_unscaled(&self) -> f64 {
         let publishers = f64::from(self.publishers());
         let receivers = f64::from(self.consults.participants.saturating_sub(1));
-        let Media { audio_packets_per_second, video_frames_per_second, video_packets_per_frame, .. } =
-            self.media;
-        let of_one = audio_packets_per_second + video_frames_per_second * f64::from(video_packets_per_frame);
-        f64::from(self.consults.count) * publishers * receivers * of_one
+        f64::from(self.consults.count) * publishers * receivers * self.media.packets_per_second()
     }
 
     fn publishers(&self) -> u32 {
@@ -233,23 +196,7 @@ impl Scenario {
             Some(wanted) if self.forwarded_unscaled() > 0.0 => wanted / self.forwarded_unscaled(),
             _ => 1.0,
         };
-        let interval_ns = |rate: f64| {
-            let rate = if media.silent { 0.0 } else { rate * scale };
-            if rate > 0.0 { (1e9 / rate).max(1_000.0) as u64 } else { 0 }
-        };
-        MediaProfile {
-            audio: Pace {
-                interval_ns: interval_ns(media.audio_packets_per_second),
-                burst: 1,
-                packet_bytes: media.audio_packet_bytes,
-            },
-            video: Pace {
-                interval_ns: interval_ns(media.video_frames_per_second),
-                burst: media.video_packets_per_frame,
-                packet_bytes: media.video_packet_bytes,
-            },
-            report_interval_ns: media.report_interval_ms * 1_000_000,
-        }
+        media.scaled(scale)
     }
 
     /// The consult of this number.
@@ -300,6 +247,24 @@ mod tests {
         let scenario = Scenario::parse(&text).expect("a scenario");
         // Unscaled: 2 consults x 3 x 2 x 150.
         assert_eq!(scenario.profile().audio.interval_ns, 40_000_000);
+    }
+
+    #[test]
+    fn every_scenario_that_comes_along_can_be_read() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+        let files = std::fs::read_dir(folder).expect("scenarios").flatten().map(|entry| entry.path());
+        let read =
+            files.map(|path| Scenario::load(&path).map_err(|error| format!("{}: {error}", path.display())));
+        let read: Result<Vec<_>, _> = read.collect();
+        assert!(read.as_ref().is_ok_and(|read| read.len() >= 15), "{read:?}");
+    }
+
+    #[test]
+    fn a_profile_gives_what_a_scenario_leaves_out() {
+        let text = format!("{SMALL}[media]\nprofile = \"dtx\"\naudio_packet_bytes = 110\n");
+        let media = Scenario::parse(&text).expect("a scenario").media;
+        assert_eq!((media.audio_packets_per_second, media.video_frames_per_second), (2.5, 0.0));
+        assert_eq!((media.audio_packet_bytes, media.report_interval_ms), (110, 5_000));
     }
 
     #[test]

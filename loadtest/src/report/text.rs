@@ -1,0 +1,109 @@
+//! A report as a person reads it in a terminal.
+
+use std::fmt;
+
+use super::{Quantiles, Report};
+
+impl Report {
+    /// One line, as the ramp prints it.
+    pub fn line(&self) -> String {
+        let server = self.server.as_ref().map_or(String::new(), |server| {
+            format!(" server {:5.1} % {:6.2} us/packet", server.cpu_percent, server.us_per_packet)
+        });
+        format!(
+            "{:5} consults {:8.0} packets/s p50 {:7.3} p99 {:8.3} ms loss {:.3} %{server} harness {:4.1} %{}{}",
+            self.consults,
+            self.received_per_second,
+            self.delay.p50_ms,
+            self.delay.p99_ms,
+            self.loss_percent,
+            self.harness_percent,
+            if self.harness_bound { " HARNESS-BOUND" } else { "" },
+            if self.is_good() { String::new() } else { format!("  FAILED: {}", self.failures.join(", ")) },
+        )
+    }
+
+    fn server(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(server) = &self.server else { return Ok(()) };
+        let mib = server.resident_bytes as f64 / (1 << 20) as f64;
+        let kib = server.resident_bytes_per_participant / 1024.0;
+        let (percent, us) = (server.cpu_percent, server.us_per_packet);
+        writeln!(
+            f,
+            "server         {percent:.1} % of a core, {us:.3} us a packet, {mib:.1} MiB ({kib:.0} KiB a participant), {} \
+             descriptors, {} threads",
+            server.descriptors, server.threads
+        )?;
+        if let Some(per_core) = self.consults_per_core {
+            writeln!(
+                f,
+                "               at this cost a core is full at {per_core:.0} consults; `ramp` finds where it really is"
+            )?;
+        }
+        Ok(())
+    }
+
+    fn faults(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counters = serde_json::to_value(&self.counters).unwrap_or_default();
+        let shown = counters.as_object().into_iter().flatten().filter(|(_, value)| **value != 0);
+        let shown: Vec<String> = shown.map(|(name, value)| format!("{name} {value}")).collect();
+        writeln!(f, "counted        {}", shown.join(", "))?;
+        for finding in &self.findings {
+            writeln!(f, "found          {finding}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "consults       {} ({} participants)", self.consults, self.participants)?;
+        writeln!(f, "sent           {:.0} packets/s", self.sent_per_second)?;
+        writeln!(
+            f,
+            "forwarded      {:.0} packets/s, {:.4} % lost, {:.4} % before repair, {:.4} % out of order",
+            self.received_per_second,
+            self.loss_percent,
+            self.loss_before_repair_percent,
+            self.out_of_order_percent
+        )?;
+        writeln!(f, "delay          {}", self.delay)?;
+        if let Some(delay) = &self.established_delay {
+            writeln!(f, "  there before {delay}")?;
+        }
+        writeln!(f, "join           {}", self.join)?;
+        if self.counters.frames > 0 {
+            writeln!(f, "first picture  {}", self.first_frame)?;
+            let (freezes, frozen_s) = (self.counters.freezes, self.counters.frozen_ms as f64 / 1e3);
+            writeln!(
+                f,
+                "pictures       {} frames, {freezes} freezes, {frozen_s:.1} s frozen",
+                self.counters.frames
+            )?;
+        }
+        self.server(f)?;
+        let bound = if self.harness_bound { ", which may be what limits: HARNESS-BOUND" } else { "" };
+        writeln!(
+            f,
+            "harness        {:.1} % of a core{bound}; lag {}",
+            self.harness_percent, self.harness_lag
+        )?;
+        if let Some(seconds) = self.recovery_s {
+            let all =
+                if self.is_recovered { "everybody was back after" } else { "NOT everybody was back after" };
+            writeln!(f, "cut            {all} {seconds:.1} s")?;
+        }
+        self.faults(f)?;
+        if self.is_good() {
+            return write!(f, "good enough");
+        }
+        write!(f, "NOT GOOD ENOUGH: {}", self.failures.join(", "))
+    }
+}
+
+impl fmt::Display for Quantiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { p50_ms, p99_ms, p999_ms, max_ms } = self;
+        write!(f, "p50 {p50_ms:.3}  p99 {p99_ms:.3}  p99.9 {p999_ms:.3}  max {max_ms:.3} ms")
+    }
+}

@@ -1,0 +1,126 @@
+//! A window, second by second.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Quantiles;
+use crate::{measure::Measure, media::Window, usage::Used};
+
+/// One second.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Sample {
+    /// Its end, in seconds since the window began.
+    pub at_s: f64,
+    /// Consults that are up.
+    pub consults: u32,
+    /// Packets a second that clients sent.
+    pub sent_per_second: f64,
+    /// Packets a second that clients received.
+    pub received_per_second: f64,
+    /// Packets that were found missing, less those that came after all.
+    pub missing: i64,
+    /// Packets that something else was wrong with.
+    pub faults: u64,
+    /// One-way delay.
+    pub delay: Quantiles,
+    /// The busiest thread of the harness, in percent of a core.
+    pub harness_percent: f64,
+    /// The server, where its process is known.
+    pub server: Option<ServerSample>,
+}
+
+/// What the server used in that second, and holds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ServerSample {
+    /// Processor time in percent of a core.
+    pub cpu_percent: f64,
+    /// Resident memory, in bytes.
+    pub resident_bytes: u64,
+    /// Open descriptors.
+    pub descriptors: u64,
+    /// Threads.
+    pub threads: u64,
+}
+
+impl Sample {
+    /// What was measured since the sample before.
+    pub fn new(since_begin: Duration, windows: &[Window], consults: u32, used: Option<Used>) -> Self {
+        let mut sum = Measure::new();
+        windows.iter().for_each(|window| sum.add(&window.measure));
+        let seconds = windows.iter().map(|window| window.wall_ns).max().unwrap_or(0).max(1) as f64 / 1e9;
+        let c = &sum.counters;
+        let came = c.repaired + c.reordered + c.delayed - c.late_after_repair.min(c.reordered + c.delayed);
+        let percent = |used: Used| used.cpu_ns as f64 / used.wall_ns.max(1) as f64 * 100.0;
+        Self {
+            at_s: since_begin.as_secs_f64(),
+            consults,
+            sent_per_second: c.sent as f64 / seconds,
+            received_per_second: c.received as f64 / seconds,
+            missing: c.gaps.cast_signed() - came.cast_signed(),
+            faults: c.never_acceptable() + c.delayed + c.reordered,
+            delay: Quantiles::of(&sum.delay_ns),
+            harness_percent: busiest_percent(windows),
+            server: used.map(|used| ServerSample {
+                cpu_percent: percent(used),
+                resident_bytes: used.resident_bytes,
+                descriptors: used.descriptors,
+                threads: used.threads,
+            }),
+        }
+    }
+}
+
+/// The busiest thread, in percent of its core.
+pub(super) fn busiest_percent(windows: &[Window]) -> f64 {
+    let busy = windows.iter().map(|window| window.cpu_ns as f64 / window.wall_ns.max(1) as f64 * 100.0);
+    busy.fold(0.0, f64::max)
+}
+
+/// By how much the server's memory grew from the middle of the window to its end, in percent: a line through the samples of
+/// the second half, so that a single one does not decide. None with fewer than ten.
+pub(super) fn memory_growth_percent(timeline: &[Sample]) -> Option<f64> {
+    let half = timeline.get(timeline.len() / 2..)?;
+    let points: Vec<(f64, f64)> =
+        half.iter().filter_map(|s| Some((s.at_s, s.server.as_ref()?.resident_bytes as f64))).collect();
+    if points.len() < 10 {
+        return None;
+    }
+    let n = points.len() as f64;
+    let mean_x = points.iter().map(|(x, _)| x).sum::<f64>() / n;
+    let mean_y = points.iter().map(|(_, y)| y).sum::<f64>() / n;
+    let covariance: f64 = points.iter().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum();
+    let variance: f64 = points.iter().map(|(x, _)| (x - mean_x).powi(2)).sum();
+    let slope = covariance / variance.max(f64::MIN_POSITIVE);
+    let length = points.last()?.0 - points.first()?.0;
+    Some(slope * length / mean_y.max(1.0) * 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timeline(bytes: impl Fn(u64) -> u64) -> Vec<Sample> {
+        let sample = |at: u64| {
+            let server =
+                ServerSample { cpu_percent: 1.0, resident_bytes: bytes(at), descriptors: 9, threads: 3 };
+            let mut sample = Sample::new(Duration::from_secs(at), &[], 1, None);
+            sample.server = Some(server);
+            sample
+        };
+        (0..100).map(sample).collect()
+    }
+
+    #[test]
+    fn memory_that_grows_at_first_only_is_flat() {
+        let growth = memory_growth_percent(&timeline(|at| 1_000_000 + 20_000 * at.min(40))).expect("samples");
+        assert!(growth.abs() < 0.01, "{growth}");
+        assert_eq!(memory_growth_percent(&[]), None);
+    }
+
+    #[test]
+    fn memory_that_goes_on_growing_shows() {
+        let growth = memory_growth_percent(&timeline(|at| 1_000_000 + 1_000 * at)).expect("samples");
+        assert!((2.0..6.0).contains(&growth), "{growth}");
+    }
+}

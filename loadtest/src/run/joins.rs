@@ -1,0 +1,181 @@
+//! Who is up, who is joining, and who has to come again.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use tokio::{task::JoinSet, time::sleep_until};
+
+use crate::{
+    media::MediaPlane,
+    scenario::Scenario,
+    target::{RunningConsult, Target, TargetError},
+};
+
+/// Between two attempts of a consult that has to come back.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Consults on their way in and those that are there.
+pub(super) struct Joins<'a> {
+    scenario: &'a Scenario,
+    target: Target,
+    media: MediaPlane,
+    joining: JoinSet<Result<RunningConsult, TargetError>>,
+    running: VecDeque<RunningConsult>,
+    /// When each further consult begins, soonest first.
+    due: VecDeque<Instant>,
+    wanted: u32,
+    tried: u32,
+    lost: u64,
+    join_ms: Vec<f64>,
+    newest_up: Option<Instant>,
+    /// Whether those who are lost come back.
+    comes_back: bool,
+    errors_told: u32,
+}
+
+/// Errors that are told one by one.
+const ERRORS_TOLD_MAX: u32 = 10;
+
+impl<'a> Joins<'a> {
+    pub(super) fn new(scenario: &'a Scenario, target: Target, media: MediaPlane) -> Self {
+        Self {
+            scenario,
+            target,
+            media,
+            joining: JoinSet::new(),
+            running: VecDeque::new(),
+            due: VecDeque::new(),
+            wanted: 0,
+            tried: 0,
+            lost: 0,
+            join_ms: Vec::new(),
+            newest_up: None,
+            comes_back: false,
+            errors_told: 0,
+        }
+    }
+
+    /// Has so many more consults begin, spread evenly over this time.
+    pub(super) fn want(&mut self, more: u32, over: Duration) {
+        let now = Instant::now();
+        self.wanted += more;
+        self.due.extend((0..more).map(|number| now + over * number / more.max(1)));
+        self.due.make_contiguous().sort_unstable();
+    }
+
+    /// Consults that were wanted so far.
+    pub(super) fn wanted(&self) -> u32 {
+        self.wanted
+    }
+
+    /// Consults that are up.
+    pub(super) fn up(&self) -> u32 {
+        self.running.len() as u32
+    }
+
+    /// Participants that could not join or were lost.
+    pub(super) fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// People that began to join so far.
+    pub(super) fn participants_tried(&self) -> u32 {
+        self.tried * self.scenario.consults.participants
+    }
+
+    /// Times of all joins, in milliseconds.
+    pub(super) fn join_ms(&self) -> &[f64] {
+        &self.join_ms
+    }
+
+    /// When the newest consult was up.
+    pub(super) fn newest_up(&self) -> Option<Instant> {
+        self.newest_up
+    }
+
+    /// Whether somebody is joining or about to.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.due.is_empty() || !self.joining.is_empty()
+    }
+
+    /// Begins and finishes joins until this moment, or until none is left.
+    pub(super) async fn pass(&mut self, until: Instant) {
+        while self.is_busy() && Instant::now() < until {
+            let has_room = self.joining.len() < self.scenario.run.joining_max as usize;
+            let due = self.due.front().copied().filter(|_| has_room).unwrap_or(until).min(until);
+            tokio::select! {
+                Some(joined) = self.joining.join_next() => match joined {
+                    Ok(Ok(consult)) => {
+                        self.join_ms.extend(&consult.join_ms);
+                        self.running.push_back(consult);
+                        self.newest_up = Some(Instant::now());
+                    }
+                    Ok(Err(error)) => self.could_not_join(&error),
+                    Err(error) => self.could_not_join(&error),
+                },
+                () = sleep_until(due.into()) => self.begin(has_room),
+            }
+        }
+    }
+
+    fn begin(&mut self, has_room: bool) {
+        if !has_room || self.due.front().is_none_or(|due| *due > Instant::now()) {
+            return;
+        }
+        self.due.pop_front();
+        let (target, media) = (self.target.clone(), self.media.clone());
+        let consult = self.scenario.consult(self.tried);
+        self.joining.spawn_local(async move { target.join(&consult, &media).await });
+        self.tried += 1;
+    }
+
+    fn could_not_join(&mut self, error: &dyn std::fmt::Display) {
+        if self.comes_back {
+            self.due.push_back(Instant::now() + AGAIN);
+            return;
+        }
+        self.lost += u64::from(self.scenario.consults.participants);
+        self.errors_told += 1;
+        if self.errors_told <= ERRORS_TOLD_MAX {
+            eprintln!("\na consult did not come up: {error}");
+        }
+    }
+
+    /// Ends the oldest consults.
+    pub(super) fn end(&mut self, consults: u32) {
+        (0..consults).for_each(|_| drop(self.running.pop_front()));
+    }
+
+    /// From now on who is lost comes back.
+    pub(super) fn come_back(&mut self) {
+        self.comes_back = true;
+    }
+
+    /// Ends so many consults without a goodbye, and has as many begin at once.
+    pub(super) fn cut(&mut self, consults: u32) {
+        for _ in 0..consults.min(self.up()) {
+            self.running.pop_front().into_iter().for_each(|mut consult| consult.cut());
+            self.want(1, Duration::ZERO);
+        }
+    }
+
+    /// A signaling task that ended by itself is somebody who was lost. Their consult begins again where they come back.
+    pub(super) fn count_lost(&mut self) {
+        let mut left = VecDeque::with_capacity(self.running.len());
+        for mut consult in std::mem::take(&mut self.running) {
+            let mut gone = 0;
+            while consult.tasks.try_join_next().is_some() {
+                gone += 1;
+            }
+            if gone > 0 && self.comes_back {
+                self.want(1, Duration::ZERO);
+                continue;
+            }
+            self.lost += gone;
+            left.push_back(consult);
+        }
+        self.running = left;
+    }
+}
