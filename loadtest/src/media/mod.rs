@@ -60,12 +60,24 @@ pub struct MediaOptions {
     pub gro: bool,
     /// What publishers send.
     pub profile: MediaProfile,
+    /// What publishers from this number on send instead.
+    pub later: Option<(u32, MediaProfile)>,
     /// Highest participant number that there will be, plus one.
     pub participants_max: usize,
     /// What the network does to datagrams.
     pub network: Network,
     /// People in a consult: numbers that follow one another, from a multiple of this on, belong together.
     pub consult_size: u32,
+}
+
+impl MediaOptions {
+    /// What a participant sends.
+    fn profile_of(&self, participant: u32) -> &MediaProfile {
+        match &self.later {
+            Some((from, profile)) if participant >= *from => profile,
+            _ => &self.profile,
+        }
+    }
 }
 
 /// The running media plane, as adapters see it. Cheap to clone; it ends with its last clone and transport.

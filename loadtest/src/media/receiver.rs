@@ -394,7 +394,7 @@ impl Receiver {
         self.close_order(context);
         self.begin_window();
         let Some(shown) = self.plan.shown else { return };
-        let pace = context.options.profile.pace(self.plan.kind);
+        let pace = context.options.profile_of(shown.sender).pace(self.plan.kind);
         if pace.interval_ns == 0 {
             return;
         }

@@ -43,7 +43,7 @@ impl Session {
         let sender = |track: crate::plan::SendPlan| {
             Sender::new(
                 track.clone(),
-                context.options.profile.pace(track.kind),
+                context.options.profile_of(plan.participant).pace(track.kind),
                 plan.participant,
                 raw,
                 now_ns,
@@ -106,7 +106,7 @@ impl Session {
             self.feedback(context);
         }
         if self.report_at_ns <= context.now_ns {
-            let interval = context.options.profile.report_interval_ns;
+            let interval = context.options.profile_of(self.participant).report_interval_ns;
             // RFC 3550 §6.2: spread, so that not everybody reports at once.
             let spread =
                 u64::from(self.participant.wrapping_mul(2_654_435_761).wrapping_add(self.rtcp_index) % 1_000);

@@ -139,7 +139,9 @@ impl Worker {
                 }
             }
             Command::Stop(id) => {
-                self.entries.remove(&id);
+                if let Some(mut entry) = self.entries.remove(&id) {
+                    self.end_session(id, &mut entry, now_ns);
+                }
                 self.sockets.remove(id);
                 self.addresses.remove(id);
                 self.impaired.iter_mut().flatten().for_each(|direction| direction.forget(id));
@@ -159,6 +161,16 @@ impl Worker {
                 let _ = reply.send(window(measure, &mut self.looked, now_ns));
             }
         }
+    }
+
+    /// What came until then counts, also of those who go.
+    fn end_session(&mut self, id: u32, entry: &mut Entry, now_ns: u64) {
+        let Self { outbox, measure, shared, options, identity, .. } = self;
+        let Some(session) = entry.transport.session() else { return };
+        let instant = Instant::now();
+        let mut context =
+            Context { now_ns, instant, transport: id, outbox, measure, identity, options, shared };
+        session.end_window(&mut context);
     }
 
     fn end_window(&mut self, now_ns: u64, reply: oneshot::Sender<Window>) {

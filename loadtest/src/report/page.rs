@@ -43,7 +43,7 @@ impl Report {
         let mut figures = vec![
             (format!("{:.2} ms", self.delay.p99_ms), "p99 delay"),
             (format!("{:.4} %", self.loss_percent), "lost after repair"),
-            (short(self.received_per_second), "packets forwarded a second"),
+            (short(self.received_per_second.round()), "packets forwarded a second"),
             (format!("{:.0} ms", self.join.p99_ms), "p99 time to join"),
         ];
         if self.counters.frames > 0 {
@@ -127,21 +127,22 @@ impl Report {
 
     fn thresholds(&self) -> String {
         let row = |check: &super::Check| {
-            let (class, verdict) = if check.passed { ("pass", "passed") } else { ("fail", "failed") };
+            let (class, verdict) = if check.passed { ("pass", "✓") } else { ("fail", "✗") };
+            let name = escaped(&check.name);
+            let unit = &check.unit;
             format!(
-                "<tr><td>{}</td><td class=\"number\">{} {}</td><td class=\"number\">{} {}</td>\
-                 <td class=\"{class}\">{verdict}</td></tr>",
-                escaped(&check.name),
+                "<tr><td class=\"{class}\" title=\"{class}\">{verdict}</td><td>{name}</td>\
+                 <td class=\"number\">{} {unit}</td><td class=\"number\">{} {unit}</td></tr>",
                 exact(check.value),
-                check.unit,
                 exact(check.limit),
-                check.unit
             )
         };
-        let rows: String = self.checks.iter().map(row).collect();
+        // What failed is what one looks for.
+        let (passed, failed): (Vec<_>, Vec<_>) = self.checks.iter().partition(|check| check.passed);
+        let rows: String = failed.into_iter().chain(passed).map(row).collect();
         format!(
-            "<section class=\"card\"><h2>Thresholds</h2><div class=\"scroll\"><table><tr><th>what</th>\
-             <th class=\"number\">measured</th><th class=\"number\">at most</th><th></th></tr>{rows}</table></div></section>"
+            "<section class=\"card\"><h2>Thresholds</h2><div class=\"scroll\"><table><tr><th></th><th>what</th>\
+             <th class=\"number\">measured</th><th class=\"number\">at most</th></tr>{rows}</table></div></section>"
         )
     }
 
@@ -232,7 +233,7 @@ mod tests {
             assert!(!page.contains(loaded), "{loaded}");
         }
         assert!(page.contains("Consults &lt;of three&gt;") && page.contains("prefers-color-scheme: dark"));
-        assert!(page.matches("<tr><td>").count() > report.checks.len());
+        assert_eq!(page.matches("✓").count() + page.matches("✗").count(), report.checks.len());
         assert!(page.matches("<svg").count() >= 4, "{page}");
         assert!(report.checks.iter().all(|check| page.contains(&escaped(&check.name))));
     }

@@ -38,8 +38,12 @@ impl Plot {
             self.series.iter().flat_map(|series| &series.points).map(|(_, y)| *y).fold(0.0, f64::max);
         // A limit far above everything would press the lines flat.
         let limit = self.limit.filter(|limit| *limit <= 4.0 * highest);
-        let step = step(highest.max(limit.unwrap_or(0.0)) * 1.05);
-        let y_max = (highest.max(limit.unwrap_or(0.0)) * 1.05 / step).ceil().max(1.0) * step;
+        let top = match highest.max(limit.unwrap_or(0.0)) * 1.05 {
+            0.0 => 1.0,
+            top => top,
+        };
+        let step = step(top);
+        let y_max = (top / step).ceil().max(1.0) * step;
         let x = |value: f64| LEFT + value / x_max * (WIDTH - LEFT - RIGHT);
         let y = |value: f64| HEIGHT - BOTTOM - value / y_max * (HEIGHT - TOP - BOTTOM);
         let (title, unit) = (self.title, self.unit);

@@ -117,6 +117,7 @@ impl<'a> Stage<'a> {
             sockets,
             gro: scenario.run.gro,
             profile: scenario.profile(),
+            later: scenario.later_profile(),
             participants_max: consults_max as usize * scenario.consults.participants as usize,
             network: scenario.network,
             consult_size: scenario.consults.participants,

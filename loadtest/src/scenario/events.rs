@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ScenarioError, within};
+use super::{Profile, ScenarioError, within};
 use crate::plan::Network;
 
 const SECONDS_MAX: f64 = 86_400.0;
@@ -18,6 +18,9 @@ pub struct Storm {
     /// From so many seconds after the window began.
     #[serde(default)]
     pub after_s: f64,
+    /// What they send.
+    #[serde(default = "silence")]
+    pub profile: Profile,
 }
 
 /// Consults that end, each with another that begins.
@@ -40,6 +43,10 @@ pub struct Cut {
     /// Whether the server is restarted: the command of `--restart-command` is run. Else the clients go by themselves.
     #[serde(default)]
     pub restarts_server: bool,
+}
+
+fn silence() -> Profile {
+    Profile::Dtx
 }
 
 fn all() -> f64 {

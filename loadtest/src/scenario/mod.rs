@@ -199,6 +199,12 @@ impl Scenario {
         media.scaled(scale)
     }
 
+    /// What those send who come in a storm, and from which participant on.
+    pub fn later_profile(&self) -> Option<(u32, MediaProfile)> {
+        let storm = self.storm.as_ref()?;
+        Some((self.consults.count * self.consults.participants, Media::of(storm.profile).scaled(1.0)))
+    }
+
     /// The consult of this number.
     pub fn consult(&self, number: u32) -> WantedConsult {
         let size = self.consults.participants;
