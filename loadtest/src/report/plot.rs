@@ -65,22 +65,7 @@ impl Plot {
                 short(value)
             );
         }
-        let bottom = HEIGHT - 6.0;
-        for share in [0.0, 0.5, 1.0] {
-            let anchor = if share == 0.0 {
-                "start"
-            } else if share == 1.0 {
-                "end"
-            } else {
-                "middle"
-            };
-            let at = x(share * x_max);
-            let _ = write!(
-                svg,
-                "<text x=\"{at:.1}\" y=\"{bottom}\" text-anchor=\"{anchor}\">{} s</text>",
-                short(share * x_max)
-            );
-        }
+        svg.push_str(&seconds(x_max));
         if let Some(limit) = limit {
             let at = y(limit);
             let _ = write!(
@@ -114,6 +99,16 @@ impl Plot {
         legend.push_str("</div>");
         legend
     }
+}
+
+/// Beginning, middle and end of the window, beneath the plot.
+fn seconds(x_max: f64) -> String {
+    let text = |(share, anchor): (f64, &str)| {
+        let at = LEFT + share * (WIDTH - LEFT - RIGHT);
+        let (bottom, value) = (HEIGHT - 6.0, short(share * x_max));
+        format!("<text x=\"{at:.1}\" y=\"{bottom}\" text-anchor=\"{anchor}\">{value} s</text>")
+    };
+    [(0.0, "start"), (0.5, "middle"), (1.0, "end")].map(text).concat()
 }
 
 /// From one line of the grid to the next: 1, 2 or 5 times a power of ten, at most six of them.
