@@ -15,6 +15,7 @@ mod cli;
 mod config;
 mod dev;
 mod failure;
+mod http;
 mod keys;
 mod shutdown;
 mod telemetry;

@@ -180,7 +180,7 @@ impl Signaling {
         let session =
             || axum::routing::patch(resource::patch).delete(resource::delete).options(resource::options);
         Router::new()
-            .route("/v1/signal", get(websocket::signal))
+            .route("/v1/signal", get(websocket::signal).connect(websocket::signal))
             .route("/v1/whip", whip)
             .route("/v1/whip/{id}", session())
             .route("/v1/whep", whep)

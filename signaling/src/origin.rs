@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -24,14 +24,14 @@ pub enum OriginPolicy {
 }
 
 impl OriginPolicy {
-    /// Whether a request with these headers is let through.
-    pub fn allows(&self, headers: &HeaderMap) -> bool {
+    /// Whether a request with this target and these headers is let through.
+    pub fn allows(&self, uri: &Uri, headers: &HeaderMap) -> bool {
         let Some(origin) = headers.get(header::ORIGIN) else { return true };
         match self {
             Self::Any => true,
-            Self::SameHost => is_same_host(origin, headers),
+            Self::SameHost => is_same_host(origin, uri, headers),
             Self::Listed(origins) => {
-                is_same_host(origin, headers)
+                is_same_host(origin, uri, headers)
                     || origins.iter().any(|listed| listed.as_bytes() == origin.as_bytes())
             }
         }
@@ -40,7 +40,7 @@ impl OriginPolicy {
 
 /// Turns foreign pages away, and tells the browsers of those that may call so (CORS).
 pub(crate) async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    if !shared.origins.allows(request.headers()) {
+    if !shared.origins.allows(request.uri(), request.headers()) {
         Counters::add(&shared.counters.origins_refused);
         return Problem::new(StatusCode::FORBIDDEN, "origin_refused", "this page's origin may not call")
             .into_response();
@@ -63,8 +63,10 @@ pub(crate) async fn guard(State(shared): State<Arc<Shared>>, request: Request, n
     response
 }
 
-fn is_same_host(origin: &HeaderValue, headers: &HeaderMap) -> bool {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+/// The host is the target's where that names one, as over HTTP/2 (RFC 9113 §8.3.1, RFC 9112 §3.2.2).
+fn is_same_host(origin: &HeaderValue, uri: &Uri, headers: &HeaderMap) -> bool {
+    let named = uri.authority().map(|authority| authority.as_str());
+    let host = named.or_else(|| headers.get(header::HOST)?.to_str().ok());
     let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
     matches!((origin, host), (Some((_, authority)), Some(host)) if authority.eq_ignore_ascii_case(host))
 }
@@ -92,9 +94,24 @@ mod tests {
             (Some("https://evil.example"), false, false),
             (Some("null"), false, false),
         ] {
-            assert_eq!(OriginPolicy::SameHost.allows(&request(origin)), same_host, "{origin:?}");
-            assert_eq!(listed.allows(&request(origin)), by_list, "{origin:?}");
-            assert!(OriginPolicy::Any.allows(&request(origin)));
+            let uri = Uri::from_static("/v1/signal");
+            assert_eq!(OriginPolicy::SameHost.allows(&uri, &request(origin)), same_host, "{origin:?}");
+            assert_eq!(listed.allows(&uri, &request(origin)), by_list, "{origin:?}");
+            assert!(OriginPolicy::Any.allows(&uri, &request(origin)));
+        }
+    }
+
+    #[test]
+    fn a_target_that_names_its_host_is_believed_before_the_host_header() {
+        let uri = Uri::from_static("https://other.example/v1/signal");
+        for (origin, is_let_through) in
+            [("https://other.example", true), ("https://consult.example:8080", false)]
+        {
+            assert_eq!(
+                OriginPolicy::SameHost.allows(&uri, &request(Some(origin))),
+                is_let_through,
+                "{origin}"
+            );
         }
     }
 }

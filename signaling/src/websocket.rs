@@ -1,15 +1,15 @@
-//! `GET /v1/signal`: the shell around [`Session`]. It waits, reads clocks and moves frames; it decides nothing.
+//! `GET /v1/signal`, and `CONNECT` over HTTP/2: the shell around [`Session`]. It waits, reads clocks and moves frames; it decides nothing.
 
 use std::{sync::Arc, time::Instant};
 
 use axum::{
     body::Body,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header},
     response::{IntoResponse, Response},
 };
 use futures_util::{SinkExt, StreamExt};
-use hyper::upgrade::Upgraded;
+use hyper::{ext::Protocol, upgrade::Upgraded};
 use hyper_util::rt::TokioIo;
 use signaling_protocol::{
     SUBPROTOCOL, error::ErrorCode, limits::MESSAGE_BYTES_MAX, server::GoodbyeReason, server::ServerMessage,
@@ -53,8 +53,8 @@ type Socket = WebSocketStream<FrameByFrame<TokioIo<Upgraded>>>;
 pub(crate) async fn signal(State(shared): State<Arc<Shared>>, mut request: Request) -> Response {
     let (parts, body) = std::mem::take(&mut request).into_parts();
     let request_head = axum::http::Request::from_parts(parts, ());
-    let Ok(response) = create_response(&request_head) else {
-        let title = "this is for WebSockets (RFC 6455 §4.2.1)";
+    let Some(response) = agree(&request_head) else {
+        let title = "this is for WebSockets (RFC 6455 §4.2.1, RFC 8441 §5)";
         return refuse(&shared, Problem::new(StatusCode::BAD_REQUEST, "not_a_websocket", title));
     };
     if !offers_subprotocol(request_head.headers()) {
@@ -77,6 +77,18 @@ pub(crate) async fn signal(State(shared): State<Arc<Shared>>, mut request: Reque
     let mut response = response.map(|()| Body::empty());
     response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
     response
+}
+
+/// The answer to somebody who wants a WebSocket; None where a request is for something else.
+fn agree(head: &axum::http::Request<()>) -> Option<axum::http::Response<()>> {
+    if head.version() != Version::HTTP_2 {
+        return create_response(head).ok();
+    }
+    // RFC 8441 §5: no key and no accept, they are about intermediaries that HTTP/2 does not have.
+    let is_websocket = head.extensions().get::<Protocol>().is_some_and(|name| name.as_str() == "websocket");
+    let version = head.headers().get(header::SEC_WEBSOCKET_VERSION);
+    let is_wanted = head.method() == Method::CONNECT && is_websocket && version.is_some_and(|v| v == "13");
+    is_wanted.then(axum::http::Response::default)
 }
 
 /// The WebSocket layer, with nothing in its buffers.

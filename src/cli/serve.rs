@@ -20,6 +20,7 @@ use crate::{
     config::{Config, TlsConfig},
     dev::{self, Demo},
     failure::Failure,
+    http,
     keys::NodeKeys,
     shutdown,
     telemetry::Metrics,
@@ -121,8 +122,17 @@ impl Node {
         let tls = tls(config).await?;
         announce(&listener, config, dev)?;
         match tls {
-            None => axum_server::from_tcp(listener)?.handle(handle).serve(service).await?,
-            Some(tls) => axum_server::from_tcp_rustls(listener, tls)?.handle(handle).serve(service).await?,
+            None => {
+                let mut server = axum_server::from_tcp(listener)?.acceptor(http::acceptor()).handle(handle);
+                http::bound(server.http_builder());
+                server.serve(service).await?;
+            }
+            Some(tls) => {
+                let server = axum_server::from_tcp_rustls(listener, tls)?.handle(handle);
+                let mut server = server.map(|tls| tls.acceptor(http::acceptor()));
+                http::bound(server.http_builder());
+                server.serve(service).await?;
+            }
         }
         stopper.await??;
         Ok(())

@@ -122,7 +122,9 @@ impl<'a> Stage<'a> {
             network: scenario.network,
             consult_size: scenario.consults.participants,
         })?;
-        let joins = Joins::new(scenario, target.clone(), media.clone());
+        let run = &scenario.run;
+        let target = target.clone().with_signaling(run.signaling, run.streams_per_connection);
+        let joins = Joins::new(scenario, target, media.clone());
         Ok(Self { scenario, options, media, joins, progress: Progress::new(options.progress) })
     }
 

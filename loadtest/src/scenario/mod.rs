@@ -21,7 +21,7 @@ pub use thresholds::Thresholds;
 use crate::{
     media::SocketMode,
     plan::{MediaProfile, Network},
-    target::{WantedConsult, WantedParticipant},
+    target::{WantedConsult, WantedParticipant, consilium::SignalingMode},
 };
 
 /// Participants of all consults together.
@@ -86,6 +86,10 @@ pub struct Run {
     pub sockets: SocketMode,
     /// Whether trains are received in one piece (UDP_GRO).
     pub gro: bool,
+    /// How participants reach a node's signaling.
+    pub signaling: SignalingMode,
+    /// WebSockets and requests of one connection at most, over HTTP/2.
+    pub streams_per_connection: u32,
 }
 
 /// How `ramp` goes.
@@ -107,6 +111,8 @@ impl Default for Run {
             joining_max: 8,
             sockets: SocketMode::Shared,
             gro: true,
+            signaling: SignalingMode::Http1,
+            streams_per_connection: 100,
         }
     }
 }
@@ -161,6 +167,7 @@ impl Scenario {
         within("run.measure_s", run.measure_s, 0.1, SECONDS_MAX)?;
         within("run.consults_per_second", run.consults_per_second, 0.01, 100_000.0)?;
         within("run.joining_max", run.joining_max, 1, 1_000)?;
+        within("run.streams_per_connection", run.streams_per_connection, 1, 10_000)?;
         self.media.check()?;
         self.thresholds.check()?;
         events::check_network(&self.network)?;

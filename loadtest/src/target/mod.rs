@@ -133,6 +133,14 @@ impl Target {
         Ok(Self::Consilium(consilium::Consilium::new(address, &api_key)))
     }
 
+    /// The same target, with a node's signaling reached in this way.
+    pub fn with_signaling(self, mode: consilium::SignalingMode, streams_max: u32) -> Self {
+        match self {
+            Self::Consilium(consilium) => Self::Consilium(consilium.with_signaling(mode, streams_max)),
+            other => other,
+        }
+    }
+
     /// Whether it is on this machine's loopback, so that shared sockets can be used.
     pub fn is_on_loopback(&self) -> bool {
         match self {

@@ -3,12 +3,16 @@
 //! | file | holds |
 //! |---|---|
 //! | `http.rs` | requests to the control API |
+//! | `http2.rs` | connections that many share |
+//! | `wire.rs` | what carries a WebSocket |
 //! | `sdp.rs` | offers and answers |
 //! | `participant.rs` | one participant's WebSocket, from `hello` to the end |
 
 mod http;
+pub mod http2;
 mod participant;
 mod sdp;
+mod wire;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -18,7 +22,10 @@ use tokio::{task::JoinSet, time::timeout};
 
 use super::{RunningConsult, TargetError, WantedConsult, WantedParticipant};
 use crate::media::MediaPlane;
+use http2::Connections;
 use participant::Participant;
+use wire::Signaling;
+pub use wire::SignalingMode;
 
 /// A consult that has not come up by then never will.
 const JOIN_PATIENCE: Duration = Duration::from_secs(20);
@@ -29,12 +36,24 @@ const TICKET_EXPIRES_S: u32 = 300;
 pub struct Consilium {
     address: SocketAddr,
     api_key: String,
+    signaling: Signaling,
 }
 
 impl Consilium {
     /// By its HTTP address and an API key.
     pub fn new(address: SocketAddr, api_key: &str) -> Self {
-        Self { address, api_key: api_key.trim().to_owned() }
+        Self { address, api_key: api_key.trim().to_owned(), signaling: Signaling::Http1(address) }
+    }
+
+    /// The same node, reached in this way; over HTTP/2 with so many streams a connection at most.
+    pub fn with_signaling(self, mode: SignalingMode, streams_max: u32) -> Self {
+        let signaling = match mode {
+            SignalingMode::Http1 => Signaling::Http1(self.address),
+            SignalingMode::Http2 => {
+                Signaling::Http2(Arc::new(Connections::new(self.address, streams_max as usize)))
+            }
+        };
+        Self { signaling, ..self }
     }
 
     /// Whether it listens on loopback.
@@ -86,7 +105,7 @@ impl Consilium {
         let ticket = self.ticket(consult, place, person).await?;
         let begin = std::time::Instant::now();
         media.joining(person.number);
-        let participant = Participant::join(self.address, ticket, person, media).await?;
+        let participant = Participant::join(&self.signaling, ticket, person, media).await?;
         Ok((participant, begin.elapsed().as_secs_f64() * 1e3))
     }
 
@@ -113,7 +132,7 @@ impl Consilium {
         body: &serde_json::Value,
         what: &'static str,
     ) -> Result<serde_json::Value, TargetError> {
-        http::post(self.address, path, &self.api_key, body, what).await
+        http::post(&self.signaling, path, &self.api_key, body, what).await
     }
 }
 

@@ -1,45 +1,33 @@
 //! One participant's signaling: `hello`, the offer, and whatever comes until the end.
 
-use std::{
-    net::SocketAddr,
-    os::fd::AsRawFd as _,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
 };
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use signaling_protocol::{
-    Pii, SUBPROTOCOL,
+    Pii,
     client::{ClientMessage, Hello},
     server::{Layout, ServerMessage, SlotCounts},
 };
-use tokio::net::TcpStream;
-use tokio_tungstenite::{
-    WebSocketStream, client_async_with_config,
-    tungstenite::{
-        Message,
-        client::IntoClientRequest as _,
-        http::{HeaderValue, header},
-        protocol::WebSocketConfig,
-    },
-};
+use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
 
-use super::sdp::{Answer, Line, Offering};
+use super::{
+    sdp::{Answer, Line, Offering},
+    wire::{Signaling, Wire},
+};
 use crate::{
     media::{MediaPlane, TransportHandle},
     plan::{IceCredentials, Keying, Kind, ReceivePlan, Shown, TransportPlan},
     target::{TargetError, WantedParticipant},
 };
 
-/// A connection's buffers: messages are small and there are many connections.
-const BUFFER_BYTES: usize = 4 * 1024;
 const NAME_PREFIX: &str = "Load ";
 
 /// Somebody who has joined.
 pub(super) struct Participant {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Wire>,
     offering: Offering,
     lines: Vec<Line>,
     version: u32,
@@ -60,12 +48,13 @@ pub(super) fn name(number: u32) -> String {
 impl Participant {
     /// Joins and connects.
     pub(super) async fn join(
-        address: SocketAddr,
+        signaling: &Signaling,
         ticket: String,
         person: &WantedParticipant,
         media: &MediaPlane,
     ) -> Result<Self, TargetError> {
-        let mut socket = open(address).await?;
+        let opened = signaling.open().await;
+        let mut socket = opened.map_err(|source| TargetError::Io { what: "a WebSocket", source })?;
         say(&mut socket, &ClientMessage::Hello(Hello { ticket: Some(Pii::new(ticket)), resume_token: None }))
             .await?;
         let slots = loop {
@@ -176,7 +165,7 @@ impl Participant {
 
 impl Drop for Participant {
     /// Says `leave`, so that the node does not keep the place for somebody who might come back. There is nothing to wait
-    /// with here, so the frame (RFC 6455 §5.2, text, masked with zeros) goes straight to the socket.
+    /// with here, so the frame (RFC 6455 §5.2, text, masked with zeros) goes straight to what is below the WebSocket.
     fn drop(&mut self) {
         if self.vanishes.load(Relaxed) {
             return;
@@ -184,9 +173,7 @@ impl Drop for Participant {
         const LEAVE: &[u8; 16] = br#"{"type":"leave"}"#;
         let mut frame = vec![0x81, 0x80 | LEAVE.len() as u8, 0, 0, 0, 0];
         frame.extend(LEAVE);
-        let (fd, flags) = (self.socket.get_ref().as_raw_fd(), libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL);
-        // SAFETY: the bytes live until after the call and their length is told; the socket is open as long as `self` is.
-        let _ = unsafe { libc::send(fd, frame.as_ptr().cast(), frame.len(), flags) };
+        self.socket.get_mut().leave(frame);
     }
 }
 
@@ -257,27 +244,13 @@ fn expected(what: &'static str, message: ServerMessage) -> Result<(), TargetErro
     }
 }
 
-async fn open(address: SocketAddr) -> Result<WebSocketStream<TcpStream>, TargetError> {
-    let refused =
-        |error: &dyn std::fmt::Display| TargetError::Refused { what: "a WebSocket", said: error.to_string() };
-    let mut request = format!("ws://{address}/v1/signal").into_client_request().map_err(|e| refused(&e))?;
-    request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
-    let stream = TcpStream::connect(address).await;
-    let stream = stream.map_err(|source| TargetError::Io { what: "a WebSocket", source })?;
-    // Fails only where the connection is gone, which the next line finds out.
-    let _ = stream.set_nodelay(true);
-    let config = WebSocketConfig::default().read_buffer_size(BUFFER_BYTES).write_buffer_size(0);
-    let opened = client_async_with_config(request, stream, Some(config)).await;
-    opened.map(|(socket, _)| socket).map_err(|e| refused(&e))
-}
-
-async fn say(socket: &mut WebSocketStream<TcpStream>, message: &ClientMessage) -> Result<(), TargetError> {
+async fn say(socket: &mut WebSocketStream<Wire>, message: &ClientMessage) -> Result<(), TargetError> {
     let refused = |said: String| TargetError::Refused { what: "a message", said };
     let text = serde_json::to_string(message).map_err(|error| refused(error.to_string()))?;
     socket.send(Message::text(text)).await.map_err(|error| refused(error.to_string()))
 }
 
-async fn hear(socket: &mut WebSocketStream<TcpStream>) -> Result<ServerMessage, TargetError> {
+async fn hear(socket: &mut WebSocketStream<Wire>) -> Result<ServerMessage, TargetError> {
     let refused = |said: String| TargetError::Refused { what: "a message", said };
     loop {
         match socket.next().await {
