@@ -49,5 +49,5 @@ pub const EMPTY_CONSULT_KEPT: Duration = Duration::from_secs(3_600);
 pub const CONSULT_PEOPLE_MAX: usize = 256;
 /// Tickets remembered as used, and as many as revoked, and consults as ended.
 pub const TICKETS_REMEMBERED_MAX: usize = 200_000;
-/// Commands that full mailboxes refused and that are sent again.
-pub const COMMANDS_OWED_MAX: usize = 4_096;
+/// Commands that full mailboxes refused and that are sent again: a full node may leave at once.
+pub const COMMANDS_OWED_MAX: usize = 65_536;

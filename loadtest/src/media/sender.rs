@@ -15,8 +15,10 @@ use crate::{
     },
 };
 
-/// Packets that can be sent again: five seconds of sound, two and a half of picture.
-const REMEMBERED: usize = 256;
+/// Packets that can be sent again: those of five seconds, within these bounds.
+const REMEMBERED_NS: u64 = 5_000_000_000;
+const REMEMBERED_MIN: u64 = 8;
+const REMEMBERED_MAX: u64 = 256;
 /// How long every packet names its line.
 const MID_NS: u64 = 2_000_000_000;
 /// Later than that, what was due is left out instead of sent in a burst.
@@ -190,9 +192,12 @@ impl Sender {
 
     fn remember(&mut self, packet: Sent) {
         if self.sent.is_empty() {
-            self.sent = vec![Sent { index: u64::MAX, ..Sent::default() }; REMEMBERED];
+            let packets = REMEMBERED_NS / self.pace.interval_ns.max(1) * u64::from(self.pace.burst);
+            let places = packets.clamp(REMEMBERED_MIN, REMEMBERED_MAX) as usize;
+            self.sent = vec![Sent { index: u64::MAX, ..Sent::default() }; places];
         }
-        if let Some(place) = self.sent.get_mut(packet.index as usize % REMEMBERED) {
+        let places = self.sent.len();
+        if let Some(place) = self.sent.get_mut(packet.index as usize % places) {
             *place = packet;
         }
     }
@@ -200,7 +205,8 @@ impl Sender {
     /// Sends a packet again, over RTX where there is one.
     pub fn again(&mut self, sequence: u16, keys: &Srtp, context: &mut Context<'_>) {
         let index = nearest(self.next.index, sequence);
-        let Some(packet) = self.sent.get(index as usize % REMEMBERED).copied() else { return };
+        let place = (index as usize).checked_rem(self.sent.len());
+        let Some(packet) = place.and_then(|place| self.sent.get(place)).copied() else { return };
         if packet.index != index {
             return;
         }

@@ -56,7 +56,7 @@ pub(crate) const PLACED_CONSULTS_MAX: usize = 20_000;
 
 /// A shard with so many transports gets no further consults; those that it has may still grow, up to what its engine
 /// takes ([`media_model::limits::SHARD_TRANSPORTS_MAX`]).
-pub(crate) const SHARD_TRANSPORTS_PLACED_MAX: u64 = 30_000;
+pub(crate) const SHARD_TRANSPORTS_PLACED_MAX: u64 = 31_000;
 
 /// A shard whose thread takes so much of its core gets no further consults.
 pub(crate) const SATURATED_SHARE: f64 = 0.9;

@@ -12,10 +12,12 @@ use media_model::{
 
 use crate::prefetch::{LINE_BYTES, prefetch, prefetch_slice};
 
-/// Chunks of a video track and their size; the index has a place for each of so many packets.
+/// Chunks of a video track and their size; the index has places for so many packets at most.
 const VIDEO: Size = Size { chunk_bytes: 16 * 1024, chunks_max: CACHE_BYTES_MAX / (16 * 1024), packets: 512 };
 /// A second of Opus: 50 packets of about 80 bytes, or 100 of 300 at most.
-const AUDIO: Size = Size { chunk_bytes: 4 * 1024, chunks_max: 4, packets: 128 };
+const AUDIO: Size = Size { chunk_bytes: 1_536, chunks_max: 10, packets: 128 };
+/// Places of an index at first: who is silent sends a packet or three a second, and there are many of them.
+const PLACES_FIRST: u64 = 8;
 
 /// What is fetched ahead for the next payload: a full one of video.
 const PAYLOAD_BYTES_USUAL: usize = 1_200;
@@ -81,21 +83,20 @@ impl<M: Copy> Cache<M> {
     pub fn insert(&mut self, now: Instant, sequence: u64, meta: M, payload: &[u8]) {
         let follower = sequence.checked_add(1).and_then(NonZeroU64::new);
         let Some(follower) = follower.filter(|_| payload.len() <= self.size.chunk_bytes) else { return };
-        if self.entries.is_empty() {
-            self.entries.resize(self.size.packets as usize, None);
-        }
+        let at_ms = ms_between(*self.origin.get_or_insert(now), now);
+        self.make_place(at_ms, follower);
         let fits = |chunk: &Chunk| chunk.bytes.len() - chunk.used >= payload.len();
         if !self.chunks.get(self.current).is_some_and(fits) {
             self.current = self.take_over(now);
         }
-        let at_ms = ms_between(*self.origin.get_or_insert(now), now);
         let chunk = &mut self.chunks[self.current];
         let offset = chunk.used;
         let Some(space) = chunk.bytes.get_mut(offset..offset + payload.len()) else { return };
         space.copy_from_slice(payload);
         chunk.used += payload.len();
         chunk.newest = now;
-        self.entries[(sequence % self.size.packets) as usize] = Some(Entry {
+        let place = (sequence % self.entries.len() as u64) as usize;
+        self.entries[place] = Some(Entry {
             follower,
             at_ms,
             generation: chunk.generation,
@@ -104,6 +105,27 @@ impl<M: Copy> Cache<M> {
             length: payload.len() as u16,
             meta,
         });
+    }
+
+    /// Widens the index while the packet in this one's place is still wanted, up to the limit.
+    fn make_place(&mut self, at_ms: u32, follower: NonZeroU64) {
+        let is_wanted = |entry: &Entry<M>| {
+            let age_ms = at_ms.wrapping_sub(entry.at_ms);
+            entry.follower != follower && u128::from(age_ms) <= CACHE_AGE_MAX.as_millis()
+        };
+        loop {
+            let places = self.entries.len() as u64;
+            let taken = (follower.get() - 1).checked_rem(places);
+            let taken = taken.and_then(|place| self.entries.get(place as usize)?.as_ref());
+            if places == self.size.packets || (places > 0 && !taken.is_some_and(is_wanted)) {
+                return;
+            }
+            let wider = (2 * places).clamp(PLACES_FIRST, self.size.packets);
+            let entries = std::mem::replace(&mut self.entries, vec![None; wider as usize]);
+            for entry in entries.into_iter().flatten() {
+                self.entries[((entry.follower.get() - 1) % wider) as usize] = Some(entry);
+            }
+        }
     }
 
     /// Has the processor fetch what says where the next payload is going to stand …
@@ -177,7 +199,7 @@ mod tests {
 
     #[test]
     fn it_never_holds_more_than_its_limit_and_the_oldest_makes_room() {
-        for (kind, bytes_max) in [(MediaKind::Video, CACHE_BYTES_MAX), (MediaKind::Audio, 16 * 1024)] {
+        for (kind, bytes_max) in [(MediaKind::Video, CACHE_BYTES_MAX), (MediaKind::Audio, 15 * 1024)] {
             let (mut cache, start) = (Cache::new(kind), Instant::now());
             for n in 0..400 {
                 cache.insert(start + MS(n), n, (), &[n as u8; 1_000]);
@@ -201,5 +223,21 @@ mod tests {
         }
         assert!(cache.chunks.len() <= 2, "{}", cache.chunks.len());
         assert!(cache.find(start + MS(20) * 5_000, 4_960).is_some());
+    }
+
+    #[test]
+    fn the_index_grows_with_the_rate_and_loses_nothing_on_the_way() {
+        let (mut cache, start) = (Cache::new(MediaKind::Audio), Instant::now());
+        for n in 0..100 {
+            cache.insert(start + MS(400) * n, u64::from(n), n, &[7; 40]);
+        }
+        assert_eq!(cache.entries.len() as u64, PLACES_FIRST);
+        let talk = start + MS(40_000);
+        for n in 0..100_u32 {
+            cache.insert(talk + MS(10) * n, u64::from(100 + n), 100 + n, &[7; 40]);
+        }
+        let found =
+            (100..200).filter(|n| cache.find(talk + MS(990), u64::from(*n)).map(|(m, _)| m) == Some(*n));
+        assert_eq!((found.count(), cache.entries.len()), (100, 128));
     }
 }
