@@ -30,11 +30,15 @@ pub(crate) const TRANSMIT_BYTES: usize = 1024 * 1024;
 /// How many datagrams an engine may write before it is flushed: what one system call gives out at most (`UIO_MAXIOV`).
 pub(crate) const TRANSMIT_DATAGRAMS: usize = 1024;
 
-/// The longest time for which datagrams may gather between two batches; it is a part of the forwarding delay.
+/// The longest sleep for which datagrams may gather between two batches; it is a part of the forwarding delay.
 pub(crate) const GATHER_MAX: Duration = Duration::from_micros(500);
 
+/// From one batch to the next, work included, where datagrams are let gather: what comes in at its beginning and waits for
+/// the work on the next batch is to be out again within a millisecond.
+pub(crate) const GATHER_CYCLE_MAX: Duration = Duration::from_micros(650);
+
 /// Datagrams to gather: by then a batch has become cheap, and it still fits the processor's caches.
-pub(crate) const GATHER_DATAGRAMS: f64 = 16.0;
+pub(crate) const GATHER_DATAGRAMS: f64 = 20.0;
 
 /// With fewer than these in [`GATHER_MAX`] a sleep costs more than it saves.
 pub(crate) const GATHER_DATAGRAMS_MIN: f64 = 4.0;

@@ -64,7 +64,7 @@ impl<S: MediaSocket> Carrier<S> {
         let of = |socket: &Option<S>| fd(socket.as_ref().map_or(-1, |socket| socket.as_fd().as_raw_fd()));
         let mut fds = [fd(mailbox.as_fd().as_raw_fd()), of(&self.sockets.v4), of(&self.sockets.v6)];
         if !time.is_zero()
-            && let Some(pause) = self.gathering.pause()
+            && let Some(pause) = self.gathering.pause(Instant::now())
         {
             self.waits += 1;
             thread::sleep(pause);
