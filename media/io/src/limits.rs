@@ -40,8 +40,8 @@ pub(crate) const GATHER_CYCLE_MAX: Duration = Duration::from_micros(650);
 /// Datagrams to gather: by then a batch has become cheap, and it still fits the processor's caches.
 pub(crate) const GATHER_DATAGRAMS: f64 = 20.0;
 
-/// With fewer than these in [`GATHER_MAX`] a sleep costs more than it saves.
-pub(crate) const GATHER_DATAGRAMS_MIN: f64 = 4.0;
+/// With fewer messages than these in [`GATHER_MAX`] a sleep costs more than it saves.
+pub(crate) const GATHER_DATAGRAMS_MIN: f64 = 2.0;
 
 /// Over which time the rate of datagrams is taken.
 pub(crate) const GATHER_RATE_WINDOW: Duration = Duration::from_millis(5);
