@@ -64,6 +64,7 @@ impl Comparison {
             if report.harness_bound {
                 doubts.push(format!("the {which} is HARNESS-BOUND"));
             }
+            doubts.extend(report.notes.iter().map(|note| format!("the {which}: {note}")));
             if !report.is_good() {
                 doubts.push(format!("the {which} was not good enough: {}", report.failures.join(", ")));
             }

@@ -14,13 +14,14 @@
 //! | `scenario/` | what is to happen, from TOML |
 //! | `run/` | how it happens: joins, window, ramp |
 //! | `findings.rs` | what must not happen to a packet, by name |
-//! | `measure.rs`, `usage.rs` | what is counted, what it cost |
+//! | `measure.rs`, `usage.rs`, `host.rs` | what is counted, what it cost, what the machine did meanwhile |
 //! | `compare.rs`, `capacity.rs` | two reports side by side; what so many consults need |
 //! | `progress.rs`, `report/` | what is told meanwhile, and what it comes to |
 
 pub mod capacity;
 pub mod compare;
 pub mod findings;
+pub mod host;
 pub mod measure;
 pub mod media;
 pub mod plan;

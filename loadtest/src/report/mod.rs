@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     findings::Finding,
+    host::Core,
     measure::{Counters, Measure},
     media::Window,
     scenario::Scenario,
@@ -62,6 +63,12 @@ pub struct Report {
     pub counters: Counters,
     /// What was not good enough, in words.
     pub failures: Vec<String>,
+    /// Cores that server and harness ran on, and what the host took of them.
+    #[serde(default)]
+    pub host: Vec<Core>,
+    /// What has to be said beside the figures.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// Packets that never came, or only by retransmission, in percent.
     pub loss_before_repair_percent: f64,
     /// Packets that came behind later ones of their stream, in percent.
@@ -156,6 +163,8 @@ pub struct Gathered<'a> {
     pub join_ms: &'a [f64],
     /// What the server used in the window.
     pub used: Option<Used>,
+    /// What the host took in the window.
+    pub host: Vec<Core>,
     /// Second by second.
     pub timeline: Vec<Sample>,
     /// From the cut of connections until everybody was back, or until the end.
@@ -204,6 +213,8 @@ impl Report {
             is_recovered: gathered.is_recovered,
             checks: Vec::new(),
             failures: Vec::new(),
+            notes: gathered.host.iter().filter_map(Core::note).collect(),
+            host: gathered.host,
             counters: c,
             findings: sum.findings.list(),
             at_s: gathered.at_s,
@@ -283,6 +294,13 @@ pub(crate) mod tests {
             windows: vec![window(540_000)],
             join_ms: &[20.0, 30.0, 40.0],
             used: Some(used(60)),
+            host: vec![Core {
+                core: 3,
+                harness: false,
+                server: true,
+                stolen_percent: 7.0,
+                stolen_second_percent: 30.0,
+            }],
             timeline: (1..=60).map(sample).collect(),
             recovery_s: None,
             is_recovered: true,
@@ -300,6 +318,10 @@ pub(crate) mod tests {
         assert_eq!(report.failures, ["300 packets misrouted"]);
         let text = report.to_string();
         assert!(text.contains("misrouted: at participant 7, sound of participant 1, packet 70"), "{text}");
+        assert!(
+            text.contains("note           the host took 7.0 % of core 3 (server) during the window"),
+            "{text}"
+        );
     }
 
     #[test]

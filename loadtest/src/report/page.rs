@@ -24,12 +24,13 @@ impl Report {
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{title}</title>\
              <style>{STYLE}</style><main><h1>{title}</h1>\
              <div class=\"dim\">{target} · {} consults, {} participants · {:.0} s · {}</div>\
-             <div class=\"verdict {class}\">{verdict}</div>{}<div class=\"plots\">{}</div>\
+             <div class=\"verdict {class}\">{verdict}</div>{}{}<div class=\"plots\">{}</div>\
              <div class=\"stack\">{}{}{}{}</div></main></html>\n",
             self.consults,
             self.participants,
             self.window_s,
             date(self.at_s),
+            self.noted(),
             self.figures(),
             self.plots(),
             self.thresholds(),
@@ -37,6 +38,12 @@ impl Report {
             self.quantiles(),
             self.counted(),
         )
+    }
+
+    /// What has to be said beside the figures.
+    fn noted(&self) -> String {
+        let note = |note: &String| format!("<div class=\"card note\">{}</div>", escaped(note));
+        self.notes.iter().map(note).collect()
     }
 
     fn figures(&self) -> String {
@@ -95,6 +102,7 @@ impl Report {
                 series: vec![
                     series("server", &|s| s.server.as_ref().map(|server| server.cpu_percent)),
                     series("harness, its busiest thread", &|s| Some(s.harness_percent)),
+                    series("taken by the host", &|s| Some(s.stolen_percent)),
                 ],
                 limit: None,
             },
@@ -234,6 +242,9 @@ mod tests {
         }
         assert!(page.contains("Consults &lt;of three&gt;") && page.contains("prefers-color-scheme: dark"));
         assert_eq!(page.matches("✓").count() + page.matches("✗").count(), report.checks.len());
+        assert!(
+            page.contains("the host took 7.0 % of core 3 (server)") && page.contains("taken by the host")
+        );
         assert!(page.matches("<svg").count() >= 4, "{page}");
         assert!(report.checks.iter().all(|check| page.contains(&escaped(&check.name))));
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Quantiles, Report};
+use crate::host::Core;
 
 impl Report {
     /// One line, as the ramp prints it.
@@ -11,7 +12,7 @@ impl Report {
             format!(" server {:5.1} % {:6.2} us/packet", server.cpu_percent, server.us_per_packet)
         });
         format!(
-            "{:5} consults {:8.0} packets/s p50 {:7.3} p99 {:8.3} ms loss {:.3} %{server} harness {:4.1} %{}{}",
+            "{:5} consults {:8.0} packets/s p50 {:7.3} p99 {:8.3} ms loss {:.3} %{server} harness {:4.1} %{}{}{}",
             self.consults,
             self.received_per_second,
             self.delay.p50_ms,
@@ -19,8 +20,32 @@ impl Report {
             self.loss_percent,
             self.harness_percent,
             if self.harness_bound { " HARNESS-BOUND" } else { "" },
+            self.stolen(),
             if self.is_good() { String::new() } else { format!("  FAILED: {}", self.failures.join(", ")) },
         )
+    }
+
+    /// What the host took, where that has to be said.
+    fn stolen(&self) -> String {
+        let noted = self.host.iter().filter(|core| core.note().is_some());
+        let noted =
+            noted.map(|core| format!(" HOST TOOK {:.1} % OF CORE {}", core.stolen_percent, core.core));
+        noted.collect()
+    }
+
+    fn host(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let core = |core: &Core| {
+            let (whose, percent) = (core.whose(), core.stolen_percent);
+            format!(
+                "{percent:.2} % of core {} ({whose}), at worst {:.0} %",
+                core.core, core.stolen_second_percent
+            )
+        };
+        let cores: Vec<String> = self.host.iter().map(core).collect();
+        if !cores.is_empty() {
+            writeln!(f, "host           took {}", cores.join("; "))?;
+        }
+        self.notes.iter().try_for_each(|note| writeln!(f, "note           {note}"))
     }
 
     fn server(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -88,6 +113,7 @@ impl fmt::Display for Report {
             "harness        {:.1} % of a core{bound}; lag {}",
             self.harness_percent, self.harness_lag
         )?;
+        self.host(f)?;
         if let Some(seconds) = self.recovery_s {
             let all =
                 if self.is_recovered { "everybody was back after" } else { "NOT everybody was back after" };

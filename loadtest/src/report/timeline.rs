@@ -26,6 +26,9 @@ pub struct Sample {
     pub delay: Quantiles,
     /// The busiest thread of the harness, in percent of a core.
     pub harness_percent: f64,
+    /// What the host took from the core that lost most, of those that server and harness run on, in percent.
+    #[serde(default)]
+    pub stolen_percent: f64,
     /// The server, where its process is known.
     pub server: Option<ServerSample>,
 }
@@ -61,6 +64,7 @@ impl Sample {
             faults: c.never_acceptable() + c.delayed + c.reordered,
             delay: Quantiles::of(&sum.delay_ns),
             harness_percent: busiest_percent(windows),
+            stolen_percent: 0.0,
             server: used.map(|used| ServerSample {
                 cpu_percent: percent(used),
                 resident_bytes: used.resident_bytes,

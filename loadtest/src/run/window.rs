@@ -6,6 +6,7 @@ use tokio::time::sleep_until;
 
 use super::{RunError, Stage};
 use crate::{
+    host::{Core, Watch},
     media::Window,
     report::{Gathered, Report, Sample},
     scenario::Cut,
@@ -35,6 +36,7 @@ impl Stage<'_> {
         sleep_until(settled.into()).await;
         self.media.begin_window(self.joins.participants_tried());
         let first = self.usage()?;
+        let mut host = Watch::begin(self.options.server_pid);
         let begin = Instant::now();
         let end = begin + Duration::from_secs_f64(run.measure_s);
         let mut due = self.plan(begin);
@@ -50,7 +52,9 @@ impl Stage<'_> {
             }
             let now = self.usage()?;
             let windows = self.media.peek().await;
+            let stolen = host.second();
             let sample = Sample::new(begin.elapsed(), &windows, self.joins.up(), now.since(&before));
+            let sample = Sample { stolen_percent: stolen, ..sample };
             self.progress.measuring(&sample, begin.elapsed().as_secs_f64() / run.measure_s);
             samples.push(sample);
             before = now;
@@ -64,10 +68,17 @@ impl Stage<'_> {
         self.progress.done();
         let last = self.usage()?;
         let used = last.since(&first);
-        Ok(self.report(windows, samples, used, due))
+        Ok(self.report(windows, samples, used, host.end(), due))
     }
 
-    fn report(&self, windows: Vec<Window>, samples: Samples, used: Option<Used>, due: Due) -> Report {
+    fn report(
+        &self,
+        windows: Vec<Window>,
+        samples: Samples,
+        used: Option<Used>,
+        host: Vec<Core>,
+        due: Due,
+    ) -> Report {
         let consults = self.joins.up();
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let gathered = Gathered {
@@ -77,6 +88,7 @@ impl Stage<'_> {
             windows,
             join_ms: self.joins.join_ms(),
             used,
+            host,
             timeline: samples.kept,
             recovery_s: due.was_cut.map(|at| due.recovered.unwrap_or(at.elapsed()).as_secs_f64()),
             is_recovered: due.was_cut.is_none() || due.recovered.is_some(),
