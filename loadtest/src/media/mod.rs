@@ -32,6 +32,7 @@ use std::{
         mpsc,
     },
     thread,
+    time::Duration,
 };
 
 use tokio::sync::oneshot;
@@ -89,8 +90,8 @@ pub struct MediaPlane {
     shared: Arc<Shared>,
 }
 
-/// Told once how connecting went.
-type Connects = oneshot::Sender<Result<(), TransportFailed>>;
+/// Told once how connecting went, and how long it took until ICE was done.
+type Connects = oneshot::Sender<Result<Duration, TransportFailed>>;
 
 /// What a thread of the media plane is told.
 #[derive(Debug)]
@@ -253,13 +254,14 @@ fn start_thread(
 pub struct TransportHandle {
     id: u32,
     worker: mpsc::Sender<Command>,
-    connected: Option<oneshot::Receiver<Result<(), TransportFailed>>>,
+    connected: Option<oneshot::Receiver<Result<Duration, TransportFailed>>>,
 }
 
 impl TransportHandle {
-    /// Waits until keys are agreed on, which may take 10 s at most. A second call answers at once.
-    pub async fn connected(&mut self) -> Result<(), TransportFailed> {
-        let Some(connected) = &mut self.connected else { return Ok(()) };
+    /// Waits until keys are agreed on, which may take 10 s at most, and tells how much of that was ICE's. A second call
+    /// answers at once.
+    pub async fn connected(&mut self) -> Result<Duration, TransportFailed> {
+        let Some(connected) = &mut self.connected else { return Ok(Duration::ZERO) };
         let outcome = connected.await.unwrap_or(Err(TransportFailed::Stopped));
         self.connected = None;
         outcome

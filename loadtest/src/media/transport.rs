@@ -6,7 +6,7 @@
 //!      └──────── 10 s ───────> Failed <── DTLS, certificate
 //! ```
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{
     TransportFailed,
@@ -40,8 +40,8 @@ enum Phase {
 pub enum Outcome {
     /// Nothing new.
     Nothing,
-    /// It is connected.
-    Connected,
+    /// It is connected; so long it took until ICE was done.
+    Connected(Duration),
     /// It will not be.
     Failed(TransportFailed),
 }
@@ -51,6 +51,8 @@ pub struct Transport {
     plan: TransportPlan,
     phase: Phase,
     begin_ns: u64,
+    /// When the first check was answered.
+    checked_ns: u64,
     check_at_ns: u64,
     checks: u32,
     consent_ns: u64,
@@ -63,7 +65,15 @@ impl Transport {
             Keying::Webrtc { .. } => Phase::Checking,
             Keying::Raw { .. } => Phase::Registering,
         };
-        Self { plan, phase, begin_ns: now_ns, check_at_ns: now_ns, checks: 0, consent_ns: now_ns }
+        Self {
+            plan,
+            phase,
+            begin_ns: now_ns,
+            checked_ns: now_ns,
+            check_at_ns: now_ns,
+            checks: 0,
+            consent_ns: now_ns,
+        }
     }
 
     /// When [`Self::handle_timeout`] has something to do, in nanoseconds since 1970.
@@ -209,6 +219,7 @@ impl Transport {
             Some(stun::Read::Success(id)) if is_own(id, context.transport, self.checks) => {
                 self.consent_ns = context.now_ns;
                 if matches!(self.phase, Phase::Checking) {
+                    self.checked_ns = context.now_ns;
                     self.check_at_ns = context.now_ns + CONSENT_NS;
                     let fingerprint = *fingerprint_remote;
                     let identity = context.identity;
@@ -251,7 +262,7 @@ impl Transport {
 
     fn up(&mut self, send: Srtp, receive: Srtp, context: &mut Context<'_>) -> Outcome {
         self.phase = Phase::Up(Box::new(Session::new(&mut self.plan, send, receive, context)));
-        Outcome::Connected
+        Outcome::Connected(Duration::from_nanos(self.checked_ns.saturating_sub(self.begin_ns)))
     }
 
     fn fail(&mut self, why: TransportFailed) -> Outcome {

@@ -323,7 +323,7 @@ impl Entry {
     fn tell(&mut self, outcome: Outcome) {
         let result = match outcome {
             Outcome::Nothing => return,
-            Outcome::Connected => Ok(()),
+            Outcome::Connected(ice) => Ok(ice),
             Outcome::Failed(why) => Err(why),
         };
         if let Some(connects) = self.connects.take() {

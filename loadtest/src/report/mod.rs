@@ -24,6 +24,7 @@ use crate::{
     measure::{Counters, Measure},
     media::Window,
     scenario::Scenario,
+    target::JOIN_STEPS,
     usage::Used,
 };
 
@@ -53,6 +54,9 @@ pub struct Report {
     pub harness_lag: Quantiles,
     /// From the first word of signaling until connected.
     pub join: Quantiles,
+    /// What that was spent on, one after the other.
+    #[serde(default)]
+    pub join_steps: Vec<Step>,
     /// The busiest thread of the harness's media plane, in percent of a core.
     pub harness_percent: f64,
     /// Whether that is so much that the harness may be what limits.
@@ -149,6 +153,25 @@ impl Quantiles {
     }
 }
 
+/// A part of something that takes time.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Step {
+    /// What is waited for.
+    pub name: String,
+    /// How long.
+    pub times: Quantiles,
+}
+
+impl Step {
+    fn of_joins(steps_ms: &[[f64; JOIN_STEPS.len()]]) -> Vec<Self> {
+        let step = |(place, name): (usize, &&str)| {
+            let times: Vec<f64> = steps_ms.iter().filter_map(|steps| steps.get(place).copied()).collect();
+            Self { name: (*name).to_owned(), times: Quantiles::of_list(&times) }
+        };
+        if steps_ms.is_empty() { Vec::new() } else { JOIN_STEPS.iter().enumerate().map(step).collect() }
+    }
+}
+
 /// What a report is made of.
 pub struct Gathered<'a> {
     /// Consults that were running.
@@ -161,6 +184,8 @@ pub struct Gathered<'a> {
     pub windows: Vec<Window>,
     /// Times of joins, in milliseconds.
     pub join_ms: &'a [f64],
+    /// What each of them was spent on, where that is known.
+    pub join_steps_ms: &'a [[f64; JOIN_STEPS.len()]],
     /// What the server used in the window.
     pub used: Option<Used>,
     /// What the host took in the window.
@@ -200,6 +225,7 @@ impl Report {
             delay: Quantiles::of(&sum.delay_ns),
             harness_lag: Quantiles::of(&sum.lag_ns),
             join: Quantiles::of_list(gathered.join_ms),
+            join_steps: Step::of_joins(gathered.join_steps_ms),
             harness_percent,
             harness_bound: harness_percent > HARNESS_BOUND_PERCENT,
             consults_per_core: server.as_ref().map(|server| consults / server.cpu_percent.max(0.01) * 100.0),
@@ -293,6 +319,11 @@ pub(crate) mod tests {
             lost_participants: 0,
             windows: vec![window(540_000)],
             join_ms: &[20.0, 30.0, 40.0],
+            join_steps_ms: &[
+                [1.0, 2.0, 3.0, 4.0, 10.0],
+                [1.0, 2.0, 3.0, 4.0, 20.0],
+                [1.0, 2.0, 3.0, 4.0, 30.0],
+            ],
             used: Some(used(60)),
             host: vec![Core {
                 core: 3,
@@ -318,6 +349,8 @@ pub(crate) mod tests {
         assert_eq!(report.failures, ["300 packets misrouted"]);
         let text = report.to_string();
         assert!(text.contains("misrouted: at participant 7, sound of participant 1, packet 70"), "{text}");
+        let steps = "of it p50/p99 WebSocket 1/1, welcome 2/2, answer 3/3, ICE 4/4, DTLS 20/30 ms";
+        assert!(text.contains(steps), "{text}");
         assert!(
             text.contains("note           the host took 7.0 % of core 3 (server) during the window"),
             "{text}"

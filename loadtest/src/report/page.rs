@@ -167,6 +167,7 @@ impl Report {
 
     fn quantiles(&self) -> String {
         let mut rows = vec![("one-way delay", &self.delay), ("time to join", &self.join)];
+        rows.extend(self.join_steps.iter().map(|step| (step.name.as_str(), &step.times)));
         if let Some(delay) = &self.established_delay {
             rows.insert(1, ("of them: between those who were there before", delay));
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Quantiles, Report};
+use super::{Quantiles, Report, Step};
 use crate::host::Core;
 
 impl Report {
@@ -97,6 +97,11 @@ impl fmt::Display for Report {
             writeln!(f, "  there before {delay}")?;
         }
         writeln!(f, "join           {}", self.join)?;
+        let step = |step: &Step| format!("{} {:.0}/{:.0}", step.name, step.times.p50_ms, step.times.p99_ms);
+        let steps: Vec<String> = self.join_steps.iter().map(step).collect();
+        if !steps.is_empty() {
+            writeln!(f, "  of it p50/p99 {} ms", steps.join(", "))?;
+        }
         if self.counters.frames > 0 {
             writeln!(f, "first picture  {}", self.first_frame)?;
             let (freezes, frozen_s) = (self.counters.freezes, self.counters.frozen_ms as f64 / 1e3);

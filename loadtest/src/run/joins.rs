@@ -10,7 +10,7 @@ use tokio::{task::JoinSet, time::sleep_until};
 use crate::{
     media::MediaPlane,
     scenario::Scenario,
-    target::{RunningConsult, Target, TargetError},
+    target::{JOIN_STEPS, RunningConsult, Target, TargetError},
 };
 
 /// Between two attempts of a consult that has to come back.
@@ -29,6 +29,7 @@ pub(super) struct Joins<'a> {
     tried: u32,
     lost: u64,
     join_ms: Vec<f64>,
+    join_steps_ms: Vec<[f64; JOIN_STEPS.len()]>,
     newest_up: Option<Instant>,
     /// Whether those who are lost come back.
     comes_back: bool,
@@ -51,6 +52,7 @@ impl<'a> Joins<'a> {
             tried: 0,
             lost: 0,
             join_ms: Vec::new(),
+            join_steps_ms: Vec::new(),
             newest_up: None,
             comes_back: false,
             errors_told: 0,
@@ -90,6 +92,11 @@ impl<'a> Joins<'a> {
         &self.join_ms
     }
 
+    /// What each of them was spent on.
+    pub(super) fn join_steps_ms(&self) -> &[[f64; JOIN_STEPS.len()]] {
+        &self.join_steps_ms
+    }
+
     /// When the newest consult was up.
     pub(super) fn newest_up(&self) -> Option<Instant> {
         self.newest_up
@@ -109,6 +116,7 @@ impl<'a> Joins<'a> {
                 Some(joined) = self.joining.join_next() => match joined {
                     Ok(Ok(consult)) => {
                         self.join_ms.extend(&consult.join_ms);
+                        self.join_steps_ms.extend(&consult.join_steps_ms);
                         self.running.push_back(consult);
                         self.newest_up = Some(Instant::now());
                     }

@@ -87,6 +87,7 @@ impl Stage<'_> {
             lost_participants: self.joins.lost(),
             windows,
             join_ms: self.joins.join_ms(),
+            join_steps_ms: self.joins.join_steps_ms(),
             used,
             host,
             timeline: samples.kept,

@@ -4,10 +4,9 @@
 //! group is number / size. What it sends is sealed by its number four times over as the key, what it gets by the inverted
 //! number; SSRC is number × 2, plus 1 for a picture.
 
-use std::{net::SocketAddrV4, sync::Arc, time::Instant};
+use std::{net::SocketAddrV4, time::Instant};
 
 use futures_util::future::try_join_all;
-use tokio::task::JoinSet;
 
 use super::{RunningConsult, TargetError, WantedConsult, WantedParticipant};
 use crate::{
@@ -38,7 +37,7 @@ impl Floor {
             Ok::<f64, TargetError>(begin.elapsed().as_secs_f64() * 1e3)
         });
         let join_ms = try_join_all(connected).await?;
-        Ok(RunningConsult { transports, tasks: JoinSet::new(), join_ms, vanishes: Arc::default() })
+        Ok(RunningConsult { transports, join_ms, ..RunningConsult::default() })
     }
 
     fn plan(&self, wanted: &WantedConsult, person: &WantedParticipant) -> TransportPlan {

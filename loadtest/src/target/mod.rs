@@ -65,6 +65,9 @@ pub struct WantedParticipant {
     pub receives: bool,
 }
 
+/// What a participant waits for one after the other, until connected.
+pub const JOIN_STEPS: [&str; 5] = ["WebSocket", "welcome", "answer", "ICE", "DTLS"];
+
 /// A consult that is connected. Dropped, it ends.
 #[derive(Debug, Default)]
 pub struct RunningConsult {
@@ -74,6 +77,8 @@ pub struct RunningConsult {
     pub tasks: JoinSet<()>,
     /// From the first word of signaling until connected, for each participant, in milliseconds.
     pub join_ms: Vec<f64>,
+    /// What that was spent on, where the adapter tells.
+    pub join_steps_ms: Vec<[f64; JOIN_STEPS.len()]>,
     /// Set, everybody goes without a goodbye when it is dropped.
     pub vanishes: Arc<AtomicBool>,
 }

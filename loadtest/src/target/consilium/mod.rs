@@ -18,9 +18,9 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::future::try_join_all;
 use serde_json::json;
-use tokio::{task::JoinSet, time::timeout};
+use tokio::time::timeout;
 
-use super::{RunningConsult, TargetError, WantedConsult, WantedParticipant};
+use super::{JOIN_STEPS, RunningConsult, TargetError, WantedConsult, WantedParticipant};
 use crate::media::MediaPlane;
 use http2::Connections;
 use participant::Participant;
@@ -74,14 +74,10 @@ impl Consilium {
             try_join_all(people.map(|(place, person)| self.join_one(&consult, place, person, media))).await
         };
         let joined = timeout(JOIN_PATIENCE, joining).await.map_err(|_| TargetError::Timeout("a join"))??;
-        let mut consult = RunningConsult {
-            transports: Vec::new(),
-            tasks: JoinSet::new(),
-            join_ms: Vec::new(),
-            vanishes: Arc::default(),
-        };
-        for (participant, join_ms) in joined {
-            consult.join_ms.push(join_ms);
+        let mut consult = RunningConsult::default();
+        for (participant, steps_ms) in joined {
+            consult.join_ms.push(steps_ms.iter().sum());
+            consult.join_steps_ms.push(steps_ms);
             consult.tasks.spawn(participant.stay(Arc::clone(&consult.vanishes)));
         }
         Ok(consult)
@@ -101,12 +97,10 @@ impl Consilium {
         place: usize,
         person: &WantedParticipant,
         media: &MediaPlane,
-    ) -> Result<(Participant, f64), TargetError> {
+    ) -> Result<(Participant, [f64; JOIN_STEPS.len()]), TargetError> {
         let ticket = self.ticket(consult, place, person).await?;
-        let begin = std::time::Instant::now();
         media.joining(person.number);
-        let participant = Participant::join(&self.signaling, ticket, person, media).await?;
-        Ok((participant, begin.elapsed().as_secs_f64() * 1e3))
+        Participant::join(&self.signaling, ticket, person, media).await
     }
 
     async fn ticket(

@@ -1,8 +1,11 @@
 //! One participant's signaling: `hello`, the offer, and whatever comes until the end.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
 };
 
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -20,7 +23,7 @@ use super::{
 use crate::{
     media::{MediaPlane, TransportHandle},
     plan::{IceCredentials, Keying, Kind, ReceivePlan, Shown, TransportPlan},
-    target::{TargetError, WantedParticipant},
+    target::{JOIN_STEPS, TargetError, WantedParticipant},
 };
 
 const NAME_PREFIX: &str = "Load ";
@@ -40,6 +43,33 @@ pub(super) struct Participant {
     vanishes: Arc<AtomicBool>,
 }
 
+/// Times of the steps of a join, in milliseconds.
+struct Steps {
+    since: Instant,
+    took_ms: Vec<f64>,
+}
+
+impl Steps {
+    fn begin() -> Self {
+        Self { since: Instant::now(), took_ms: Vec::with_capacity(JOIN_STEPS.len()) }
+    }
+
+    fn next(&mut self) {
+        let now = Instant::now();
+        self.took_ms.push((now - self.since).as_secs_f64() * 1e3);
+        self.since = now;
+    }
+
+    /// The last step was ICE, which took so long, and DTLS.
+    fn end(mut self, ice: Duration) -> [f64; JOIN_STEPS.len()] {
+        let media = self.since.elapsed();
+        self.took_ms.extend([ice.as_secs_f64() * 1e3, media.saturating_sub(ice).as_secs_f64() * 1e3]);
+        let mut steps = [0.0; JOIN_STEPS.len()];
+        steps.iter_mut().zip(self.took_ms).for_each(|(step, took_ms)| *step = took_ms);
+        steps
+    }
+}
+
 /// The display name that stands for a number of the harness.
 pub(super) fn name(number: u32) -> String {
     format!("{NAME_PREFIX}{number}")
@@ -52,9 +82,11 @@ impl Participant {
         ticket: String,
         person: &WantedParticipant,
         media: &MediaPlane,
-    ) -> Result<Self, TargetError> {
+    ) -> Result<(Self, [f64; JOIN_STEPS.len()]), TargetError> {
+        let mut steps = Steps::begin();
         let opened = signaling.open().await;
         let mut socket = opened.map_err(|source| TargetError::Io { what: "a WebSocket", source })?;
+        steps.next();
         say(&mut socket, &ClientMessage::Hello(Hello { ticket: Some(Pii::new(ticket)), resume_token: None }))
             .await?;
         let slots = loop {
@@ -63,6 +95,7 @@ impl Participant {
                 other => expected("welcome", other)?,
             }
         };
+        steps.next();
         let random = Random::draw();
         let offering = Offering {
             session_id: u64::from(random.next(1)) << 20 | u64::from(person.number),
@@ -82,6 +115,7 @@ impl Participant {
                 other => expected("answer", other)?,
             }
         };
+        steps.next();
         let receives = receive_plans(&lines, &answer, 0);
         let transport = media.start(plan(person, &offering, &lines, &answer, receives.clone()));
         let slots = receives.iter().map(|(line, stream)| (*line, stream.ssrc)).collect();
@@ -98,12 +132,12 @@ impl Participant {
             vanishes: Arc::default(),
         };
         joined.show();
-        joined.connect().await?;
-        Ok(joined)
+        let ice = joined.connect().await?;
+        Ok((joined, steps.end(ice)))
     }
 
-    /// Waits for media while layouts come.
-    async fn connect(&mut self) -> Result<(), TargetError> {
+    /// Waits for media while layouts come. Tells how long ICE took.
+    async fn connect(&mut self) -> Result<Duration, TargetError> {
         loop {
             tokio::select! {
                 connected = self.transport.connected() => return Ok(connected?),

@@ -62,6 +62,7 @@ impl Janus {
             transports: Vec::new(),
             tasks: JoinSet::new(),
             join_ms: Vec::new(),
+            join_steps_ms: Vec::new(),
             vanishes: Arc::default(),
         };
         for one in joined {
