@@ -17,9 +17,10 @@ pub struct AuditJournal {
 }
 
 impl Journal for AuditJournal {
-    fn record(&self, entry: signaling::Entry) -> BoxFuture<'_, Result<(), JournalUnavailable>> {
+    fn record(&self, entries: Vec<signaling::Entry>) -> BoxFuture<'_, Result<(), JournalUnavailable>> {
         Box::pin(async move {
-            self.api.record(&audit_entry(entry)).await.map_err(|error| {
+            let entries: Vec<Entry> = entries.into_iter().map(audit_entry).collect();
+            self.api.record(&entries).await.map_err(|error| {
                 tracing::error!(%error, "the audit log cannot be written");
                 JournalUnavailable
             })

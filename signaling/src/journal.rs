@@ -8,13 +8,15 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     counters::Counters,
-    limits::{JOURNAL_BACKLOG_MAX, JOURNAL_RETRY_INTERVAL, JOURNAL_TIMEOUT, JOURNAL_TRIES},
+    limits::{
+        JOURNAL_BACKLOG_MAX, JOURNAL_BATCH_MAX, JOURNAL_RETRY_INTERVAL, JOURNAL_TIMEOUT, JOURNAL_TRIES,
+    },
 };
 
 /// Keeps entries for good.
 pub trait Journal: Send + Sync {
-    /// Resolves when the entry would survive a crash of this process.
-    fn record(&self, entry: Entry) -> BoxFuture<'_, Result<(), JournalUnavailable>>;
+    /// Resolves when the entries, 256 at most, would survive a crash of this process: all of them, or none.
+    fn record(&self, entries: Vec<Entry>) -> BoxFuture<'_, Result<(), JournalUnavailable>>;
 }
 
 /// A future on the heap: what an object-safe async method returns.
@@ -120,57 +122,57 @@ impl Departure {
     }
 }
 
-/// Writes an entry of the backlog, which a database that is busy for a moment must not lose.
-async fn write_soon(journal: &dyn Journal, entry: &Entry) -> Result<(), JournalUnavailable> {
+/// Writes entries of the backlog, which a database that is busy for a moment must not lose.
+async fn write_soon(journal: &dyn Journal, entries: Vec<Entry>) -> Result<(), JournalUnavailable> {
     for _ in 1..JOURNAL_TRIES {
-        if journal.record(entry.clone()).await.is_ok() {
+        if journal.record(entries.clone()).await.is_ok() {
             return Ok(());
         }
         tokio::time::sleep(JOURNAL_RETRY_INTERVAL).await;
     }
-    journal.record(entry.clone()).await
+    journal.record(entries).await
 }
 
-/// What the backlog's task is to do. The size of an entry is no matter: there are at most a thousand.
+/// An entry that somebody waits for.
+struct Awaited {
+    entry: Entry,
+    written: oneshot::Sender<Result<(), JournalUnavailable>>,
+}
+
+/// What the backlog's task is to do. The size of an entry is no matter: it is what there is most of.
 #[allow(clippy::large_enum_variant)]
 enum Task {
     Write(Entry),
     Flush(oneshot::Sender<()>),
 }
 
-/// The journal with its two ways of being written: awaited, and behind a bounded backlog.
+/// The journal with its two ways of being written: awaited, and behind a bounded backlog. Both write together what has come
+/// together: a database takes hundreds of entries at once in the time of a few.
 #[derive(Clone)]
 pub(crate) struct Scribe {
-    journal: Arc<dyn Journal>,
+    awaited: mpsc::Sender<Awaited>,
     backlog: mpsc::Sender<Task>,
     counters: Arc<Counters>,
 }
 
 impl Scribe {
-    /// Starts the task that writes the backlog; it ends with the last clone.
+    /// Starts the tasks that write; they end with the last clone.
     pub(crate) fn start(journal: Arc<dyn Journal>, counters: Arc<Counters>) -> Self {
-        let (backlog, mut tasks) = mpsc::channel(JOURNAL_BACKLOG_MAX);
-        let scribe = Self { journal: Arc::clone(&journal), backlog, counters: Arc::clone(&counters) };
-        tokio::spawn(async move {
-            while let Some(task) = tasks.recv().await {
-                match task {
-                    Task::Write(entry) => {
-                        if write_soon(journal.as_ref(), &entry).await.is_err() {
-                            Counters::add(&counters.journal_lost);
-                            tracing::error!(what = ?entry.what, "journal entry lost: the journal cannot be written");
-                        }
-                    }
-                    // Nobody listens any more when the shutdown ran out of time.
-                    Task::Flush(done) => drop(done.send(())),
-                }
-            }
-        });
-        scribe
+        let (awaited, wanted) = mpsc::channel(JOURNAL_BATCH_MAX);
+        let (backlog, tasks) = mpsc::channel(JOURNAL_BACKLOG_MAX);
+        tokio::spawn(write_awaited(Arc::clone(&journal), wanted));
+        tokio::spawn(write_backlog(journal, tasks, Arc::clone(&counters)));
+        Self { awaited, backlog, counters }
     }
 
     /// Waits until the entry is kept.
     pub(crate) async fn write(&self, entry: Entry) -> Result<(), JournalUnavailable> {
-        match tokio::time::timeout(JOURNAL_TIMEOUT, self.journal.record(entry)).await {
+        let (written, waits) = oneshot::channel();
+        let write = async {
+            self.awaited.send(Awaited { entry, written }).await.map_err(|_| JournalUnavailable)?;
+            waits.await.map_err(|_| JournalUnavailable)?
+        };
+        match tokio::time::timeout(JOURNAL_TIMEOUT, write).await {
             Ok(written) => written,
             Err(_) => Err(JournalUnavailable),
         }
@@ -197,5 +199,121 @@ impl Scribe {
         if tokio::time::timeout(JOURNAL_TIMEOUT, flush).await.is_err() {
             tracing::error!("the journal's backlog was not written in time");
         }
+    }
+}
+
+/// Writes what is waited for: everything at once that came during the write before.
+async fn write_awaited(journal: Arc<dyn Journal>, mut wanted: mpsc::Receiver<Awaited>) {
+    let mut batch = Vec::new();
+    while wanted.recv_many(&mut batch, JOURNAL_BATCH_MAX).await > 0 {
+        // Whoever has waited too long was told that it failed.
+        let awaited = batch.drain(..).filter(|awaited| !awaited.written.is_closed());
+        let (entries, waiting): (Vec<_>, Vec<_>) =
+            awaited.map(|awaited| (awaited.entry, awaited.written)).unzip();
+        let outcome = if entries.is_empty() { Ok(()) } else { journal.record(entries).await };
+        // One who no longer waits does not matter.
+        for written in waiting {
+            let _ = written.send(outcome);
+        }
+    }
+}
+
+/// Writes what nobody waits for.
+async fn write_backlog(journal: Arc<dyn Journal>, mut tasks: mpsc::Receiver<Task>, counters: Arc<Counters>) {
+    let mut batch = Vec::new();
+    while tasks.recv_many(&mut batch, JOURNAL_BATCH_MAX).await > 0 {
+        let (mut entries, mut flushes) = (Vec::new(), Vec::new());
+        for task in batch.drain(..) {
+            match task {
+                Task::Write(entry) => entries.push(entry),
+                Task::Flush(done) => flushes.push(done),
+            }
+        }
+        if !entries.is_empty() && write_soon(journal.as_ref(), entries.clone()).await.is_err() {
+            for entry in entries {
+                Counters::add(&counters.journal_lost);
+                tracing::error!(what = ?entry.what, "journal entry lost: the journal cannot be written");
+            }
+        }
+        // Nobody listens any more when the shutdown ran out of time.
+        for done in flushes {
+            let _ = done.send(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering::Relaxed},
+        time::Duration,
+    };
+
+    use super::*;
+
+    /// A disk that takes its time, however much it is given.
+    #[derive(Default)]
+    struct Slow {
+        writes: AtomicUsize,
+        entries: AtomicUsize,
+        fails: bool,
+    }
+
+    impl Journal for Slow {
+        fn record(&self, entries: Vec<Entry>) -> BoxFuture<'_, Result<(), JournalUnavailable>> {
+            Box::pin(async move {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                self.writes.fetch_add(1, Relaxed);
+                if self.fails {
+                    return Err(JournalUnavailable);
+                }
+                self.entries.fetch_add(entries.len(), Relaxed);
+                Ok(())
+            })
+        }
+    }
+
+    fn entry() -> Entry {
+        Entry { at: SystemTime::UNIX_EPOCH, consult: None, who: None, what: What::Joined(Way::WebSocket) }
+    }
+
+    /// Has so many join at once; tells how many were written down, and in how many writes.
+    async fn join_at_once(joins: usize, slow: Slow) -> (usize, usize) {
+        let slow = Arc::new(slow);
+        let scribe = Scribe::start(Arc::clone(&slow) as Arc<dyn Journal>, Arc::default());
+        let one = |_| {
+            let scribe = scribe.clone();
+            tokio::spawn(async move { scribe.write(entry()).await })
+        };
+        let mut kept = 0;
+        for join in (0..joins).map(one).collect::<Vec<_>>() {
+            kept += usize::from(join.await.expect("no panic").is_ok());
+        }
+        assert_eq!(slow.entries.load(Relaxed), kept);
+        (kept, slow.writes.load(Relaxed))
+    }
+
+    #[tokio::test]
+    async fn those_who_join_at_once_are_written_down_at_once() {
+        assert_eq!(join_at_once(1, Slow::default()).await, (1, 1));
+        let (kept, writes) = join_at_once(200, Slow::default()).await;
+        assert!(kept == 200 && writes <= 2, "{writes} writes");
+        let (kept, writes) = join_at_once(10 * JOURNAL_BATCH_MAX, Slow::default()).await;
+        assert!(kept == 10 * JOURNAL_BATCH_MAX && writes <= 12, "{writes} writes");
+    }
+
+    #[tokio::test]
+    async fn everybody_hears_of_a_write_that_failed() {
+        let (kept, writes) = join_at_once(200, Slow { fails: true, ..Slow::default() }).await;
+        assert!(kept == 0 && writes <= 2, "{writes} writes");
+    }
+
+    #[tokio::test]
+    async fn who_leaves_at_once_is_written_down_in_time_to_shut_down() {
+        let slow = Arc::new(Slow::default());
+        let scribe = Scribe::start(Arc::clone(&slow) as Arc<dyn Journal>, Arc::default());
+        (0..3_000).for_each(|_| scribe.note(entry()));
+        scribe.flush().await;
+        assert_eq!(slow.entries.load(Relaxed), 3_000);
     }
 }

@@ -20,6 +20,8 @@ pub const JOURNAL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Journal entries that nobody waits for and that are not written yet: a full node may leave at once, and each of its
 /// 30,000 departures has to be written down.
 pub const JOURNAL_BACKLOG_MAX: usize = 65_536;
+/// Journal entries that are written at once.
+pub const JOURNAL_BATCH_MAX: usize = 256;
 /// How often an entry of the backlog is tried before it counts as lost.
 pub const JOURNAL_TRIES: u32 = 4;
 /// From one try to the next.

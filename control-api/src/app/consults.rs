@@ -29,7 +29,7 @@ impl ControlApi {
         store::consults::insert(&mut act, &consult).await?;
         let entry = Entry { actor, consult: Some(consult.id), ..Entry::of(Action::ConsultCreated) };
         record(&mut act, &entry).await?;
-        store::commit(act).await?;
+        self.store.commit(act).await?;
         Ok(consult)
     }
 
@@ -44,7 +44,7 @@ impl ControlApi {
             store::tickets::revoke_all(&mut act, id, now_ms).await?;
             let entry = Entry { actor, consult: Some(id), ..Entry::of(Action::ConsultEnded) };
             record(&mut act, &entry).await?;
-            store::commit(act).await?;
+            self.store.commit(act).await?;
         }
         self.running.end(id);
         Ok(consult)

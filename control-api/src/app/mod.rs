@@ -71,7 +71,7 @@ impl ControlApi {
         let mut act = self.store.begin().await?;
         store::api_keys::insert(&mut act, &id, &key.hash(), now_ms).await?;
         record(&mut act, &Entry::of(Action::ApiKeyCreated)).await?;
-        store::commit(act).await?;
+        self.store.commit(act).await?;
         Ok(key)
     }
 
@@ -106,11 +106,14 @@ impl ControlApi {
         Ok(())
     }
 
-    /// Writes what signaling saw: who joined, left or was turned away. Returns when it is on disk.
-    pub async fn record(&self, entry: &Entry) -> Result<(), StoreError> {
+    /// Writes what signaling saw: who joined, left or was turned away. Returns when all of it is on disk; after an error
+    /// none of it counts.
+    pub async fn record(&self, entries: &[Entry]) -> Result<(), StoreError> {
         let mut act = self.store.begin().await?;
-        record(&mut act, entry).await?;
-        store::commit(act).await
+        for entry in entries {
+            record(&mut act, entry).await?;
+        }
+        self.store.commit(act).await
     }
 
     /// Whether the database answers.

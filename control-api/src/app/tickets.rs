@@ -61,7 +61,7 @@ impl ControlApi {
             ..Entry::of(Action::TicketMinted)
         };
         record(&mut act, &entry).await?;
-        store::commit(act).await?;
+        self.store.commit(act).await?;
         let token = self.signer.sign(&ticket::Ticket {
             id: ticket.id,
             consult: request.consult,
@@ -91,7 +91,7 @@ impl ControlApi {
         }
         let entry = Entry { actor, consult: Some(consult), ..Entry::of(Action::TicketRevoked) };
         record(&mut act, &entry).await?;
-        store::commit(act).await?;
+        self.store.commit(act).await?;
         self.running.revoke_ticket(consult, id);
         Ok(())
     }

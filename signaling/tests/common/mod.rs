@@ -107,13 +107,16 @@ impl FakeJournal {
 }
 
 impl Journal for FakeJournal {
-    fn record(&self, entry: Entry) -> BoxFuture<'_, Result<(), JournalUnavailable>> {
+    fn record(&self, entries: Vec<Entry>) -> BoxFuture<'_, Result<(), JournalUnavailable>> {
         Box::pin(async move {
             if self.is_down.load(SeqCst) {
                 return Err(JournalUnavailable);
             }
-            let who = entry.who.map_or(0, |who| who.participant.csrc());
-            self.entries.lock().expect("not poisoned").push(format!("{who} {:?}", entry.what));
+            let line = |entry: Entry| {
+                let who = entry.who.map_or(0, |who| who.participant.csrc());
+                format!("{who} {:?}", entry.what)
+            };
+            self.entries.lock().expect("not poisoned").extend(entries.into_iter().map(line));
             Ok(())
         })
     }
