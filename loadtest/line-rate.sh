@@ -8,7 +8,7 @@
 #   --shape fan-out   one sends to N others, as many such groups as make 30,000 forwarded packets a second: 1 2 10 30 100
 #
 # For each N two floors and the node are measured in turn R times; medians are printed. `floor` lets datagrams gather as a
-# node does, `plain` sleeps 250 us after each batch. A run from which the host took more than 2 % of a core is made again.
+# node does, `plain` takes in what is there and marks nothing as whole. A run from which the host took more than 2 % of a core is made again.
 # To set the node beside Janus: compare.sh.
 # Environment: SERVER_CORE (0), HARNESS_CORE (1), CONSILIUM (a binary to measure), REPORTS (a folder that keeps them).
 set -euo pipefail
@@ -93,7 +93,7 @@ mkdir "$folder/data"
 "$consilium" api-key create --config "$folder/consilium.toml" --name load-test >"$folder/key"
 
 start floor "$target/release/media-floor" --port 0 --core "$server_core"
-start plain "$target/release/media-floor" --port 0 --core "$server_core" --gro 0 --gather-us 250 --gather-count 0
+start plain "$target/release/media-floor" --port 0 --core "$server_core" --gro 0 --gather-us 0 --whole 0
 start node "$consilium" serve --config "$folder/consilium.toml"
 target_of[floor]=floor:${target_of[floor]} target_of[plain]=floor:${target_of[plain]}
 

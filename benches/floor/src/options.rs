@@ -12,6 +12,7 @@ media-floor [--bind 127.0.0.1] [--port 0] [--core 0]
   --spin-us 0           look again and again for so long before sleeping
   --busy-poll-us 0      SO_BUSY_POLL
   --zerocopy 0          MSG_ZEROCOPY
+  --whole 1             IP_PMTUDISC_DO: no identification for fragments that there will not be
   --study 0             bring clients for so many consults of three, and then
   --secs 6 --clients-core 1 --client-gso 0 --tick-us 250";
 
@@ -41,6 +42,7 @@ pub struct Options {
     pub spin: Duration,
     pub busy_poll_us: u32,
     pub zerocopy: bool,
+    pub whole: bool,
     /// 0 serves clients from outside.
     pub study_consults: usize,
     pub duration: Duration,
@@ -65,6 +67,7 @@ impl Options {
             spin: Duration::ZERO,
             busy_poll_us: 0,
             zerocopy: false,
+            whole: true,
             study_consults: 0,
             duration: Duration::from_secs(6),
             clients_core: 1,
@@ -94,6 +97,7 @@ impl Options {
             "--spin-us" => self.spin = micros()?,
             "--busy-poll-us" => self.busy_poll_us = parsed(name, value)?,
             "--zerocopy" => self.zerocopy = flag()?,
+            "--whole" => self.whole = flag()?,
             "--study" => self.study_consults = parsed(name, value)?,
             "--secs" => self.duration = parsed(name, value).map(Duration::from_secs)?,
             "--clients-core" => self.clients_core = parsed(name, value)?,

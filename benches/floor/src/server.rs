@@ -68,6 +68,9 @@ impl Server {
         if options.zerocopy {
             system::set_option(&socket, libc::SOL_SOCKET, libc::SO_ZEROCOPY, 1)?;
         }
+        if options.whole {
+            system::set_option(&socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DO)?;
+        }
         // SAFETY: a new descriptor, and an event that outlives the call.
         let epoll = unsafe {
             let epoll = libc::epoll_create1(0);

@@ -255,3 +255,41 @@ fn marks_of_congestion_are_counted() {
     }
     assert_eq!(receiver.counters().ecn_marked, u64::from(receiver.features().ecn));
 }
+
+/// Set for the process that is in a network of its own.
+const NARROW: &str = "CONSILIUM_TEST_NARROW_NETWORK";
+
+#[test]
+fn what_a_narrow_path_does_not_take_in_one_piece_goes_in_fragments() {
+    if std::env::var_os(NARROW).is_some() {
+        return send_through_a_narrow_path();
+    }
+    // A network namespace is left with the process.
+    let name = "socket::tests::what_a_narrow_path_does_not_take_in_one_piece_goes_in_fragments";
+    let inside = format!("ip link set lo up mtu 1000 && exec \"$0\" --exact {name}");
+    let output = std::process::Command::new("unshare")
+        .args(["--map-root-user", "--net", "sh", "-c", &inside])
+        .arg(std::env::current_exe().unwrap())
+        .env(NARROW, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}{output:?}");
+}
+
+fn send_through_a_narrow_path() {
+    let ip = IpAddr::from(Ipv4Addr::LOCALHOST);
+    let (mut sender, mut receiver, to) = pair(ip);
+    let (mut batch, mut out) = (Batch::new(), buffer());
+    let lengths = [1200, 200, 1200, 1200, 1200, 300];
+    for length in lengths {
+        push(&mut out, to, ip, &vec![7; length]);
+    }
+    assert_eq!(sender.send(&out), 0);
+    let mut arrived = Vec::new();
+    while arrived.len() < lengths.len() {
+        taken(&mut receiver, &mut batch);
+        arrived.extend(batch.datagrams().map(|datagram| datagram.data.len()));
+    }
+    assert_eq!(arrived, lengths);
+}

@@ -98,16 +98,26 @@ impl Trains {
         train: &Train,
         transmits: &'a [Transmit],
     ) -> impl Iterator<Item = &'a Transmit> {
-        let mut position = train.first;
+        let mut position = train.first();
         std::iter::from_fn(move || {
-            let transmit = transmits.get(position as usize)?;
-            position = self.next.get(position as usize).copied().unwrap_or(END);
+            let transmit = transmits.get(position)?;
+            position = self.after(position);
             Some(transmit)
         })
+    }
+
+    /// Where the next datagram of the same train is, or behind all of them.
+    pub fn after(&self, position: usize) -> usize {
+        self.next.get(position).copied().unwrap_or(END) as usize
     }
 }
 
 impl Train {
+    /// Where its first datagram is.
+    pub fn first(&self) -> usize {
+        self.first as usize
+    }
+
     /// Whether the datagram can follow: same way, not longer, nothing shorter before it, and the kernel's limits.
     fn takes(&self, transmit: &Transmit, transmits: &[Transmit]) -> bool {
         transmit.length <= self.segment

@@ -52,7 +52,8 @@ impl MediaSocket for LinuxSocket {
             trains_out: set_option(&socket, libc::SOL_UDP, libc::UDP_SEGMENT, 0).is_ok(),
             ecn: set_option(&socket, level, traffic_class, 1).is_ok(),
         };
-        let outbox = Outbox::new(features.trains_out, bound);
+        let whole = bound.is_ipv4() && set_path_mtu(socket.as_fd(), libc::IP_PMTUDISC_DO).is_ok();
+        let outbox = Outbox::new(features.trains_out, bound, whole);
         Ok(Self { socket, bound, features, outbox, receive_calls: 0, ecn_marked: 0 })
     }
 
@@ -90,7 +91,12 @@ impl MediaSocket for LinuxSocket {
     }
 }
 
-fn set_option(socket: &UdpSocket, level: c_int, option: c_int, value: c_int) -> io::Result<()> {
+/// What becomes of a datagram that is longer than its path takes, `IP_PMTUDISC_…` of ip(7).
+fn set_path_mtu(socket: BorrowedFd<'_>, discovery: c_int) -> io::Result<()> {
+    set_option(&socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, discovery)
+}
+
+fn set_option(socket: &impl AsRawFd, level: c_int, option: c_int, value: c_int) -> io::Result<()> {
     // SAFETY: the option's value is an int that lives across the call.
     let result = unsafe {
         let value = (&raw const value).cast::<c_void>();
