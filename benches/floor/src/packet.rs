@@ -4,16 +4,21 @@ use std::ops::Range;
 
 use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 
+/// An RTP header and nothing else.
 pub const HEADER_BYTES: usize = 12;
+/// Of AES-128-GCM.
 pub const TAG_BYTES: usize = 16;
 
 /// Both directions of one participant.
 pub struct Keys {
+    /// What the participant seals with.
     pub from_client: LessSafeKey,
+    /// What the server seals with for him.
     pub to_client: LessSafeKey,
 }
 
 impl Keys {
+    /// By his number; nothing is secret here.
     pub fn of(participant: u32) -> Self {
         Self { from_client: key(participant), to_client: key(!participant) }
     }
@@ -25,7 +30,7 @@ fn key(word: u32) -> LessSafeKey {
     LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &bytes).expect("16 bytes are a key"))
 }
 
-/// `F`, three zeroes, who, how many form a group.
+/// By which a participant registers, and which is sent back to him: `F`, three zeroes, who, how many form a group.
 pub fn registration(participant: u32, group_size: u32) -> [u8; 12] {
     let mut bytes = [b'F', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     bytes[4..8].copy_from_slice(&participant.to_be_bytes());

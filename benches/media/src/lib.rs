@@ -13,12 +13,16 @@
 //! | `traffic.rs` | a second of a consult of three, timers and RTCP included |
 //! | `crowd.rs` | many consults, whose memory has left the caches |
 //! | `handshakes.rs` | joins: ICE and DTLS |
+//! | `loopback/` | a whole shard with its sockets, beside a floor with sockets; a storm of joins |
 //! | `bin/instructions.rs` | the same cases, counted by callgrind and held against `instructions.toml` |
+
+use std::time::{Duration, Instant};
 
 pub mod crowd;
 pub mod floor;
 pub mod forward;
 pub mod handshakes;
+pub mod loopback;
 pub mod measure;
 pub mod srtp;
 #[path = "../../../media/engine/tests/support/mod.rs"]
@@ -34,6 +38,26 @@ pub trait Case {
     fn run(&mut self);
     /// How many packets, or joins, one run stands for.
     fn units(&self) -> u64;
+    /// Makes ready and runs; what the run cost.
+    fn spend(&mut self) -> Duration {
+        self.prepare();
+        let start = Instant::now();
+        self.run();
+        start.elapsed()
+    }
+    /// How fast it goes.
+    fn pace(&self) -> Pace {
+        Pace::Quick
+    }
+}
+
+/// How fast runs follow one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// As fast as the machine goes.
+    Quick,
+    /// At the pace of a call: fewer of them have to do.
+    RealTime,
 }
 
 /// Sizes of payloads: sound, and a full packet of a picture.

@@ -1,18 +1,22 @@
 //! Two cases by turns: medians and their ratio.
 
-use std::{
-    fmt,
-    time::{Duration, Instant},
-};
+use std::{fmt, time::Duration};
 
-use criterion::{BenchmarkGroup, Criterion, measurement::WallTime};
+use criterion::{BenchmarkGroup, Criterion, SamplingMode, measurement::WallTime};
 
-use crate::Case;
+use crate::{Case, Pace};
 
 /// Turns of each case. Enough for a median that others on the same machine do not move.
 const ROUNDS: usize = 101;
+/// The same where a turn takes its time.
+const REAL_TIME_ROUNDS: usize = 12;
 /// A turn is repeated until it is as long as this, so that reading the clock does not count.
 const TURN_MIN: Duration = Duration::from_micros(200);
+
+/// Of each of those.
+const REAL_TIME: Duration = Duration::from_millis(1_200);
+/// Criterion takes no fewer.
+const SAMPLES_MIN: usize = 10;
 
 /// What came of running two cases by turns.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +38,11 @@ impl fmt::Display for Compared {
 
 /// Runs both by turns.
 pub fn compare(floor: &mut dyn Case, subject: &mut dyn Case) -> Compared {
-    let rounds: Vec<(f64, f64)> = (0..ROUNDS).map(|_| (turn(floor), turn(subject))).collect();
+    let rounds = match subject.pace() {
+        Pace::Quick => ROUNDS,
+        Pace::RealTime => REAL_TIME_ROUNDS,
+    };
+    let rounds: Vec<(f64, f64)> = (0..rounds).map(|_| (turn(floor), turn(subject))).collect();
     Compared {
         floor_ns: median(rounds.iter().map(|r| r.0)),
         subject_ns: median(rounds.iter().map(|r| r.1)),
@@ -46,17 +54,10 @@ pub fn compare(floor: &mut dyn Case, subject: &mut dyn Case) -> Compared {
 fn turn(case: &mut dyn Case) -> f64 {
     let (mut spent, mut runs) = (Duration::ZERO, 0);
     while spent < TURN_MIN {
-        spent += timed(case);
+        spent += case.spend();
         runs += 1;
     }
     spent.as_nanos() as f64 / (runs * case.units()) as f64
-}
-
-fn timed(case: &mut dyn Case) -> Duration {
-    case.prepare();
-    let start = Instant::now();
-    case.run();
-    start.elapsed()
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {
@@ -95,8 +96,11 @@ pub fn bench(criterion: &mut Criterion, name: &str, floor: &mut dyn Case, subjec
 }
 
 fn add(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, case: &mut dyn Case) {
+    if case.pace() == Pace::RealTime {
+        group.sampling_mode(SamplingMode::Flat).sample_size(SAMPLES_MIN).measurement_time(REAL_TIME);
+    }
     group.throughput(criterion::Throughput::Elements(case.units()));
     group.bench_function(name, |bencher| {
-        bencher.iter_custom(|runs| (0..runs).map(|_| timed(case)).sum());
+        bencher.iter_custom(|runs| (0..runs).map(|_| case.spend()).sum());
     });
 }

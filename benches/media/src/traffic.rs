@@ -118,22 +118,28 @@ impl Traffic {
     }
 
     fn reports(&mut self, client: usize) -> Vec<u8> {
-        let mut plain = [0; 200];
-        let mut writer = CompoundWriter::new(&mut plain);
         let since = self.consult.now().duration_since(self.began);
-        for (source, rate) in [(Source::Microphone, 48), (Source::Camera, 90)] {
-            let info = SenderInfo {
-                ssrc: self.consult.ssrc(client, source),
-                ntp: NtpTime::from_unix(Duration::from_secs(1_800_000_000) + since),
-                rtp_timestamp: (since.as_millis() as u32).wrapping_mul(rate),
-                packet_count: 1,
-                octet_count: 1,
-            };
-            writer.sender_report(&info, []);
-        }
-        let length = writer.len();
-        self.consult.seal_rtcp(client, &plain[..length])
+        let plain = sender_reports(since, |source| self.consult.ssrc(client, source));
+        self.consult.seal_rtcp(client, &plain)
     }
+}
+
+/// A compound on microphone and camera, so long after the beginning.
+pub(crate) fn sender_reports(since: Duration, ssrc: impl Fn(Source) -> u32) -> Vec<u8> {
+    let mut plain = [0; 200];
+    let mut writer = CompoundWriter::new(&mut plain);
+    for (source, ticks_per_ms) in [(Source::Microphone, 48), (Source::Camera, 90)] {
+        let info = SenderInfo {
+            ssrc: ssrc(source),
+            ntp: NtpTime::from_unix(Duration::from_secs(1_800_000_000) + since),
+            rtp_timestamp: (since.as_millis() as u32).wrapping_mul(ticks_per_ms),
+            packet_count: 1,
+            octet_count: 1,
+        };
+        writer.sender_report(&info, []);
+    }
+    let length = writer.len();
+    plain[..length].to_vec()
 }
 
 impl Case for Traffic {

@@ -1,6 +1,6 @@
 //! A client: one address, one certificate, microphone, camera and screen, three camera slots and one for a screen.
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{net::SocketAddr, ops::Range, sync::Arc, time::Instant};
 
 use media_engine::{
     api::{CodecParams, ExtensionIds, Feedback, IceCredentials, MediaParams, SlotParams, TrackParams},
@@ -51,7 +51,10 @@ const NACK: Feedback = Feedback { nack: true, pli: true, fir: true, transport_cc
 
 impl Client {
     pub fn new(index: usize, now: Instant) -> Self {
-        let identity = Arc::new(Identity::generate());
+        Self::with_identity(index, now, Arc::new(Identity::generate()))
+    }
+
+    pub fn with_identity(index: usize, now: Instant, identity: Arc<Identity>) -> Self {
         let credentials = |side: &str| IceCredentials {
             ufrag: format!("{side}{index}").into(),
             password: format!("{side}-password-of-{index}-long-enough").into(),
@@ -144,7 +147,7 @@ impl Client {
     }
 
     pub fn check(&mut self) -> Vec<u8> {
-        self.transaction += 1;
+        self.transaction = self.transaction.wrapping_add(1);
         stun::check(&self.ice_server, &self.ice_client, [self.transaction; 12])
     }
 
@@ -225,6 +228,18 @@ impl Client {
                 DtlsEvent::Closed => self.was_closed = true,
             }
         }
+    }
+
+    /// A media packet's payload, in place. Nothing is kept, as it is by `handle`.
+    pub fn open_media(&mut self, data: &mut [u8]) -> Option<Range<usize>> {
+        let (inbound, _) = self.keys.as_mut()?;
+        inbound.open_rtp(data).ok().map(|opened| opened.payload)
+    }
+
+    /// The length of a compound that was opened in place.
+    pub fn open_rtcp(&mut self, data: &mut [u8]) -> Option<usize> {
+        let (inbound, _) = self.keys.as_mut()?;
+        inbound.open_rtcp(data).ok()
     }
 
     fn handle_media(&mut self, now: Instant, datagram: &[u8]) {
