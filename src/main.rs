@@ -29,9 +29,8 @@ use clap::Parser;
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     telemetry::start_logging();
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    // Shards are threads of their own: where they share a core with signaling, media goes first.
-    let runtime = match runtime.enable_all().on_thread_start(media_io::stand_back).build() {
+    // Shards are threads of their own.
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("consilium: cannot start: {error}");

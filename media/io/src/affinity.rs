@@ -102,20 +102,6 @@ pub(crate) fn ask_for_short_slices() -> bool {
     false
 }
 
-/// Has the calling thread stand back behind the shards where they share a core: signaling can wait for some
-/// milliseconds, a packet cannot. Needs no privilege; a quarter of the core is left for it at least.
-pub fn stand_back() {
-    #[cfg(target_os = "linux")]
-    // SAFETY: no pointers; the calling thread always exists. A refusal changes nothing.
-    unsafe {
-        libc::setpriority(libc::PRIO_PROCESS, 0, BACKGROUND_NICE);
-    }
-}
-
-/// A weight of 335 beside a shard's 1024 (sched(7)).
-#[cfg(target_os = "linux")]
-const BACKGROUND_NICE: libc::c_int = 5;
-
 #[cfg(target_os = "linux")]
 fn empty_set() -> libc::cpu_set_t {
     // SAFETY: a plain C structure for which zeroes are valid: no core at all.

@@ -40,7 +40,6 @@ mod shard;
 mod socket;
 mod tally;
 
-pub use affinity::stand_back;
 pub use interfaces::Advertise;
 pub use io_counters::IoCounters;
 pub use load::Load;
