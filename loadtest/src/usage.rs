@@ -2,6 +2,9 @@
 
 use std::{collections::HashMap, fs, io, mem::zeroed, time::Instant};
 
+/// Descriptors of a process that are looked at one by one.
+const LOOKED_THROUGH_MAX: usize = 4_096;
+
 /// Processor time of the calling thread, in nanoseconds.
 pub fn thread_cpu_ns() -> u64 {
     // SAFETY: all zeros is a valid timespec, and the call writes to it only.
@@ -86,6 +89,18 @@ pub fn resident_bytes(pid: u32) -> io::Result<u64> {
     pages.map(|pages| pages * page_bytes).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
+/// Open descriptors of a process, and how many of them are sockets.
+fn descriptors(pid: u32) -> io::Result<(u64, u64)> {
+    let open: Vec<_> = fs::read_dir(format!("/proc/{pid}/fd"))?.flatten().collect();
+    if open.len() > LOOKED_THROUGH_MAX {
+        return Ok((open.len() as u64, 0));
+    }
+    // A descriptor may be closed between the two.
+    let links = open.iter().filter_map(|entry| fs::read_link(entry.path()).ok());
+    let sockets = links.filter(|link| link.to_string_lossy().starts_with("socket:")).count();
+    Ok((open.len() as u64, sockets as u64))
+}
+
 /// What a process has used so far, and holds now.
 #[derive(Debug, Clone, Default)]
 pub struct Usage(Option<Holding>);
@@ -96,6 +111,7 @@ struct Holding {
     threads: Threads,
     resident_bytes: u64,
     descriptors: u64,
+    sockets: u64,
 }
 
 /// What it used between two looks, and holds at the second.
@@ -109,6 +125,8 @@ pub struct Used {
     pub resident_bytes: u64,
     /// Open descriptors.
     pub descriptors: u64,
+    /// Of them sockets; 0 where there are more than 4,096 descriptors, which takes too long to look through.
+    pub sockets: u64,
     /// Threads.
     pub threads: u64,
     /// Descriptors and threads more than at the first look.
@@ -118,11 +136,13 @@ pub struct Used {
 impl Usage {
     /// Looks at a process of this machine.
     pub fn of(pid: u32) -> io::Result<Self> {
+        let (descriptors, sockets) = descriptors(pid)?;
         Ok(Self(Some(Holding {
             at: Instant::now(),
             threads: Threads::of(pid)?,
             resident_bytes: resident_bytes(pid)?,
-            descriptors: fs::read_dir(format!("/proc/{pid}/fd"))?.count() as u64,
+            descriptors,
+            sockets,
         })))
     }
 
@@ -135,6 +155,7 @@ impl Usage {
             cpu_ns: now.threads.since(&before.threads),
             resident_bytes: now.resident_bytes,
             descriptors: now.descriptors,
+            sockets: now.sockets,
             threads: now.threads.0.len() as u64,
             growth: held(now) - held(before),
         })

@@ -41,6 +41,7 @@ impl Metrics {
         total(&page, "consilium_shard_restarts_total", help, shard_restarts)?;
         add_signaling(&page, signaling)?;
         add_cpu_time(&page)?;
+        add_tasks(&page)?;
         let mut families: Vec<MetricFamily> = page.gather();
         let process = self.process.gather().into_iter();
         families.extend(process.filter(|family| family.name() != CPU_TIME));
@@ -57,6 +58,13 @@ fn add_cpu_time(page: &Registry) -> Result<(), prometheus::Error> {
     let counter = Counter::new(CPU_TIME, "User and system CPU time of the process, in seconds.")?;
     counter.inc_by((stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64);
     page.register(Box::new(counter))
+}
+
+/// What a leaked connection or timer leaves behind. Nothing where no runtime is, such as in a test.
+fn add_tasks(page: &Registry) -> Result<(), prometheus::Error> {
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return Ok(()) };
+    let help = "Tasks of the async runtime that are alive.";
+    gauge(page, "consilium_tasks_alive", help, runtime.metrics().num_alive_tasks() as u64)
 }
 
 fn add_media(page: &Registry, shards: &[MediaCounters]) -> Result<(), prometheus::Error> {

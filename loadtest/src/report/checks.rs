@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Report, timeline::memory_growth_percent};
+use super::{Report, timeline};
 use crate::scenario::Thresholds;
 
 /// A threshold and what was measured.
@@ -83,13 +83,23 @@ fn optional(report: &Report, thresholds: &Thresholds) -> Vec<Check> {
     let t = thresholds;
     let memory_kib = report.server.as_ref().map(|server| server.resident_bytes_per_participant / 1024.0);
     let growth = report.server.as_ref().map(|server| server.growth as f64);
+    let drift = |name: &str| report.drifts.iter().find(|drift| drift.name == name);
+    let grew = |name: &str| drift(name).map(|drift| drift.growth);
     let wanted = [
         ("p99 time to join", Some(report.join.p99_ms), t.join_p99_ms, "ms"),
         ("p99 time to the first picture", Some(report.first_frame.p99_ms), t.first_frame_p99_ms, "ms"),
         ("freezes a minute", Some(report.freezes_per_minute), t.freezes_per_minute, ""),
         ("memory a participant", memory_kib, t.memory_per_participant_kib, "KiB"),
-        ("memory growth", memory_growth_percent(&report.timeline), t.memory_growth_percent, "%"),
+        (
+            "memory growth",
+            drift(timeline::MEMORY).map(timeline::Drift::percent),
+            t.memory_growth_percent,
+            "%",
+        ),
         ("descriptors and threads more", growth, t.descriptor_growth, ""),
+        ("descriptors that drift", grew(timeline::DESCRIPTORS), t.descriptor_drift, ""),
+        ("sockets that drift", grew(timeline::SOCKETS), t.socket_drift, ""),
+        ("tasks that drift", grew(timeline::TASKS), t.task_drift, ""),
         ("time until everybody was back", report.recovery_s, t.recovery_s, "s"),
     ];
     let check = |(name, value, limit, unit): (&str, Option<f64>, Option<f64>, &str)| {

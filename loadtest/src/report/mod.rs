@@ -14,7 +14,7 @@ mod text;
 mod timeline;
 
 pub use checks::Check;
-pub use timeline::{Sample, ServerSample};
+pub use timeline::{Drift, Sample, ServerSample};
 
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +70,9 @@ pub struct Report {
     /// Cores that server and harness ran on, and what the host took of them.
     #[serde(default)]
     pub host: Vec<Core>,
+    /// How what the server holds changed from the middle of the window to its end.
+    #[serde(default)]
+    pub drifts: Vec<Drift>,
     /// What has to be said beside the figures.
     #[serde(default)]
     pub notes: Vec<String>,
@@ -241,6 +244,7 @@ impl Report {
             failures: Vec::new(),
             notes: gathered.host.iter().filter_map(Core::note).collect(),
             host: gathered.host,
+            drifts: Drift::all(&gathered.timeline),
             counters: c,
             findings: sum.findings.list(),
             at_s: gathered.at_s,
@@ -309,6 +313,7 @@ pub(crate) mod tests {
             cpu_ns: seconds * 45_000_000,
             resident_bytes: 40 << 20,
             descriptors: 120,
+            sockets: 100,
             threads: 5,
             growth: 0,
         };

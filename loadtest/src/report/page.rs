@@ -71,11 +71,13 @@ impl Report {
         format!("<div class=\"figures\">{}</div>", figures.into_iter().map(card).collect::<String>())
     }
 
+    fn series(&self, name: &'static str, value: &dyn Fn(&Sample) -> Option<f64>) -> Series {
+        let points = self.timeline.iter().filter_map(|sample| Some((sample.at_s, value(sample)?)));
+        Series { name, points: points.collect() }
+    }
+
     fn plots(&self) -> String {
-        let series = |name: &'static str, value: &dyn Fn(&Sample) -> Option<f64>| {
-            let points = self.timeline.iter().filter_map(|sample| Some((sample.at_s, value(sample)?)));
-            Series { name, points: points.collect() }
-        };
+        let series = |name: &'static str, value: &dyn Fn(&Sample) -> Option<f64>| self.series(name, value);
         let plots = [
             Plot {
                 title: "One-way delay",
@@ -112,6 +114,16 @@ impl Report {
                 series: vec![series("resident", &|s| {
                     s.server.as_ref().map(|v| v.resident_bytes as f64 / MIB)
                 })],
+                limit: None,
+            },
+            Plot {
+                title: "Held by the server",
+                unit: "at the end of the second",
+                series: vec![
+                    series("descriptors", &|s| s.server.as_ref().map(|server| server.descriptors as f64)),
+                    series("sockets", &|s| s.server.as_ref().map(|server| server.sockets as f64)),
+                    series("tasks", &|s| s.tasks_alive.map(|tasks| tasks as f64)),
+                ],
                 limit: None,
             },
             Plot {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Quantiles, Report, Step};
+use super::{Drift, Quantiles, Report, Step, timeline};
 use crate::host::Core;
 
 impl Report {
@@ -68,6 +68,18 @@ impl Report {
         Ok(())
     }
 
+    fn drifts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let drift = |drift: &Drift| match drift.name.as_str() {
+            timeline::MEMORY => format!("memory {:+.2} %", drift.percent()),
+            name => format!("{name} {:+.1} of {:.0}", drift.growth, drift.mean),
+        };
+        let drifts: Vec<String> = self.drifts.iter().map(drift).collect();
+        match drifts.is_empty() {
+            true => Ok(()),
+            false => writeln!(f, "held           in the second half of the window: {}", drifts.join(", ")),
+        }
+    }
+
     fn faults(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counters = serde_json::to_value(&self.counters).unwrap_or_default();
         let shown = counters.as_object().into_iter().flatten().filter(|(_, value)| **value != 0);
@@ -118,6 +130,7 @@ impl fmt::Display for Report {
             "harness        {:.1} % of a core{bound}; lag {}",
             self.harness_percent, self.harness_lag
         )?;
+        self.drifts(f)?;
         self.host(f)?;
         if let Some(seconds) = self.recovery_s {
             let all =

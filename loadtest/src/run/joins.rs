@@ -59,6 +59,11 @@ impl<'a> Joins<'a> {
         }
     }
 
+    /// What load is put on.
+    pub(super) fn target(&self) -> &Target {
+        &self.target
+    }
+
     /// Has so many more consults begin, spread evenly over this time.
     pub(super) fn want(&mut self, more: u32, over: Duration) {
         let now = Instant::now();

@@ -54,7 +54,9 @@ impl Stage<'_> {
             let windows = self.media.peek().await;
             let stolen = host.second();
             let sample = Sample::new(begin.elapsed(), &windows, self.joins.up(), now.since(&before));
-            let sample = Sample { stolen_percent: stolen, ..sample };
+            let tasks_alive =
+                if self.watches_tasks() { self.joins.target().tasks_alive().await } else { None };
+            let sample = Sample { stolen_percent: stolen, tasks_alive, ..sample };
             self.progress.measuring(&sample, begin.elapsed().as_secs_f64() / run.measure_s);
             samples.push(sample);
             before = now;
@@ -106,6 +108,11 @@ impl Stage<'_> {
             Err(_) if self.scenario.cut.is_some() => Ok(Usage::default()),
             read => read.map_err(RunError::ServerPid),
         }
+    }
+
+    /// A page of metrics costs a full node some milliseconds: only those who look for leaks ask for it.
+    fn watches_tasks(&self) -> bool {
+        self.scenario.thresholds.task_drift.is_some()
     }
 
     fn plan(&self, begin: Instant) -> Due {

@@ -32,6 +32,12 @@ pub struct Thresholds {
     pub memory_growth_percent: Option<f64>,
     /// By how many descriptors and threads the server may have grown when the window ends.
     pub descriptor_growth: Option<f64>,
+    /// By how many descriptors the server may grow from the middle of the window to its end, by a line through the samples.
+    pub descriptor_drift: Option<f64>,
+    /// The same for its sockets.
+    pub socket_drift: Option<f64>,
+    /// The same for its runtime's tasks.
+    pub task_drift: Option<f64>,
     /// From the moment when connections were cut until everybody was back, in seconds.
     pub recovery_s: Option<f64>,
 }
@@ -51,6 +57,9 @@ impl Default for Thresholds {
             memory_per_participant_kib: None,
             memory_growth_percent: None,
             descriptor_growth: None,
+            descriptor_drift: None,
+            socket_drift: None,
+            task_drift: None,
             recovery_s: None,
         }
     }
@@ -70,6 +79,9 @@ impl Thresholds {
         optional("thresholds.memory_per_participant_kib", self.memory_per_participant_kib, 1e9)?;
         optional("thresholds.memory_growth_percent", self.memory_growth_percent, 1e6)?;
         optional("thresholds.descriptor_growth", self.descriptor_growth, 1e9)?;
+        optional("thresholds.descriptor_drift", self.descriptor_drift, 1e9)?;
+        optional("thresholds.socket_drift", self.socket_drift, 1e9)?;
+        optional("thresholds.task_drift", self.task_drift, 1e9)?;
         optional("thresholds.recovery_s", self.recovery_s, 1e6)
     }
 }

@@ -156,6 +156,14 @@ impl Target {
         }
     }
 
+    /// Tasks of the target's async runtime that are alive, where it says so.
+    pub async fn tasks_alive(&self) -> Option<u64> {
+        match self {
+            Self::Consilium(consilium) => consilium.tasks_alive().await,
+            _ => None,
+        }
+    }
+
     /// Brings a consult in; see the module's doc for what an adapter does.
     pub async fn join(
         &self,

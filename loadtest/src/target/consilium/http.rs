@@ -41,12 +41,22 @@ pub(super) async fn post(
     }
 }
 
+/// Reads a page that needs no key.
+pub(super) async fn get(address: SocketAddr, path: &str) -> std::io::Result<String> {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    Ok(String::from_utf8_lossy(&ask(address, &request).await?).into_owned())
+}
+
 async fn exchange(address: SocketAddr, path: &str, api_key: &str, body: &str) -> std::io::Result<Vec<u8>> {
     let request = format!(
         "POST {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {api_key}\r\n\
          Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     );
+    ask(address, &request).await
+}
+
+async fn ask(address: SocketAddr, request: &str) -> std::io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(address).await?;
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();

@@ -29,6 +29,8 @@ pub use wire::SignalingMode;
 
 /// A consult that has not come up by then never will.
 const JOIN_PATIENCE: Duration = Duration::from_secs(20);
+/// A sample that comes later than this is left out.
+const METRICS_PATIENCE: Duration = Duration::from_millis(500);
 const TICKET_EXPIRES_S: u32 = 300;
 
 /// A node to put load on.
@@ -59,6 +61,12 @@ impl Consilium {
     /// Whether it listens on loopback.
     pub fn is_on_loopback(&self) -> bool {
         self.address.ip().is_loopback()
+    }
+
+    /// Tasks of the node's async runtime that are alive, by its metrics.
+    pub async fn tasks_alive(&self) -> Option<u64> {
+        let page = timeout(METRICS_PATIENCE, http::get(self.address, "/metrics")).await.ok()?.ok()?;
+        read_tasks(&page)
     }
 
     /// Brings a consult in: creates it, mints tickets, and has everybody join at once.
@@ -133,4 +141,20 @@ impl Consilium {
 fn text(answer: &serde_json::Value, member: &'static str) -> Result<String, TargetError> {
     let text = answer.get(member).and_then(|value| value.as_str());
     text.map(str::to_owned).ok_or_else(|| TargetError::Refused { what: member, said: answer.to_string() })
+}
+
+fn read_tasks(page: &str) -> Option<u64> {
+    page.lines().find_map(|line| line.strip_prefix("consilium_tasks_alive ")?.trim().parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_are_read_from_a_page_of_metrics() {
+        let page = "HTTP/1.1 200 OK\r\n\r\n# HELP consilium_tasks_alive Tasks\nconsilium_tasks_alive 42\n";
+        assert_eq!(read_tasks(page), Some(42));
+        assert_eq!(read_tasks("consilium_tasks_alive many\n"), None);
+    }
 }
