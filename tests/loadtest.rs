@@ -106,6 +106,9 @@ async fn who_comes_later_is_counted_apart_and_who_is_cut_off_comes_back() {
     let report = report(&node, &format!("{CONSULTS}{storm}")).await;
     assert_eq!((report.consults, report.counters.never_acceptable()), (5, 0), "{report}");
     assert!(report.is_recovered && report.recovery_s.is_some_and(|seconds| seconds < 3.0), "{report}");
+    // They resume: nobody begins to join anew, and media goes on.
+    assert!(report.resume.is_some_and(|resume| resume.p50_ms > 0.0), "{report}");
+    assert_eq!((report.counters.lost, report.refusals.joins), (0, 0), "{report}");
     assert!(report.established_delay.is_some_and(|delay| delay.p99_ms > 0.0), "{report}");
     assert_eq!(report.timeline.len(), 3, "{report}");
 }

@@ -102,8 +102,8 @@ enum Command {
     Receive(u32, Vec<ReceivePlan>),
     /// A stream carries somebody else's media now.
     Show(u32, u32, Option<Shown>),
-    /// The end.
-    Stop(u32),
+    /// The end, and whether what never came until then counts as lost.
+    Stop(u32, bool),
     /// Counters and delays begin anew; participants below this number are those who were there before.
     BeginWindow(u32),
     /// Counters and delays since.
@@ -184,7 +184,7 @@ impl MediaPlane {
         let worker = self.workers[plan.participant as usize % self.workers.len()].clone();
         // Where the thread is gone, `connected` says so.
         let _ = worker.send(Command::Start(id, Box::new(plan), connects));
-        TransportHandle { id, worker, connected: Some(connected) }
+        TransportHandle { id, worker, counts_losses: true, connected: Some(connected) }
     }
 
     /// Counters and delays begin anew. Delays between participants below `established` are counted apart as well.
@@ -254,6 +254,7 @@ fn start_thread(
 pub struct TransportHandle {
     id: u32,
     worker: mpsc::Sender<Command>,
+    counts_losses: bool,
     connected: Option<oneshot::Receiver<Result<Duration, TransportFailed>>>,
 }
 
@@ -265,6 +266,11 @@ impl TransportHandle {
         let outcome = connected.await.unwrap_or(Err(TransportFailed::Stopped));
         self.connected = None;
         outcome
+    }
+
+    /// Whether what has not come when it is dropped counts as lost; at first it does.
+    pub fn count_losses(&mut self, counts: bool) {
+        self.counts_losses = counts;
     }
 
     /// Adds streams that came by renegotiation. One whose SSRC is known already is taken as new.
@@ -280,6 +286,6 @@ impl TransportHandle {
 
 impl Drop for TransportHandle {
     fn drop(&mut self) {
-        let _ = self.worker.send(Command::Stop(self.id));
+        let _ = self.worker.send(Command::Stop(self.id, self.counts_losses));
     }
 }

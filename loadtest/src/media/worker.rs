@@ -138,8 +138,8 @@ impl Worker {
                     entry.transport.show(ssrc, shown, now_ns);
                 }
             }
-            Command::Stop(id) => {
-                if let Some(mut entry) = self.entries.remove(&id) {
+            Command::Stop(id, counts_losses) => {
+                if let Some(mut entry) = self.entries.remove(&id).filter(|_| counts_losses) {
                     self.end_session(id, &mut entry, now_ns);
                 }
                 self.sockets.remove(id);

@@ -52,6 +52,9 @@ pub(super) fn checks(report: &Report, thresholds: &Thresholds) -> Vec<Check> {
     let lost = report.lost_participants as f64;
     let said = format!("{lost} participants lost");
     checks.push(Check::new("participants lost", lost, t.lost_participants as f64, "", said));
+    let refused = report.refusals.participants as f64;
+    let said = format!("{refused} participants refused");
+    checks.push(Check::new("participants refused", refused, t.refused_participants as f64, "", said));
     checks.extend(optional(report, thresholds));
     let is_silent =
         report.counters.sent > 0 && report.counters.received == 0 && report.participants > report.consults;
@@ -87,6 +90,7 @@ fn optional(report: &Report, thresholds: &Thresholds) -> Vec<Check> {
     let grew = |name: &str| drift(name).map(|drift| drift.growth);
     let wanted = [
         ("p99 time to join", Some(report.join.p99_ms), t.join_p99_ms, "ms"),
+        ("p99 time to resume", report.resume.map(|resume| resume.p99_ms), t.resume_p99_ms, "ms"),
         ("p99 time to the first picture", Some(report.first_frame.p99_ms), t.first_frame_p99_ms, "ms"),
         ("freezes a minute", Some(report.freezes_per_minute), t.freezes_per_minute, ""),
         ("memory a participant", memory_kib, t.memory_per_participant_kib, "KiB"),

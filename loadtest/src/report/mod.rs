@@ -57,6 +57,12 @@ pub struct Report {
     /// What that was spent on, one after the other.
     #[serde(default)]
     pub join_steps: Vec<Step>,
+    /// From the break of somebody's signaling until they were back by their resume token, where that happened.
+    #[serde(default)]
+    pub resume: Option<Quantiles>,
+    /// What was refused because the target was full.
+    #[serde(default)]
+    pub refusals: Refusals,
     /// The busiest thread of the harness's media plane, in percent of a core.
     pub harness_percent: f64,
     /// Whether that is so much that the harness may be what limits.
@@ -156,6 +162,17 @@ impl Quantiles {
     }
 }
 
+/// What was refused because the target was full, since the run began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusals {
+    /// Joins, each try counted.
+    pub joins: u64,
+    /// Of them those that were tried again after a pause.
+    pub tried_again: u64,
+    /// Participants who never came in; they are not among those who were lost.
+    pub participants: u64,
+}
+
 /// A part of something that takes time.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Step {
@@ -189,6 +206,10 @@ pub struct Gathered<'a> {
     pub join_ms: &'a [f64],
     /// What each of them was spent on, where that is known.
     pub join_steps_ms: &'a [[f64; JOIN_STEPS.len()]],
+    /// How long those took who came back, in milliseconds.
+    pub resume_ms: &'a [f64],
+    /// What was refused.
+    pub refusals: Refusals,
     /// What the server used in the window.
     pub used: Option<Used>,
     /// What the host took in the window.
@@ -229,6 +250,8 @@ impl Report {
             harness_lag: Quantiles::of(&sum.lag_ns),
             join: Quantiles::of_list(gathered.join_ms),
             join_steps: Step::of_joins(gathered.join_steps_ms),
+            resume: (!gathered.resume_ms.is_empty()).then(|| Quantiles::of_list(gathered.resume_ms)),
+            refusals: gathered.refusals,
             harness_percent,
             harness_bound: harness_percent > HARNESS_BOUND_PERCENT,
             consults_per_core: server.as_ref().map(|server| consults / server.cpu_percent.max(0.01) * 100.0),
@@ -324,10 +347,12 @@ pub(crate) mod tests {
             lost_participants: 0,
             windows: vec![window(540_000)],
             join_ms: &[20.0, 30.0, 40.0],
+            resume_ms: &[10.0, 20.0],
+            refusals: Refusals { joins: 5, tried_again: 4, participants: 3 },
             join_steps_ms: &[
-                [1.0, 2.0, 3.0, 4.0, 10.0],
-                [1.0, 2.0, 3.0, 4.0, 20.0],
-                [1.0, 2.0, 3.0, 4.0, 30.0],
+                [0.0, 1.0, 2.0, 3.0, 4.0, 10.0],
+                [0.0, 1.0, 2.0, 3.0, 4.0, 20.0],
+                [0.0, 1.0, 2.0, 3.0, 4.0, 30.0],
             ],
             used: Some(used(60)),
             host: vec![Core {
@@ -350,11 +375,17 @@ pub(crate) mod tests {
         let report = sample_report();
         assert!(!report.is_good());
         let failed: Vec<&str> = report.checks.iter().filter(|c| !c.passed).map(|c| c.name.as_str()).collect();
-        assert_eq!(failed, ["packets misrouted"]);
-        assert_eq!(report.failures, ["300 packets misrouted"]);
+        assert_eq!(failed, ["packets misrouted", "participants refused"]);
+        assert_eq!(report.failures, ["300 packets misrouted", "3 participants refused"]);
+        assert!(
+            report.to_string().contains("refused        5 joins, 4 tried again, 3 participants for good"),
+            "{report}"
+        );
+        assert!(report.to_string().contains("resume         p50 20.000"), "{report}");
         let text = report.to_string();
         assert!(text.contains("misrouted: at participant 7, sound of participant 1, packet 70"), "{text}");
-        let steps = "of it p50/p99 WebSocket 1/1, welcome 2/2, answer 3/3, ICE 4/4, DTLS 20/30 ms";
+        let steps =
+            "of it p50/p99 refused 0/0, WebSocket 1/1, welcome 2/2, answer 3/3, ICE 4/4, DTLS 20/30 ms";
         assert!(text.contains(steps), "{text}");
         assert!(
             text.contains("note           the host took 7.0 % of core 3 (server) during the window"),

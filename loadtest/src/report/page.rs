@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    Report, Sample,
+    Refusals, Report, Sample,
     plot::{Plot, Series, short},
 };
 
@@ -53,6 +53,11 @@ impl Report {
             (short(self.received_per_second.round()), "packets forwarded a second"),
             (format!("{:.0} ms", self.join.p99_ms), "p99 time to join"),
         ];
+        if self.refusals.joins > 0 {
+            let Refusals { joins, tried_again, .. } = self.refusals;
+            figures.push((joins.to_string(), "joins refused"));
+            figures.push((tried_again.to_string(), "tried again"));
+        }
         if self.counters.frames > 0 {
             figures.push((format!("{:.0} ms", self.first_frame.p99_ms), "p99 time to the first picture"));
         }
@@ -179,6 +184,7 @@ impl Report {
 
     fn quantiles(&self) -> String {
         let mut rows = vec![("one-way delay", &self.delay), ("time to join", &self.join)];
+        rows.extend(self.resume.iter().map(|resume| ("time to resume", resume)));
         rows.extend(self.join_steps.iter().map(|step| (step.name.as_str(), &step.times)));
         if let Some(delay) = &self.established_delay {
             rows.insert(1, ("of them: between those who were there before", delay));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Drift, Quantiles, Report, Step, timeline};
+use super::{Drift, Quantiles, Refusals, Report, Step, timeline};
 use crate::host::Core;
 
 impl Report {
@@ -113,6 +113,16 @@ impl fmt::Display for Report {
         let steps: Vec<String> = self.join_steps.iter().map(step).collect();
         if !steps.is_empty() {
             writeln!(f, "  of it p50/p99 {} ms", steps.join(", "))?;
+        }
+        if let Some(resume) = &self.resume {
+            writeln!(f, "resume         {resume}")?;
+        }
+        if self.refusals != Refusals::default() {
+            let Refusals { joins, tried_again, participants } = self.refusals;
+            writeln!(
+                f,
+                "refused        {joins} joins, {tried_again} tried again, {participants} participants for good"
+            )?;
         }
         if self.counters.frames > 0 {
             writeln!(f, "first picture  {}", self.first_frame)?;

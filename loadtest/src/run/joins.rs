@@ -28,6 +28,8 @@ pub(super) struct Joins<'a> {
     wanted: u32,
     tried: u32,
     lost: u64,
+    refused: u64,
+    resume_ms: Vec<f64>,
     join_ms: Vec<f64>,
     join_steps_ms: Vec<[f64; JOIN_STEPS.len()]>,
     newest_up: Option<Instant>,
@@ -51,6 +53,8 @@ impl<'a> Joins<'a> {
             wanted: 0,
             tried: 0,
             lost: 0,
+            refused: 0,
+            resume_ms: Vec::new(),
             join_ms: Vec::new(),
             join_steps_ms: Vec::new(),
             newest_up: None,
@@ -87,6 +91,16 @@ impl<'a> Joins<'a> {
         self.lost
     }
 
+    /// Participants who could not join because the target was full, and stayed so.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// How long everybody took who came back after their signaling had broken, in milliseconds.
+    pub(super) fn resume_ms(&self) -> &[f64] {
+        &self.resume_ms
+    }
+
     /// People that began to join so far.
     pub(super) fn participants_tried(&self) -> u32 {
         self.tried * self.scenario.consults.participants
@@ -109,7 +123,9 @@ impl<'a> Joins<'a> {
 
     /// Whether somebody is joining or about to.
     pub(super) fn is_busy(&self) -> bool {
-        !self.due.is_empty() || !self.joining.is_empty()
+        !self.due.is_empty()
+            || !self.joining.is_empty()
+            || self.running.iter().any(|consult| consult.awaited > 0)
     }
 
     /// Begins and finishes joins until this moment, or until none is left.
@@ -126,7 +142,7 @@ impl<'a> Joins<'a> {
                         self.newest_up = Some(Instant::now());
                     }
                     Ok(Err(error)) => self.could_not_join(&error),
-                    Err(error) => self.could_not_join(&error),
+                    Err(error) => self.could_not_join(&TargetError::Refused { what: "a join", said: error.to_string() }),
                 },
                 () = sleep_until(due.into()) => self.begin(has_room),
             }
@@ -144,12 +160,16 @@ impl<'a> Joins<'a> {
         self.tried += 1;
     }
 
-    fn could_not_join(&mut self, error: &dyn std::fmt::Display) {
+    fn could_not_join(&mut self, error: &TargetError) {
         if self.comes_back {
             self.due.push_back(Instant::now() + AGAIN);
             return;
         }
-        self.lost += u64::from(self.scenario.consults.participants);
+        let participants = u64::from(self.scenario.consults.participants);
+        match error {
+            TargetError::Full => self.refused += participants,
+            _ => self.lost += participants,
+        }
         self.errors_told += 1;
         if self.errors_told <= ERRORS_TOLD_MAX {
             eprintln!("\na consult did not come up: {error}");
@@ -166,11 +186,25 @@ impl<'a> Joins<'a> {
         self.comes_back = true;
     }
 
-    /// Ends so many consults without a goodbye, and has as many begin at once.
+    /// Breaks the connections of so many consults without a goodbye. Everybody comes back by themselves, or, where the
+    /// adapter cannot, as many consults begin anew at once.
     pub(super) fn cut(&mut self, consults: u32) {
         for _ in 0..consults.min(self.up()) {
-            self.running.pop_front().into_iter().for_each(|mut consult| consult.cut());
+            let Some(mut consult) = self.running.pop_front() else { return };
+            if consult.break_signaling() {
+                self.running.push_back(consult);
+                continue;
+            }
+            consult.cut();
             self.want(1, Duration::ZERO);
+        }
+    }
+
+    /// Notes who has come back.
+    pub(super) fn take_comebacks(&mut self) {
+        for comeback in self.running.iter_mut().flat_map(RunningConsult::take_comebacks) {
+            self.resume_ms.push(comeback.took.as_secs_f64() * 1e3);
+            self.newest_up = self.newest_up.max(Some(comeback.at));
         }
     }
 

@@ -1,6 +1,9 @@
 //! The measuring window: what the scenario has happen in it, and a sample of everything each second.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use tokio::time::sleep_until;
 
@@ -8,8 +11,9 @@ use super::{RunError, Stage};
 use crate::{
     host::{Core, Watch},
     media::Window,
-    report::{Gathered, Report, Sample},
+    report::{Gathered, Refusals, Report, Sample},
     scenario::Cut,
+    target::Tally,
     usage::{Usage, Used},
 };
 
@@ -90,6 +94,8 @@ impl Stage<'_> {
             windows,
             join_ms: self.joins.join_ms(),
             join_steps_ms: self.joins.join_steps_ms(),
+            resume_ms: self.joins.resume_ms(),
+            refusals: self.refusals(),
             used,
             host,
             timeline: samples.kept,
@@ -98,6 +104,17 @@ impl Stage<'_> {
             at_s: since_1970.as_secs(),
         };
         Report::new(gathered, self.scenario)
+    }
+
+    fn refusals(&self) -> Refusals {
+        let read = |of: fn(&Tally) -> &AtomicU64| {
+            self.joins.target().tally().map_or(0, |tally| of(tally).load(Relaxed))
+        };
+        Refusals {
+            joins: read(|tally| &tally.refused),
+            tried_again: read(|tally| &tally.tried_again),
+            participants: self.joins.refused(),
+        }
     }
 
     /// What the server has used so far; nothing where nobody says which process it is.
@@ -144,6 +161,7 @@ impl Stage<'_> {
             self.cut(cut);
         }
         if let Some(was_cut) = due.was_cut {
+            self.joins.take_comebacks();
             self.joins.count_lost();
             let is_back = !self.joins.is_busy() && now > was_cut + SAMPLE;
             let took = self.joins.newest_up().map(|up| up.saturating_duration_since(was_cut));

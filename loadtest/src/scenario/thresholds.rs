@@ -20,6 +20,10 @@ pub struct Thresholds {
     pub out_of_order_percent: f64,
     /// Participants that could not join or were lost.
     pub lost_participants: u64,
+    /// Participants who could not join because the target was full, and stayed so.
+    pub refused_participants: u64,
+    /// 99th percentile of the time to come back after signaling broke, in milliseconds.
+    pub resume_p99_ms: Option<f64>,
     /// 99th percentile of the time to join, in milliseconds.
     pub join_p99_ms: Option<f64>,
     /// 99th percentile of the time to the first picture, in milliseconds.
@@ -51,6 +55,8 @@ impl Default for Thresholds {
             loss_before_repair_percent: None,
             out_of_order_percent: 0.1,
             lost_participants: 0,
+            refused_participants: 0,
+            resume_p99_ms: None,
             join_p99_ms: None,
             first_frame_p99_ms: None,
             freezes_per_minute: None,
@@ -73,6 +79,7 @@ impl Thresholds {
         within("thresholds.loss_percent", self.loss_percent, 0.0, 100.0)?;
         optional("thresholds.loss_before_repair_percent", self.loss_before_repair_percent, 100.0)?;
         within("thresholds.out_of_order_percent", self.out_of_order_percent, 0.0, 100.0)?;
+        optional("thresholds.resume_p99_ms", self.resume_p99_ms, 60_000.0)?;
         optional("thresholds.join_p99_ms", self.join_p99_ms, 60_000.0)?;
         optional("thresholds.first_frame_p99_ms", self.first_frame_p99_ms, 60_000.0)?;
         optional("thresholds.freezes_per_minute", self.freezes_per_minute, 1e6)?;

@@ -15,12 +15,15 @@
 //! - SSRCs: any that are unique on the transport.
 //! - An adapter gives up after 20 s with a [`TargetError`]; dropping what it returned ends the consult.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
-use tokio::task::JoinSet;
+use tokio::{sync::watch, task::JoinSet};
 
 use crate::media::{MediaPlane, TransportFailed, TransportHandle};
 
@@ -66,7 +69,7 @@ pub struct WantedParticipant {
 }
 
 /// What a participant waits for one after the other, until connected.
-pub const JOIN_STEPS: [&str; 5] = ["WebSocket", "welcome", "answer", "ICE", "DTLS"];
+pub const JOIN_STEPS: [&str; 6] = ["refused", "WebSocket", "welcome", "answer", "ICE", "DTLS"];
 
 /// A consult that is connected. Dropped, it ends.
 #[derive(Debug, Default)]
@@ -81,9 +84,54 @@ pub struct RunningConsult {
     pub join_steps_ms: Vec<[f64; JOIN_STEPS.len()]>,
     /// Set, everybody goes without a goodbye when it is dropped.
     pub vanishes: Arc<AtomicBool>,
+    /// Whether everybody comes back by themselves after [`Self::break_signaling`].
+    pub can_resume: bool,
+    /// Counts up with each time that everybody's signaling is to break.
+    pub breaks: watch::Sender<u32>,
+    /// Who has come back and was not taken yet.
+    pub comebacks: Arc<Mutex<Vec<Comeback>>>,
+    /// People who are to come back.
+    pub awaited: usize,
+}
+
+/// Somebody who came back after their signaling had broken.
+#[derive(Debug, Clone, Copy)]
+pub struct Comeback {
+    /// When.
+    pub at: Instant,
+    /// How long after it broke.
+    pub took: Duration,
+}
+
+/// What a target refused since the harness began.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Joins that were refused because the target was full, each try counted.
+    pub refused: AtomicU64,
+    /// Of them those that were tried again.
+    pub tried_again: AtomicU64,
+    /// People who were refused and try again, now.
+    pub waiting: AtomicU64,
 }
 
 impl RunningConsult {
+    /// Breaks everybody's signaling without a goodbye; they come back by themselves. False where they cannot.
+    pub fn break_signaling(&mut self) -> bool {
+        if self.can_resume {
+            self.awaited += self.tasks.len();
+            self.breaks.send_modify(|breaks| *breaks += 1);
+        }
+        self.can_resume
+    }
+
+    /// Who has come back since the last call.
+    pub fn take_comebacks(&mut self) -> Vec<Comeback> {
+        let came =
+            self.comebacks.lock().map(|mut comebacks| std::mem::take(&mut *comebacks)).unwrap_or_default();
+        self.awaited = self.awaited.saturating_sub(came.len());
+        came
+    }
+
     /// Has everybody go without a goodbye.
     pub fn cut(&mut self) {
         self.vanishes.store(true, Ordering::Relaxed);
@@ -109,6 +157,9 @@ pub enum TargetError {
         /// What it said.
         said: String,
     },
+    /// The target is full, and stayed so for as long as somebody would wait.
+    #[error("the target is full")]
+    Full,
     /// It took too long.
     #[error("{0}: took too long")]
     Timeout(&'static str),
@@ -153,6 +204,14 @@ impl Target {
             Self::Floor(floor) => floor.remote.ip().is_loopback(),
             Self::Whip(whip) => whip.is_on_loopback(),
             Self::Janus(_) => false,
+        }
+    }
+
+    /// What it refused; nothing where the adapter does not tell.
+    pub fn tally(&self) -> Option<&Tally> {
+        match self {
+            Self::Consilium(consilium) => Some(consilium.tally()),
+            _ => None,
         }
     }
 

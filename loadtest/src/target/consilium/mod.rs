@@ -6,21 +6,27 @@
 //! | `http2.rs` | connections that many share |
 //! | `wire.rs` | what carries a WebSocket |
 //! | `sdp.rs` | offers and answers |
+//! | `entry.rs` | how somebody gets in, and in again |
 //! | `participant.rs` | one participant's WebSocket, from `hello` to the end |
 
+mod entry;
 mod http;
 pub mod http2;
 mod participant;
 mod sdp;
 mod wire;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use futures_util::future::try_join_all;
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::{JOIN_STEPS, RunningConsult, TargetError, WantedConsult, WantedParticipant};
+use super::{JOIN_STEPS, RunningConsult, Tally, TargetError, WantedConsult, WantedParticipant};
 use crate::media::MediaPlane;
 use http2::Connections;
 use participant::Participant;
@@ -39,12 +45,14 @@ pub struct Consilium {
     address: SocketAddr,
     api_key: String,
     signaling: Signaling,
+    tally: Arc<Tally>,
 }
 
 impl Consilium {
     /// By its HTTP address and an API key.
     pub fn new(address: SocketAddr, api_key: &str) -> Self {
-        Self { address, api_key: api_key.trim().to_owned(), signaling: Signaling::Http1(address) }
+        let (api_key, signaling) = (api_key.trim().to_owned(), Signaling::Http1(address));
+        Self { address, api_key, signaling, tally: Arc::default() }
     }
 
     /// The same node, reached in this way; over HTTP/2 with so many streams a connection at most.
@@ -56,6 +64,11 @@ impl Consilium {
             }
         };
         Self { signaling, ..self }
+    }
+
+    /// What it refused.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// Whether it listens on loopback.
@@ -81,12 +94,19 @@ impl Consilium {
             let people = wanted.participants.iter().enumerate();
             try_join_all(people.map(|(place, person)| self.join_one(&consult, place, person, media))).await
         };
-        let joined = timeout(JOIN_PATIENCE, joining).await.map_err(|_| TargetError::Timeout("a join"))??;
-        let mut consult = RunningConsult::default();
+        // Whoever pauses when time runs out was refused all along.
+        let late = |_| match self.tally.waiting.load(Relaxed) {
+            0 => TargetError::Timeout("a join"),
+            _ => TargetError::Full,
+        };
+        let joining = std::pin::pin!(joining);
+        let joined = timeout(JOIN_PATIENCE, joining).await.map_err(late)??;
+        let mut consult = RunningConsult { can_resume: true, ..RunningConsult::default() };
         for (participant, steps_ms) in joined {
             consult.join_ms.push(steps_ms.iter().sum());
             consult.join_steps_ms.push(steps_ms);
-            consult.tasks.spawn(participant.stay(Arc::clone(&consult.vanishes)));
+            let (vanishes, comebacks) = (Arc::clone(&consult.vanishes), Arc::clone(&consult.comebacks));
+            consult.tasks.spawn(participant.stay(vanishes, consult.breaks.subscribe(), comebacks));
         }
         Ok(consult)
     }
@@ -108,7 +128,7 @@ impl Consilium {
     ) -> Result<(Participant, [f64; JOIN_STEPS.len()]), TargetError> {
         let ticket = self.ticket(consult, place, person).await?;
         media.joining(person.number);
-        Participant::join(&self.signaling, ticket, person, media).await
+        Participant::join(&self.signaling, &self.tally, ticket, person, media).await
     }
 
     async fn ticket(

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -12,18 +12,22 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use signaling_protocol::{
     Pii,
     client::{ClientMessage, Hello},
+    error::ErrorCode,
     server::{Layout, ServerMessage, SlotCounts},
 };
+use tokio::{sync::watch, time::timeout};
 use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
 
 use super::{
+    JOIN_PATIENCE,
+    entry::{Steps, Tries, enter},
     sdp::{Answer, Line, Offering},
     wire::{Signaling, Wire},
 };
 use crate::{
     media::{MediaPlane, TransportHandle},
     plan::{IceCredentials, Keying, Kind, ReceivePlan, Shown, TransportPlan},
-    target::{JOIN_STEPS, TargetError, WantedParticipant},
+    target::{Comeback, JOIN_STEPS, Tally, TargetError, WantedParticipant},
 };
 
 const NAME_PREFIX: &str = "Load ";
@@ -31,6 +35,10 @@ const NAME_PREFIX: &str = "Load ";
 /// Somebody who has joined.
 pub(super) struct Participant {
     socket: WebSocketStream<Wire>,
+    signaling: Signaling,
+    tally: Arc<Tally>,
+    /// With the newest resume token.
+    hello: Hello,
     offering: Offering,
     lines: Vec<Line>,
     version: u32,
@@ -43,59 +51,45 @@ pub(super) struct Participant {
     vanishes: Arc<AtomicBool>,
 }
 
-/// Times of the steps of a join, in milliseconds.
-struct Steps {
-    since: Instant,
-    took_ms: Vec<f64>,
-}
-
-impl Steps {
-    fn begin() -> Self {
-        Self { since: Instant::now(), took_ms: Vec::with_capacity(JOIN_STEPS.len()) }
-    }
-
-    fn next(&mut self) {
-        let now = Instant::now();
-        self.took_ms.push((now - self.since).as_secs_f64() * 1e3);
-        self.since = now;
-    }
-
-    /// The last step was ICE, which took so long, and DTLS.
-    fn end(mut self, ice: Duration) -> [f64; JOIN_STEPS.len()] {
-        let media = self.since.elapsed();
-        self.took_ms.extend([ice.as_secs_f64() * 1e3, media.saturating_sub(ice).as_secs_f64() * 1e3]);
-        let mut steps = [0.0; JOIN_STEPS.len()];
-        steps.iter_mut().zip(self.took_ms).for_each(|(step, took_ms)| *step = took_ms);
-        steps
-    }
-}
-
 /// The display name that stands for a number of the harness.
 pub(super) fn name(number: u32) -> String {
     format!("{NAME_PREFIX}{number}")
 }
 
 impl Participant {
-    /// Joins and connects.
+    /// Joins and connects; where the node is full, tries again as a widget does.
     pub(super) async fn join(
         signaling: &Signaling,
+        tally: &Arc<Tally>,
         ticket: String,
         person: &WantedParticipant,
         media: &MediaPlane,
     ) -> Result<(Self, [f64; JOIN_STEPS.len()]), TargetError> {
-        let mut steps = Steps::begin();
-        let opened = signaling.open().await;
-        let mut socket = opened.map_err(|source| TargetError::Io { what: "a WebSocket", source })?;
-        steps.next();
-        say(&mut socket, &ClientMessage::Hello(Hello { ticket: Some(Pii::new(ticket)), resume_token: None }))
-            .await?;
-        let slots = loop {
-            match hear(&mut socket).await? {
-                ServerMessage::Welcome(welcome) => break welcome.slots,
-                other => expected("welcome", other)?,
+        let mut hello = Hello { ticket: Some(Pii::new(ticket)), resume_token: None };
+        let (begin, random) = (Instant::now(), Random::draw());
+        let mut tries = Tries::new(tally, random.next(1));
+        loop {
+            let mut steps = Steps::begin(begin);
+            match Self::come_in(signaling, tally, &mut hello, &mut steps, person, media).await {
+                Ok(mut joined) => {
+                    let ice = joined.connect().await?;
+                    return Ok((joined, steps.end(ice)));
+                }
+                Err(error) => tries.again(error).await?,
             }
-        };
-        steps.next();
+        }
+    }
+
+    /// Joins up to the answer, and begins to connect.
+    async fn come_in(
+        signaling: &Signaling,
+        tally: &Arc<Tally>,
+        hello: &mut Hello,
+        steps: &mut Steps,
+        person: &WantedParticipant,
+        media: &MediaPlane,
+    ) -> Result<Self, TargetError> {
+        let (mut socket, slots) = enter(signaling, hello, steps).await?;
         let random = Random::draw();
         let offering = Offering {
             session_id: u64::from(random.next(1)) << 20 | u64::from(person.number),
@@ -117,23 +111,25 @@ impl Participant {
         };
         steps.next();
         let receives = receive_plans(&lines, &answer, 0);
-        let transport = media.start(plan(person, &offering, &lines, &answer, receives.clone()));
-        let slots = receives.iter().map(|(line, stream)| (*line, stream.ssrc)).collect();
-        let receives = person.receives;
+        let mut transport = media.start(plan(person, &offering, &lines, &answer, receives.clone()));
+        // What was sent to somebody whose consult does not come up is not lost.
+        transport.count_losses(false);
         let mut joined = Self {
             socket,
+            signaling: signaling.clone(),
+            tally: Arc::clone(tally),
+            hello: hello.clone(),
             offering,
             lines,
             version: 1,
-            receives,
-            slots,
+            receives: person.receives,
+            slots: receives.iter().map(|(line, stream)| (*line, stream.ssrc)).collect(),
             transport,
             layout,
             vanishes: Arc::default(),
         };
         joined.show();
-        let ice = joined.connect().await?;
-        Ok((joined, steps.end(ice)))
+        Ok(joined)
     }
 
     /// Waits for media while layouts come. Tells how long ICE took.
@@ -146,19 +142,69 @@ impl Participant {
         }
     }
 
-    /// Stays until the server ends it.
-    pub(super) async fn stay(mut self, vanishes: Arc<AtomicBool>) {
+    /// Stays until the server ends it, and comes back whenever the connection is broken.
+    pub(super) async fn stay(
+        mut self,
+        vanishes: Arc<AtomicBool>,
+        mut breaks: watch::Receiver<u32>,
+        comebacks: Arc<Mutex<Vec<Comeback>>>,
+    ) {
         self.vanishes = vanishes;
+        self.transport.count_losses(true);
         loop {
-            let done = match hear(&mut self.socket).await {
-                Ok(message) => self.message(message).await,
-                Err(error) => Err(error),
+            let done = tokio::select! {
+                message = hear(&mut self.socket) => match message {
+                    Ok(message) => self.message(message).await,
+                    Err(error) => Err(error),
+                },
+                Ok(()) = breaks.changed() => self.come_back().await.map(|comeback| {
+                    if let Ok(mut comebacks) = comebacks.lock() {
+                        comebacks.push(comeback);
+                    }
+                }),
             };
             if let Err(error) = done {
                 eprintln!("somebody was lost: {error}");
                 return;
             }
         }
+    }
+
+    /// Breaks the connection without a goodbye, and comes back with the resume token. Media goes on meanwhile.
+    async fn come_back(&mut self) -> Result<Comeback, TargetError> {
+        let begin = Instant::now();
+        *self.socket.get_mut() = Wire::Gone;
+        let mut tries = Tries::new(&self.tally, Random::draw().next(1));
+        loop {
+            let resumed = timeout(JOIN_PATIENCE, self.resume(begin)).await;
+            match resumed.unwrap_or(Err(TargetError::Timeout("a return"))) {
+                Ok(()) => return Ok(Comeback { at: Instant::now(), took: begin.elapsed() }),
+                Err(error) => tries.again(error).await?,
+            }
+        }
+    }
+
+    async fn resume(&mut self, begin: Instant) -> Result<(), TargetError> {
+        let (socket, slots) = enter(&self.signaling, &mut self.hello, &mut Steps::begin(begin)).await?;
+        self.socket = socket;
+        self.offer(slots).await?;
+        loop {
+            let message = hear(&mut self.socket).await?;
+            let is_answer = matches!(message, ServerMessage::Answer { .. });
+            self.message(message).await?;
+            if is_answer {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Offers once more, with so many slots.
+    async fn offer(&mut self, slots: SlotCounts) -> Result<(), TargetError> {
+        let slots = if self.receives { slots } else { SlotCounts { camera: 0, screen: 0 } };
+        self.lines = self.offering.lines(&self.lines, slots);
+        self.version += 1;
+        let offer = self.offering.offer(&self.lines, self.version);
+        say(&mut self.socket, &ClientMessage::Offer(offer)).await
     }
 
     async fn message(&mut self, message: ServerMessage) -> Result<(), TargetError> {
@@ -170,13 +216,7 @@ impl Participant {
                 }
                 Ok(())
             }
-            ServerMessage::Reoffer(reoffer) if !reoffer.ice_restart => {
-                let slots = if self.receives { reoffer.slots } else { SlotCounts { camera: 0, screen: 0 } };
-                self.lines = self.offering.lines(&self.lines, slots);
-                self.version += 1;
-                let offer = self.offering.offer(&self.lines, self.version);
-                say(&mut self.socket, &ClientMessage::Offer(offer)).await
-            }
+            ServerMessage::Reoffer(reoffer) if !reoffer.ice_restart => self.offer(reoffer.slots).await,
             ServerMessage::Answer { sdp } => {
                 let further = receive_plans(&self.lines, &read(&sdp)?, self.slots.len());
                 self.slots.extend(further.iter().map(|(line, stream)| (*line, stream.ssrc)));
@@ -269,8 +309,9 @@ fn read(sdp: &str) -> Result<Answer, TargetError> {
 }
 
 /// Errors and goodbyes end it; everything else is passed over.
-fn expected(what: &'static str, message: ServerMessage) -> Result<(), TargetError> {
+pub(super) fn expected(what: &'static str, message: ServerMessage) -> Result<(), TargetError> {
     match message {
+        ServerMessage::Error { code: ErrorCode::NodeFull, .. } => Err(TargetError::Full),
         ServerMessage::Error { .. } | ServerMessage::Leave { .. } => {
             Err(TargetError::Refused { what, said: format!("{message:?}") })
         }
@@ -278,13 +319,16 @@ fn expected(what: &'static str, message: ServerMessage) -> Result<(), TargetErro
     }
 }
 
-async fn say(socket: &mut WebSocketStream<Wire>, message: &ClientMessage) -> Result<(), TargetError> {
+pub(super) async fn say(
+    socket: &mut WebSocketStream<Wire>,
+    message: &ClientMessage,
+) -> Result<(), TargetError> {
     let refused = |said: String| TargetError::Refused { what: "a message", said };
     let text = serde_json::to_string(message).map_err(|error| refused(error.to_string()))?;
     socket.send(Message::text(text)).await.map_err(|error| refused(error.to_string()))
 }
 
-async fn hear(socket: &mut WebSocketStream<Wire>) -> Result<ServerMessage, TargetError> {
+pub(super) async fn hear(socket: &mut WebSocketStream<Wire>) -> Result<ServerMessage, TargetError> {
     let refused = |said: String| TargetError::Refused { what: "a message", said };
     loop {
         match socket.next().await {

@@ -79,6 +79,8 @@ fn config() -> WebSocketConfig {
 pub(super) enum Wire {
     Tcp(TcpStream),
     Stream(Stream),
+    /// Nothing any more: it broke.
+    Gone,
 }
 
 impl Wire {
@@ -91,6 +93,7 @@ impl Wire {
                 let _ = unsafe { libc::send(fd, frame.as_ptr().cast(), frame.len(), flags) };
             }
             Self::Stream(stream) => stream.leave(frame),
+            Self::Gone => {}
         }
     }
 }
@@ -100,6 +103,7 @@ impl AsyncRead for Wire {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Stream(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Gone => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
         }
     }
 }
@@ -109,6 +113,7 @@ impl AsyncWrite for Wire {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Stream(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Gone => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
         }
     }
 
@@ -116,6 +121,7 @@ impl AsyncWrite for Wire {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Self::Stream(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Gone => Poll::Ready(Ok(())),
         }
     }
 
@@ -123,6 +129,7 @@ impl AsyncWrite for Wire {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Stream(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Gone => Poll::Ready(Ok(())),
         }
     }
 }

@@ -9,13 +9,10 @@
 
 mod dialogue;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt as _, StreamExt as _, future::try_join_all};
-use tokio::{net::TcpStream, task::JoinSet, time};
+use tokio::{net::TcpStream, time};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{Error, Message, client::IntoClientRequest as _, http::HeaderValue},
@@ -58,13 +55,7 @@ impl Janus {
         let all = wanted.participants.iter().map(|participant| self.join_one(wanted, participant, media));
         let joined = time::timeout(JOIN_MAX, try_join_all(all)).await;
         let joined = joined.map_err(|_| TargetError::Timeout("a consult at Janus"))??;
-        let mut running = RunningConsult {
-            transports: Vec::new(),
-            tasks: JoinSet::new(),
-            join_ms: Vec::new(),
-            join_steps_ms: Vec::new(),
-            vanishes: Arc::default(),
-        };
+        let mut running = RunningConsult::default();
         for one in joined {
             running.transports.extend(one.transports);
             running.join_ms.push(one.join_ms);
