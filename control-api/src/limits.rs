@@ -10,3 +10,6 @@ pub const TICKET_LIFETIME_DEFAULT: Duration = Duration::from_secs(5 * 60);
 pub const TICKET_LIFETIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a request waits for the database.
 pub const STORE_TIMEOUT: Duration = Duration::from_secs(5);
+/// What a connection to SQLite keeps of the database in memory; below zero is KiB
+/// (<https://www.sqlite.org/pragma.html#pragma_cache_size>).
+pub const PAGE_CACHE_KIB: &str = "-256";

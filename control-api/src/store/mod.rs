@@ -17,7 +17,7 @@ pub(crate) use consults::Consult;
 use flush::Flush;
 pub(crate) use tickets::Ticket;
 
-use crate::limits::STORE_TIMEOUT;
+use crate::limits::{PAGE_CACHE_KIB, STORE_TIMEOUT};
 
 /// The database failed or did not answer. Nothing of the transaction was kept, unless it failed in [`Store::commit`].
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +53,8 @@ impl Store {
             // An audit entry that was answered for has to survive a power cut: `commit` sees to that, for many at once.
             .synchronous(SqliteSynchronous::Normal)
             .foreign_keys(true)
+            // Each connection keeps pages of its own; rows are looked up one by one, and the system keeps the file in memory.
+            .pragma("cache_size", PAGE_CACHE_KIB)
             .busy_timeout(STORE_TIMEOUT);
         let pool = SqlitePoolOptions::new()
             .max_connections(4)
