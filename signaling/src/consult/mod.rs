@@ -169,6 +169,7 @@ impl Registry {
             }
             // The numbers are kept, the place on a shard is not.
             if consult.shard.take().is_some() {
+                consult.clear_away();
                 self.media.release(consult.id);
             }
             now.steady.saturating_duration_since(consult.empty_since) < EMPTY_CONSULT_KEPT
@@ -199,7 +200,7 @@ impl Registry {
     }
 
     fn member(&mut self, consult: ConsultId, participant: ParticipantNumber) -> Option<&mut Member> {
-        self.consults.get_mut(&consult)?.members.get_mut(&participant)
+        self.consults.get_mut(&consult)?.members.get_mut(&participant).map(Box::as_mut)
     }
 
     /// The member who sits here, unless another connection has taken over.

@@ -23,7 +23,8 @@ use crate::{limits::CONSULT_PEOPLE_MAX, media::Shard, session::Notice};
 pub(crate) struct Consult {
     pub(crate) id: ConsultId,
     pub(crate) shard: Option<Arc<dyn Shard>>,
-    pub(crate) members: BTreeMap<ParticipantNumber, Member>,
+    /// In boxes: a map's nodes have room for eleven, and most consults have three.
+    pub(crate) members: BTreeMap<ParticipantNumber, Box<Member>>,
     numbers: HashMap<Pii<String>, ParticipantNumber>,
     next_number: u32,
     next_turn: u64,
@@ -53,26 +54,28 @@ impl Consult {
             Some(number) => *number,
             None => self.new_number(claim)?,
         };
-        let member = self.members.entry(number).or_insert_with(|| Member {
-            number,
-            person: claim.person.clone(),
-            role: claim.role,
-            display_name: claim.display_name.clone(),
-            ticket: claim.ticket,
-            standing: Standing::Absent,
-            connection: None,
-            notices: None,
-            generation: claim.resumes.map_or(0, |resumes| resumes.generation),
-            confirmed_generation: claim.resumes.map_or(0, |resumes| resumes.generation),
-            unconfirmed_ticket: None,
-            transports: Vec::new(),
-            is_path_asked_for: false,
-            layout_base: 0,
-            layout_last: 0,
-            layout: None,
-            is_layout_due: false,
-        });
-        Ok(member)
+        let new = || {
+            Box::new(Member {
+                number,
+                person: claim.person.clone(),
+                role: claim.role,
+                display_name: claim.display_name.clone(),
+                ticket: claim.ticket,
+                standing: Standing::Absent,
+                connection: None,
+                notices: None,
+                generation: claim.resumes.map_or(0, |resumes| resumes.generation),
+                confirmed_generation: claim.resumes.map_or(0, |resumes| resumes.generation),
+                unconfirmed_ticket: None,
+                transports: Vec::new(),
+                is_path_asked_for: false,
+                layout_base: 0,
+                layout_last: 0,
+                layout: None,
+                is_layout_due: false,
+            })
+        };
+        Ok(self.members.entry(number).or_insert_with(new))
     }
 
     fn new_number(&mut self, claim: &Claim) -> Result<ParticipantNumber, ErrorCode> {
@@ -110,6 +113,13 @@ impl Consult {
         self.members
             .values()
             .all(|member| member.standing == Standing::Absent && member.transports.is_empty())
+    }
+
+    /// Lets go of what only those need who are here.
+    pub(crate) fn clear_away(&mut self) {
+        for member in self.members.values_mut() {
+            (member.layout, member.transports) = (None, Vec::new());
+        }
     }
 
     /// Tells everyone who is admitted. Returns how many were cut off because they do not read.

@@ -56,7 +56,8 @@ impl Registry {
             None => media.place(consult.id).map_err(|Overloaded| ErrorCode::NodeFull)?,
         };
         consult.shard = Some(Arc::clone(&shard));
-        let others = consult.members.values().filter(|member| member.number != seat.participant);
+        let others =
+            consult.members.values().map(Box::as_ref).filter(|member| member.number != seat.participant);
         let decoded_by_all = decoded_by_all(others);
         let member = consult.members.get(&seat.participant).filter(|member| may_negotiate(member, seat, way));
         let member = member.ok_or(ErrorCode::Internal)?;
