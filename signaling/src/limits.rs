@@ -43,10 +43,10 @@ pub const GOODBYE_TIMEOUT: Duration = Duration::from_secs(3);
 pub const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// How often tickets that have expired are forgotten: looking through all of them takes a while.
 pub const TICKETS_SWEEP_INTERVAL: Duration = Duration::from_secs(60);
-/// Consults that a node remembers: 10,000 that run, and those of the last hour, whose numbers are kept.
+/// Consults that a node remembers: 10,000 that run, and those that have just emptied, whose numbers are kept.
 pub const CONSULTS_MAX: usize = 40_000;
-/// How long a consult without anybody keeps its numbers.
-pub const EMPTY_CONSULT_KEPT: Duration = Duration::from_secs(3_600);
+/// How long a consult without anybody keeps its numbers; a resume token brings its own even later.
+pub const EMPTY_CONSULT_KEPT: Duration = Duration::from_secs(15 * 60);
 /// People that ever came to one consult, those who have left included.
 pub const CONSULT_PEOPLE_MAX: usize = 256;
 /// Tickets remembered as used, and as many as revoked, and consults as ended.
