@@ -3,7 +3,7 @@
 //! ```text
 //! routes/   HTTP: one file a noun; parses into types, answers with problem+json (RFC 9457)
 //! app/      the rules: what an act means, and that its audit entry commits with it
-//! audit.rs  what an audit entry says
+//! audit/    what an audit entry says
 //! store/    the only SQL of the product
 //! ```
 //!
