@@ -4,6 +4,7 @@
 //! routes/   HTTP: one file a noun; parses into types, answers with problem+json (RFC 9457)
 //! app/      the rules: what an act means, and that its audit entry commits with it
 //! audit/    what an audit entry says
+//! permissions/  who may do what: one table
 //! store/    the only SQL of the product
 //! ```
 //!
@@ -13,7 +14,10 @@
 mod app;
 pub mod audit;
 mod auth;
+pub mod ids;
 pub mod limits;
+pub mod named;
+pub mod permissions;
 mod problem;
 mod routes;
 mod store;

@@ -1,0 +1,18 @@
+//! Identifiers of the control API's nouns: 128 random bits each, unlike any id of the EHR.
+
+use media_model::random_id;
+
+random_id! {
+    /// A person of a tenant: the internal id, which says nothing about who it is.
+    PersonId, "person"
+}
+
+random_id! {
+    /// An appointment. Its consult's id is another one, so that knowing this opens no door.
+    AppointmentId, "appointment"
+}
+
+random_id! {
+    /// One break-glass: who looked at whom, and why.
+    BreakGlassId, "break-glass"
+}

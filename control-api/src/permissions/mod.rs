@@ -1,0 +1,171 @@
+//! Who may do what. Pure: facts in, a verdict out.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `table.rs` | the one table: acts down, people and programs across |
+//! | `act.rs` | everything that somebody may ask to do |
+//! | `scope.rs` | what an API client was made for |
+//! | `subject.rs` | who asks, and how they stand to what they ask about |
+//! | `break_glass.rs` | looking at a patient without an appointment, for an hour, never unseen |
+//!
+//! A person wears hats: the role in this appointment, that for the tenant, a broken glass. One hat that the table grants
+//! the act to is enough; a broken glass is looked at last, so that it is named in the audit log only where nothing else
+//! would have opened the door. What the table does not grant is refused.
+
+mod act;
+mod break_glass;
+mod scope;
+mod subject;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use media_model::Role;
+
+pub use act::{About, Act};
+pub use break_glass::{BreakGlass, BreakGlassReason, CloseError};
+pub use scope::{Scope, Scopes};
+pub use subject::{Person, Relation, Subject, TenantRole};
+
+use crate::named::named;
+use table::{Cell, ClientCell, Row};
+
+/// Whether it is granted, and why (not).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Verdict {
+    /// It is, on this ground.
+    Granted(Ground),
+    /// It is not.
+    Refused(Reason),
+}
+
+/// What opened the door: the audit log keeps it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ground {
+    /// The role in this appointment, or in one with this patient.
+    Role(Role),
+    /// Being a clinician of the tenant.
+    Clinician,
+    /// The role for the whole tenant.
+    Tenant(TenantRole),
+    /// A broken glass.
+    BreakGlass,
+    /// What the API client was made for.
+    Scope(Scope),
+    /// A shell on the server.
+    Shell,
+}
+
+impl Ground {
+    /// The ground's name in the audit log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Role(role) => role.as_str(),
+            Self::Clinician => "clinician",
+            Self::Tenant(role) => role.as_str(),
+            Self::BreakGlass => "break_glass",
+            Self::Scope(scope) => scope.as_str(),
+            Self::Shell => "shell",
+        }
+    }
+}
+
+named! {
+    /// Why it is refused: a stable code.
+    pub enum Reason {
+        /// The person has no part in the visit, or no appointment with the patient.
+        NotConcerned = "not_concerned",
+        /// Their role does not allow it.
+        RoleForbids = "role_forbids",
+        /// It takes a sign-in with a second factor.
+        MfaNeeded = "mfa_needed",
+        /// It takes somebody else's eyes.
+        NotOnOneself = "not_on_oneself",
+        /// The API client was not made for it.
+        ScopeMissing = "scope_missing",
+        /// The API client has to say for whom it acts.
+        PersonNeeded = "person_needed",
+        /// No API client may, whatever it was made for.
+        NotForClients = "not_for_clients",
+        /// The token is good for one visit only.
+        OtherVisit = "other_visit",
+        /// It cannot be done from the shell.
+        NotFromShell = "not_from_shell",
+        /// The tenant has consults by appointment only.
+        DirectConsultsDisabled = "direct_consults_disabled",
+        /// The act is about something else than the facts. A fault of ours, so nobody is let through.
+        FactsDoNotFit = "facts_do_not_fit",
+    }
+}
+
+/// Whether the subject may do the act, standing to what it is about as the relation says.
+pub fn may(subject: &Subject, act: Act, relation: &Relation) -> Verdict {
+    let row = table::row(act);
+    if row.about != relation.about {
+        return Verdict::Refused(Reason::FactsDoNotFit);
+    }
+    if act == Act::CreateConsult && !relation.is_enabled {
+        return Verdict::Refused(Reason::DirectConsultsDisabled);
+    }
+    match *subject {
+        Subject::Person(person) => person_may(row, &person, relation),
+        Subject::Visitor { consult, role } => match row.role(role) {
+            _ if relation.consult != Some(consult) => Verdict::Refused(Reason::OtherVisit),
+            Cell::Yes => Verdict::Granted(Ground::Role(role)),
+            Cell::Mfa | Cell::Others => Verdict::Refused(Reason::MfaNeeded),
+            Cell::No => Verdict::Refused(Reason::RoleForbids),
+        },
+        Subject::Client(scopes) => match row.client {
+            ClientCell::Never => Verdict::Refused(Reason::NotForClients),
+            ClientCell::Alone(scope) | ClientCell::ForPerson(scope) if !scopes.contains(scope) => {
+                Verdict::Refused(Reason::ScopeMissing)
+            }
+            ClientCell::Alone(scope) => Verdict::Granted(Ground::Scope(scope)),
+            ClientCell::ForPerson(_) => Verdict::Refused(Reason::PersonNeeded),
+        },
+        Subject::Asserted { scopes, person } => match row.client {
+            ClientCell::Never => Verdict::Refused(Reason::NotForClients),
+            ClientCell::Alone(scope) | ClientCell::ForPerson(scope) if !scopes.contains(scope) => {
+                Verdict::Refused(Reason::ScopeMissing)
+            }
+            // A second factor that only a back end speaks of is none, and a broken glass needs one.
+            ClientCell::Alone(_) | ClientCell::ForPerson(_) => {
+                let relation = Relation { glass: None, ..*relation };
+                person_may(row, &Person { mfa: false, ..person }, &relation)
+            }
+        },
+        Subject::Shell if row.shell == Cell::No => Verdict::Refused(Reason::NotFromShell),
+        Subject::Shell => Verdict::Granted(Ground::Shell),
+    }
+}
+
+/// Tries each of the person's hats. Refuses with what they can do most about.
+fn person_may(row: &Row, person: &Person, relation: &Relation) -> Verdict {
+    let is_own_record = row.about == About::Patient && relation.patient == Some(person.id);
+    let role = relation.role.or(is_own_record.then_some(Role::Patient));
+    let is_under_glass = relation.glass.is_some_and(|(by, patient)| {
+        by == person.id && person.is_clinician() && relation.patient == Some(patient)
+    });
+    let hats = [
+        role.map(|role| (row.role(role), Ground::Role(role))),
+        person.is_clinician().then_some((row.clinician, Ground::Clinician)),
+        person.tenant_role.map(|role| match role {
+            TenantRole::Admin => (row.admin, Ground::Tenant(role)),
+            TenantRole::Auditor => (row.auditor, Ground::Tenant(role)),
+        }),
+        is_under_glass.then_some((row.break_glass, Ground::BreakGlass)),
+    ];
+    let is_known = role.is_some() || person.tenant_role.is_some() || row.about == About::Tenant;
+    let mut why = if is_known { Reason::RoleForbids } else { Reason::NotConcerned };
+    for (cell, ground) in hats.into_iter().flatten() {
+        let is_on_another = relation.falls_on().is_some_and(|whom| whom != person.id);
+        match cell {
+            Cell::No => {}
+            Cell::Others if !is_on_another => why = Reason::NotOnOneself,
+            Cell::Mfa | Cell::Others if !person.mfa => why = Reason::MfaNeeded,
+            Cell::Yes | Cell::Mfa | Cell::Others => return Verdict::Granted(ground),
+        }
+    }
+    Verdict::Refused(why)
+}
