@@ -12,6 +12,7 @@
 //! through [`RunningConsults`], which the binary wires up.
 
 mod app;
+pub mod appointments;
 pub mod audit;
 mod auth;
 pub mod ids;

@@ -19,3 +19,35 @@ pub const BREAK_GLASS_LIFETIME: Duration = Duration::from_secs(60 * 60);
 pub const BREAK_GLASS_REASON_CHARS_MIN: usize = 10;
 /// Longest reason for breaking the glass.
 pub const BREAK_GLASS_REASON_CHARS_MAX: usize = 500;
+/// Shortest appointment.
+pub const APPOINTMENT_LENGTH_MIN: Duration = Duration::from_secs(5 * 60);
+/// Longest appointment.
+pub const APPOINTMENT_LENGTH_MAX: Duration = Duration::from_secs(12 * 60 * 60);
+/// How far in the past an appointment may begin when it is booked: clocks differ, and people walk in.
+pub const APPOINTMENT_BACKDATED_MAX: Duration = Duration::from_secs(5 * 60);
+/// How far ahead appointments are booked: two years, one of them a leap year.
+pub const APPOINTMENT_AHEAD_MAX: Duration = Duration::from_secs(731 * 24 * 60 * 60);
+/// How long before its beginning an appointment may start.
+pub const START_EARLY_MAX: Duration = Duration::from_secs(30 * 60);
+/// How long after its end an appointment may still start: clinics run late.
+pub const START_LATE_MAX: Duration = Duration::from_secs(4 * 60 * 60);
+/// How long to wait for a patient before they count as not having come.
+pub const NO_SHOW_AFTER: Duration = Duration::from_secs(10 * 60);
+/// Longest date and time that is read; RFC 3339 leaves the digits after the second open.
+pub const INSTANT_BYTES_MAX: usize = 40;
+/// Longest reason for a visit.
+pub const VISIT_REASON_CHARS_MAX: usize = 1_000;
+/// Longest notes of a visit.
+pub const NOTES_CHARS_MAX: usize = 8_000;
+/// Longest id of a prescription in the EHR.
+pub const PRESCRIPTION_ID_BYTES_MAX: usize = 128;
+/// Prescriptions of one visit.
+pub const PRESCRIPTIONS_MAX: usize = 50;
+/// How far ahead a follow-up is planned: five years.
+pub const FOLLOW_UP_DAYS_MAX: i64 = 5 * 366;
+/// Lost packets, in thousandths, up to which a visit went well, and up to which one could follow it.
+pub const LOSS_PERMILLE_GOOD_FAIR: (u16, u16) = (20, 80);
+/// Round trip up to which a visit went well, and up to which people did not talk over each other.
+pub const ROUND_TRIP_MS_GOOD_FAIR: (u32, u32) = (250, 500);
+/// Interruptions up to which a visit went well, and up to which it was bearable.
+pub const INTERRUPTIONS_GOOD_FAIR: (u32, u32) = (0, 2);
