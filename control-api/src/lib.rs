@@ -5,6 +5,7 @@
 //! app/      the rules: what an act means, and that its audit entry commits with it
 //! audit/    what an audit entry says
 //! permissions/  who may do what: one table
+//! keys/     keys at rest: sealed columns, erased people; no SQL, no HTTP
 //! store/    the only SQL of the product
 //! ```
 //!
@@ -16,6 +17,7 @@ pub mod appointments;
 pub mod audit;
 mod auth;
 pub mod ids;
+pub mod keys;
 pub mod limits;
 pub mod named;
 pub mod permissions;

@@ -51,3 +51,16 @@ pub const LOSS_PERMILLE_GOOD_FAIR: (u16, u16) = (20, 80);
 pub const ROUND_TRIP_MS_GOOD_FAIR: (u32, u32) = (250, 500);
 /// Interruptions up to which a visit went well, and up to which it was bearable.
 pub const INTERRUPTIONS_GOOD_FAIR: (u32, u32) = (0, 2);
+
+/// Longest value that is sealed; it bounds what a damaged row makes us allocate.
+pub const SEALED_PLAINTEXT_BYTES_MAX: usize = 64 * 1024;
+/// Longest name of a master key; the longest that services give are near 200.
+pub const MASTER_NAME_BYTES_MAX: usize = 256;
+/// Longest form of a tenant's key as a master key wrapped it; AWS KMS's ciphertexts are up to 6 KiB.
+pub const WRAPPED_KEY_BYTES_MAX: usize = 8 * 1024;
+/// Most master keys in one file: the one that wraps and those that still unwrap.
+pub const MASTER_KEYS_MAX: usize = 16;
+/// Longest file of master keys, comments included.
+pub const MASTER_FILE_BYTES_MAX: usize = 8 * 1024;
+/// Longest line of the list of erasures.
+pub const ERASURE_LINE_BYTES_MAX: usize = 512;

@@ -1,0 +1,205 @@
+//! Master keys that this process holds itself.
+
+use std::{
+    env,
+    path::Path,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use zeroize::Zeroizing;
+
+use super::{
+    KeyFault, KeyFuture, KeyMaterial, KeyName, KeyVersion, MasterFile, MasterKeys, MasterName, Wrapped,
+    cipher,
+    envelope::{self, Envelope, Kind},
+    master_file,
+};
+use crate::limits::MASTER_KEYS_MAX;
+
+/// Master keys from a file or an environment variable; see [`MasterFile`] for their form.
+///
+/// A file is the better place: a variable can be read in `/proc` and is handed on to child processes.
+#[derive(Debug)]
+pub struct LocalMasterKeys {
+    source: Source,
+    ring: RwLock<Arc<Ring>>,
+}
+
+#[derive(Debug)]
+enum Source {
+    File(MasterFile),
+    Variable(String),
+    Memory,
+}
+
+/// The keys, newest first; there is at least one.
+#[derive(Debug)]
+struct Ring {
+    newest: NamedKey,
+    older: Vec<NamedKey>,
+}
+
+#[derive(Debug)]
+struct NamedKey {
+    name: MasterName,
+    key: KeyMaterial,
+}
+
+impl LocalMasterKeys {
+    /// Reads a file of master keys.
+    pub fn from_file(path: &Path) -> Result<Self, KeyFault> {
+        Self::from_source(Source::File(MasterFile::at(path)))
+    }
+
+    /// Reads an environment variable, in which commas may stand for line ends.
+    pub fn from_env(variable: &str) -> Result<Self, KeyFault> {
+        Self::from_source(Source::Variable(variable.to_owned()))
+    }
+
+    /// Draws a master key that nobody else has: whatever it wraps is lost with this value. For tests.
+    pub fn ephemeral() -> Self {
+        Self { source: Source::Memory, ring: RwLock::new(Arc::new(Ring::of(KeyMaterial::draw()))) }
+    }
+
+    /// Reads file or variable again. A fault leaves the keys as they were.
+    pub fn reload(&self) -> Result<(), KeyFault> {
+        if let Some(ring) = self.source.read()? {
+            *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
+        }
+        Ok(())
+    }
+
+    /// The names of all keys, newest first.
+    pub fn names(&self) -> Vec<MasterName> {
+        self.ring().all().map(|key| key.name.clone()).collect()
+    }
+
+    fn from_source(source: Source) -> Result<Self, KeyFault> {
+        let ring = source.read()?.unwrap_or_else(|| Ring::of(KeyMaterial::draw()));
+        Ok(Self { source, ring: RwLock::new(Arc::new(ring)) })
+    }
+
+    fn ring(&self) -> Arc<Ring> {
+        self.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn unwrapped(&self, name: &KeyName<'_>, wrapped: &Wrapped) -> Result<KeyMaterial, KeyFault> {
+        let (ring, master) = (self.ring(), wrapped.master());
+        let known = ring.all().find(|key| key.name == *master);
+        let known = known.ok_or_else(|| KeyFault::UnknownMaster { master: master.clone() })?;
+        let envelope = Envelope::parse(Kind::TenantKey, wrapped.bytes())?;
+        let mut bytes =
+            envelope.open(&known.key, &fields(name, master).each_ref().map(String::as_str), || {
+                format!("a tenant's {} key", name.purpose.as_str())
+            })?;
+        KeyMaterial::take(&mut bytes)
+    }
+}
+
+impl MasterKeys for LocalMasterKeys {
+    fn newest(&self) -> MasterName {
+        self.ring().newest.name.clone()
+    }
+
+    fn wrap<'a>(&'a self, name: &'a KeyName<'a>, key: &'a KeyMaterial) -> KeyFuture<'a, Wrapped> {
+        let ring = self.ring();
+        let NamedKey { name: master, key: wrapping } = &ring.newest;
+        let fields = fields(name, master);
+        let fields = fields.each_ref().map(String::as_str);
+        let bytes = envelope::seal(Kind::TenantKey, name.version, wrapping, &fields, key.reveal());
+        let wrapped = Wrapped::new(master.clone(), bytes);
+        Box::pin(std::future::ready(wrapped))
+    }
+
+    fn unwrap<'a>(&'a self, name: &'a KeyName<'a>, wrapped: &'a Wrapped) -> KeyFuture<'a, KeyMaterial> {
+        Box::pin(std::future::ready(self.unwrapped(name, wrapped)))
+    }
+}
+
+impl Source {
+    /// `None`: the keys are nowhere but in memory.
+    fn read(&self) -> Result<Option<Ring>, KeyFault> {
+        let (text, origin) = match self {
+            Self::File(file) => (file.read()?, file.path().display().to_string()),
+            Self::Variable(variable) => {
+                let value = env::var(variable);
+                let text = value.map_err(|_| misconfigured(variable, "is not set, or not text"))?;
+                (Zeroizing::new(text), variable.clone())
+            }
+            Self::Memory => return Ok(None),
+        };
+        Ring::parse(&text).map(Some).map_err(|problem| misconfigured(&origin, problem))
+    }
+}
+
+impl Ring {
+    fn of(key: KeyMaterial) -> Self {
+        Self { newest: NamedKey::new(key), older: Vec::new() }
+    }
+
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        let mut keys = master_file::keys(text)?.into_iter();
+        let mut ring = Self::of(keys.next().ok_or("holds no key")?);
+        for key in keys.map(NamedKey::new) {
+            if ring.all().any(|other| other.name == key.name) {
+                return Err("holds a key twice");
+            }
+            if ring.all().count() >= MASTER_KEYS_MAX {
+                return Err("holds too many keys");
+            }
+            ring.older.push(key);
+        }
+        Ok(ring)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &NamedKey> {
+        std::iter::once(&self.newest).chain(&self.older)
+    }
+}
+
+impl NamedKey {
+    /// The name comes from the key, so that two keys never share one, whatever file they stand in.
+    fn new(key: KeyMaterial) -> Self {
+        let context = envelope::context(envelope::header(Kind::MasterName, KeyVersion::FIRST), &[]);
+        let digits: String =
+            cipher::derive(&key, &context).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let name = format!("local:{digits}").parse().expect("the name is short and printable");
+        Self { name, key }
+    }
+}
+
+/// What is bound to a wrapped key.
+fn fields(name: &KeyName<'_>, master: &MasterName) -> [String; 4] {
+    let [tenant, purpose, version] = name.fields().map(|(_, value)| value);
+    [tenant, purpose, version, master.to_string()]
+}
+
+pub(super) fn misconfigured(origin: &str, problem: &str) -> KeyFault {
+    KeyFault::MasterMisconfigured { reason: format!("{origin} {problem}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_that_is_missing_or_holds_something_else_is_named_but_not_shown() {
+        let missing = LocalMasterKeys::from_env("CONSILIUM_NO_SUCH_VARIABLE").map(|_| ());
+        assert_eq!(missing, Err(misconfigured("CONSILIUM_NO_SUCH_VARIABLE", "is not set, or not text")));
+        let path = LocalMasterKeys::from_env("PATH").map(|_| ());
+        assert_eq!(path, Err(misconfigured("PATH", "holds something that is no master key")));
+    }
+
+    #[test]
+    fn a_list_of_keys_needs_one_takes_few_and_none_twice() {
+        let key = |i: usize| master_file::line(&KeyMaterial::take(&mut [i as u8; 32]).expect("32 bytes"));
+        let list = |n: usize| (0..n).map(|i| key(i).to_string()).collect::<Vec<_>>();
+        let parse = |text: &str| Ring::parse(text).map(|ring| ring.all().count());
+        assert_eq!(parse("# nothing\n"), Err("holds no key"));
+        assert_eq!(parse(&list(MASTER_KEYS_MAX).join("\n")), Ok(MASTER_KEYS_MAX));
+        assert_eq!(parse(&list(MASTER_KEYS_MAX + 1).join(",")), Err("holds too many keys"));
+        assert_eq!(parse(&format!("{0} {0}", key(1).as_str())), Err("holds a key twice"));
+        assert_eq!(parse(&format!("{}x", key(1).as_str())), Err("holds something that is no master key"));
+        assert_eq!(parse(&key(1)[..59]), Err("holds something that is no master key"));
+    }
+}

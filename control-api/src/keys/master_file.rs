@@ -1,0 +1,174 @@
+//! A file of master keys.
+//!
+//! ```text
+//! # comments and empty lines are left out
+//! consilium_master_<43 characters of base64url: 256 bits>     this one wraps
+//! consilium_master_<43 characters of base64url: 256 bits>     older ones unwrap
+//! ```
+//!
+//! Nobody but its owner may write to it; the group may read it, for that is how systemd's credentials and the secrets
+//! of Kubernetes arrive; others may not even do that.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Write},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
+    path::{Path, PathBuf},
+};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use zeroize::Zeroizing;
+
+use super::{KeyFault, KeyMaterial, local::misconfigured};
+use crate::limits::MASTER_FILE_BYTES_MAX;
+
+/// What a key starts with, so that secret scanners recognise one.
+const PREFIX: &str = "consilium_master_";
+/// 32 bytes in base64url without padding.
+const DIGITS: usize = 43;
+
+const HEADER: &str = "# Master keys of Consilium: the first wraps, all unwrap. Whoever has this file and the database\n\
+                      # reads everything; whoever loses it reads nothing. Keep a copy apart from the database.\n";
+
+/// A file of master keys, existing or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MasterFile(PathBuf);
+
+impl MasterFile {
+    /// The file at this path; nothing is read yet.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Writes a new file with one new key, readable by its owner only. A file that is there is an error, and stays.
+    pub fn create(&self) -> Result<(), KeyFault> {
+        let mut text = Zeroizing::new(String::with_capacity(MASTER_FILE_BYTES_MAX));
+        text.push_str(HEADER);
+        text.push_str(&line(&KeyMaterial::draw()));
+        text.push('\n');
+        let beside = self.beside();
+        let put = || {
+            write_new(&beside, &text, None)?;
+            // A link is refused where a file is, which a renaming would replace.
+            let linked = fs::hard_link(&beside, &self.0);
+            fs::remove_file(&beside)?;
+            linked.and_then(|()| sync_folder(&self.0))
+        };
+        put().map_err(|error| self.cannot("be created", &error))
+    }
+
+    /// Puts a new key before the others, in one step; owner and mode stay.
+    pub fn rotate(&self) -> Result<(), KeyFault> {
+        let path = fs::canonicalize(&self.0).map_err(|error| self.cannot("be found", &error))?;
+        let file = Self(path);
+        let old = file.read()?;
+        keys(&old).map_err(|problem| misconfigured(&self.0.display().to_string(), problem))?;
+        let mut text = Zeroizing::new(String::with_capacity(2 * MASTER_FILE_BYTES_MAX));
+        let is_key = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+        let before: usize = old.split_inclusive('\n').take_while(|line| !is_key(line)).map(str::len).sum();
+        let (comments, older) = old.split_at(before);
+        for part in [comments, &line(&KeyMaterial::draw()), "\n", older] {
+            text.push_str(part);
+        }
+        let put = || {
+            let beside = file.beside();
+            write_new(&beside, &text, Some(&fs::metadata(&file.0)?))?;
+            fs::rename(&beside, &file.0)?;
+            sync_folder(&file.0)
+        };
+        put().map_err(|error| self.cannot("be rotated", &error))
+    }
+
+    /// The text, if nobody but those who may could read or write it.
+    pub(super) fn read(&self) -> Result<Zeroizing<String>, KeyFault> {
+        let mut file = File::open(&self.0).map_err(|error| self.cannot("be opened", &error))?;
+        // Asked of the open file, so that it cannot be exchanged between the look and the reading.
+        let found = file.metadata().map_err(|error| self.cannot("be looked at", &error))?;
+        if !found.is_file() {
+            return Err(misconfigured(&self.0.display().to_string(), "is not a regular file"));
+        }
+        let mode = found.mode() & 0o777;
+        if mode & 0o037 != 0 {
+            let problem = format!(
+                "has mode {mode:04o}: it may be open to its owner and its group's reading only (chmod 600)"
+            );
+            return Err(misconfigured(&self.0.display().to_string(), &problem));
+        }
+        // Room enough from the start: a buffer that grows leaves copies behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(MASTER_FILE_BYTES_MAX + 1));
+        let limit = MASTER_FILE_BYTES_MAX as u64 + 1;
+        let read = Read::by_ref(&mut file).take(limit).read_to_end(&mut bytes);
+        read.map_err(|error| self.cannot("be read", &error))?;
+        if bytes.len() > MASTER_FILE_BYTES_MAX {
+            return Err(misconfigured(&self.0.display().to_string(), "is too long"));
+        }
+        let text = str::from_utf8(&bytes).map(|text| Zeroizing::new(text.to_owned()));
+        text.map_err(|_| misconfigured(&self.0.display().to_string(), "is not text"))
+    }
+
+    /// Where the next text is written before it takes the file's place. Two who rotate at once meet here.
+    fn beside(&self) -> PathBuf {
+        let mut name = self.0.clone().into_os_string();
+        name.push(".new");
+        name.into()
+    }
+
+    fn cannot(&self, what: &str, error: &io::Error) -> KeyFault {
+        misconfigured(&self.0.display().to_string(), &format!("cannot {what}: {error}"))
+    }
+}
+
+/// The keys of a text, in its order.
+pub(super) fn keys(text: &str) -> Result<Vec<KeyMaterial>, &'static str> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    let words = lines.flat_map(|line| line.split(|c: char| c == ',' || c.is_whitespace()));
+    let words = words.filter(|word| !word.is_empty());
+    words.map(|word| parse(word).ok_or("holds something that is no master key")).collect()
+}
+
+/// A key as a line of the file.
+pub(super) fn line(key: &KeyMaterial) -> Zeroizing<String> {
+    let mut line = Zeroizing::new(String::with_capacity(PREFIX.len() + DIGITS));
+    line.push_str(PREFIX);
+    URL_SAFE_NO_PAD.encode_string(key.reveal(), &mut line);
+    line
+}
+
+fn parse(word: &str) -> Option<KeyMaterial> {
+    let digits = word.strip_prefix(PREFIX).filter(|digits| digits.len() == DIGITS)?;
+    let mut bytes = Zeroizing::new([0; DIGITS]);
+    let length = URL_SAFE_NO_PAD.decode_slice(digits, &mut bytes[..]).ok()?;
+    KeyMaterial::take(bytes.get_mut(..length)?).ok()
+}
+
+/// Writes a file that is not there yet, with the owner and mode of `like`, and flushes it.
+fn write_new(path: &Path, text: &str, like: Option<&fs::Metadata>) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut fill = || {
+        if let Some(like) = like {
+            let new = file.metadata()?;
+            if (new.uid(), new.gid()) != (like.uid(), like.gid()) {
+                fchown(&file, Some(like.uid()), Some(like.gid()))?;
+            }
+            file.set_permissions(fs::Permissions::from_mode(like.mode() & 0o777))?;
+        }
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    };
+    let filled = fill();
+    if filled.is_err() {
+        fs::remove_file(path)?;
+    }
+    filled
+}
+
+/// A name in a folder is on disk when the folder is.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}
