@@ -8,9 +8,11 @@
 #   --shape fan-out   one sends to N others, as many such groups as make 30,000 forwarded packets a second: 1 2 10 30 100
 #
 # For each N two floors and the node are measured in turn R times; medians are printed. `floor` lets datagrams gather as a
-# node does, `plain` takes in what is there and marks nothing as whole. A run from which the host took more than 2 % of a core is made again.
+# node does, `plain` takes in what is there and marks nothing as whole. A run from which the host took more than 2 % of a core is
+# made again, up to RETRIES times for each N; every run says on standard error that it begins, and one that hangs is ended.
 # To set the node beside Janus: compare.sh.
-# Environment: SERVER_CORE (0), HARNESS_CORE (1), CONSILIUM (a binary to measure), REPORTS (a folder that keeps them).
+# Environment: SERVER_CORE (0), HARNESS_CORE (1), CONSILIUM (a binary to measure), REPORTS (a folder that keeps them),
+# RETRIES (two thirds of what is measured anyway).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -109,14 +111,19 @@ size() {
 # Hundredths of a second that the host has taken from these two cores (proc_stat(5)).
 stolen() { awk -v a="cpu$server_core" -v b="cpu$harness_core" '$1 == a || $1 == b { sum += $9 } END { print sum + 0 }' /proc/stat; }
 
-# measure NAME N ROUND: a run from which the host took too much is made again, up to six times; the least disturbed stays
+# Longest that a run may take, in seconds: joins at twelve consults a second, the window, and a minute for who is refused.
+longest() { echo $(($1 / 12 + seconds + 60)); }
+
+# measure NAME N ROUND: a run from which the host took too much is made again while `retries` lasts; the least disturbed stays
 disturbed=0
 measure() {
   local report=$reports/$1-$2-$3 least=1000000 begun before share
-  for _ in 1 2 3 4 5 6; do
+  while true; do
+    echo "$(date +%T) $shape $2, round $3, $1" >&2
+    rm -f "$folder/run.json"
     begun=$(date +%s%N) before=$(stolen)
     # shellcheck disable=SC2046
-    taskset -c "$harness_core" "$target/release/consilium-loadtest" run "$folder/scenario.toml" $(size "$2") \
+    timeout --foreground "$(longest "$2")" taskset -c "$harness_core" "$target/release/consilium-loadtest" run "$folder/scenario.toml" $(size "$2") \
       --target "${target_of[$1]}" --api-key-file "$folder/key" --server-pid "${pid_of[$1]}" --cores "$harness_core" \
       --duration "$seconds" --json "$folder/run.json" >"$folder/run.txt" 2>&1 || true
     [ -s "$folder/run.json" ] || { cat "$folder/run.txt" >&2; return 1; }
@@ -129,6 +136,9 @@ measure() {
     fi
     [ "$share" -gt "$stolen_max" ] || return 0
     disturbed=$((disturbed + 1))
+    [ "$retries" -gt 0 ] || return 0
+    retries=$((retries - 1))
+    echo "$(date +%T)   the host took $((share / 10)).$((share % 10)) % of a core: once more, $retries left for $shape $2" >&2
   done
 }
 
@@ -149,6 +159,7 @@ echo "medians of $rounds windows of $seconds s in turn, shape $shape, load avera
 printf '%8s %9s | %8s %8s %8s | %7s %7s | %9s %9s | %7s %7s | %6s %6s\n' \
   "$shape" packets/s floor-us plain-us node-us /floor /plain floor-p99 node-p99 floor-% node-% harn-% loss-%
 for n in "${counts[@]}"; do
+  retries=${RETRIES:-$((rounds * 2))}
   for round in $(seq "$rounds"); do
     for name in floor plain node; do measure "$name" "$n" "$round"; done
   done

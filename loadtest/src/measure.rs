@@ -84,6 +84,9 @@ counters! {
     keyframes_wanted,
     /// Transport-wide feedback received.
     transport_cc_received,
+    /// Datagrams whose arrival the kernel did not note, or whose note is in doubt because the clock was set: the time of the
+    /// read counts, with whatever the harness was late.
+    #[serde(default)] unnoted,
     /// Datagrams that the kernel did not take.
     refused_by_kernel,
     /// Packets left out because the harness was more than half a second late.
@@ -109,6 +112,8 @@ pub struct Measure {
     pub findings: Findings,
     /// How late the harness itself was with what it had to send, in nanoseconds.
     pub lag_ns: Histogram<u64>,
+    /// From the first stamp of each batch until the kernel had all of it, in nanoseconds.
+    pub handover_ns: Histogram<u64>,
 }
 
 impl Counters {
@@ -134,6 +139,7 @@ impl Measure {
             established: 0,
             findings: Findings::default(),
             lag_ns: histogram(),
+            handover_ns: histogram(),
         }
     }
 
@@ -178,6 +184,7 @@ impl Measure {
         let _ = self.established_ns.add(&other.established_ns);
         let _ = self.first_frame_ns.add(&other.first_frame_ns);
         let _ = self.lag_ns.add(&other.lag_ns);
+        let _ = self.handover_ns.add(&other.handover_ns);
         self.findings.add(&other.findings);
     }
 }

@@ -2,10 +2,10 @@
 
 use std::{
     sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::Instant,
 };
 
-use super::{MediaOptions, handshake::Identity, socket::Outbox};
+use super::{MediaOptions, clock::clock_ns, handshake::Identity, socket::Outbox};
 use crate::{measure::Measure, plan::Kind};
 
 static NOBODY: AtomicU32 = AtomicU32::new(0);
@@ -38,7 +38,7 @@ impl Shared {
 
 /// Lent for one call.
 pub struct Context<'a> {
-    /// Now, in nanoseconds since 1970.
+    /// Now, by [`clock_ns`].
     pub now_ns: u64,
     /// Now, for DTLS.
     pub instant: Instant,
@@ -57,9 +57,11 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// The clock, read again: in nanoseconds since 1970, for stamps.
-    pub fn clock_ns(&self) -> u64 {
-        clock_ns()
+    /// The clock, read again, for the stamp of a packet that goes out now.
+    pub fn stamp_ns(&mut self) -> u64 {
+        let now_ns = clock_ns();
+        self.outbox.note_stamp(now_ns);
+        now_ns
     }
 
     /// Sends what `write` writes. False where the outbox is full.
@@ -87,9 +89,4 @@ impl Context<'_> {
     pub fn sent(&self, participant: u32, kind: Kind) -> &AtomicU32 {
         self.shared.sent.get(participant as usize * 2 + kind as usize).unwrap_or(&NOBODY)
     }
-}
-
-/// `CLOCK_REALTIME`, in nanoseconds since 1970: the clock by which the kernel notes arrivals.
-pub fn clock_ns() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
 }

@@ -10,8 +10,10 @@
 //! | `impaired.rs` | a bad network between the clients and the target |
 //! | `order.rs`, `picture.rs` | where a packet belongs, what a decoder would show |
 //! | `context.rs` | what a transport may use |
+//! | `clock.rs` | the clock of stamps and arrivals |
 //! | `socket/` | UDP |
 
+mod clock;
 mod context;
 mod handshake;
 mod impaired;

@@ -1,4 +1,4 @@
-//! One thread of the media plane: every 250 µs it takes in everything that came, sends everything that is due, and sleeps.
+//! One thread of the media plane: every 250 µs it sends everything that is due, takes in everything that came, and sleeps.
 
 use std::{
     cmp::Reverse,
@@ -11,7 +11,8 @@ use tokio::sync::oneshot;
 
 use super::{
     Command, Connects, MediaOptions, Window,
-    context::{Context, Shared, clock_ns},
+    clock::clock_ns,
+    context::{Context, Shared},
     handshake::Identity,
     impaired::{AddressChanges, Impaired},
     socket::{Outbox, Route, Sockets},
@@ -21,8 +22,8 @@ use crate::{measure::Measure, usage};
 
 /// How often a thread looks. Part of no delay: arrival is when the kernel had a packet, sending when it was handed over.
 pub const TICK: Duration = Duration::from_micros(250);
-/// Batches that are received before what is due is sent, so that neither starves.
-const BATCHES_MAX: usize = 64;
+/// Batches that are received before commands are looked at, so that neither starves.
+const BATCHES_MAX: usize = 256;
 
 struct Entry {
     transport: Transport,
@@ -85,6 +86,7 @@ impl Worker {
     /// Runs until the last handle of the media plane is gone.
     pub fn run(mut self) {
         usage::precise_sleep();
+        usage::step_ahead();
         let mut next = Instant::now();
         while self.commands() {
             self.receive();
@@ -196,21 +198,24 @@ impl Worker {
         measure
     }
 
+    /// Takes in what came. What is due to be sent goes before each batch: reading late is in no delay, but whoever sends late
+    /// sends much at a time, and the server is blamed for the queue.
     fn receive(&mut self) {
-        let (now_ns, instant) = (clock_ns(), Instant::now());
         for _ in 0..BATCHES_MAX {
+            self.timers();
+            let (now_ns, instant) = (clock_ns(), Instant::now());
             let Self {
                 sockets, entries, timers, outbox, measure, shared, options, identity, impaired, ..
             } = self;
-            let more = sockets.receive(&mut |id, datagram, arrival_ns| {
-                let arrival_ns = if arrival_ns == 0 { now_ns } else { arrival_ns };
+            let more = sockets.receive(&mut |id, datagram, arrival| {
+                measure.counters.unnoted += u64::from(!arrival.is_noted);
                 if let Some([to_clients, _]) = impaired {
-                    return to_clients.put(id, datagram, arrival_ns);
+                    return to_clients.put(id, datagram, arrival.at_ns);
                 }
                 let Some(entry) = entries.get_mut(&id) else { return };
                 let mut context =
                     Context { now_ns, instant, transport: id, outbox, measure, identity, options, shared };
-                entry.take(datagram, arrival_ns, &mut context, timers);
+                entry.take(datagram, arrival.at_ns, &mut context, timers);
             });
             if self.outbox.is_due() {
                 self.flush();
@@ -295,7 +300,11 @@ impl Worker {
                 });
             }
         }
+        let stamped_ns = self.outbox.stamped_ns();
         self.measure.counters.refused_by_kernel += self.sockets.send(&mut self.outbox);
+        if let Some(stamped_ns) = stamped_ns {
+            self.measure.handover_ns.saturating_record(clock_ns().saturating_sub(stamped_ns).max(1));
+        }
     }
 }
 

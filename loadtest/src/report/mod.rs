@@ -52,6 +52,10 @@ pub struct Report {
     pub delay: Quantiles,
     /// How late the harness was with what it sent; in no delay.
     pub harness_lag: Quantiles,
+    /// From the first stamp of each batch that the harness sent until the kernel had all of it: the most of a delay that may be
+    /// the harness's own.
+    #[serde(default)]
+    pub harness_handover: Quantiles,
     /// From the first word of signaling until connected.
     pub join: Quantiles,
     /// What that was spent on, one after the other.
@@ -248,6 +252,7 @@ impl Report {
             loss_percent: percent(c.lost),
             delay: Quantiles::of(&sum.delay_ns),
             harness_lag: Quantiles::of(&sum.lag_ns),
+            harness_handover: Quantiles::of(&sum.handover_ns),
             join: Quantiles::of_list(gathered.join_ms),
             join_steps: Step::of_joins(gathered.join_steps_ms),
             resume: (!gathered.resume_ms.is_empty()).then(|| Quantiles::of_list(gathered.resume_ms)),
@@ -265,7 +270,7 @@ impl Report {
             is_recovered: gathered.is_recovered,
             checks: Vec::new(),
             failures: Vec::new(),
-            notes: gathered.host.iter().filter_map(Core::note).collect(),
+            notes: gathered.host.iter().filter_map(Core::note).chain(unnoted(&c)).collect(),
             host: gathered.host,
             drifts: Drift::all(&gathered.timeline),
             counters: c,
@@ -284,6 +289,14 @@ impl Report {
     pub fn is_good(&self) -> bool {
         self.failures.is_empty()
     }
+}
+
+/// What has to be said where arrivals were not noted by the kernel.
+fn unnoted(counters: &Counters) -> Option<String> {
+    let count = counters.unnoted;
+    (count > 0).then(|| {
+        format!("of {count} datagrams the kernel did not note the arrival, or the clock was set: their delays end when they were read")
+    })
 }
 
 impl Server {

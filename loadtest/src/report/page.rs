@@ -193,6 +193,10 @@ impl Report {
             rows.push(("time to the first picture", &self.first_frame));
         }
         rows.push(("lateness of the harness, in no delay", &self.harness_lag));
+        rows.push((
+            "from stamp to kernel, at most so much of a delay is the harness's",
+            &self.harness_handover,
+        ));
         let row = |(name, q): (&str, &super::Quantiles)| {
             let cell = |value: f64| format!("<td class=\"number\">{value:.2}</td>");
             let cells: String = [q.p50_ms, q.p99_ms, q.p999_ms, q.max_ms].map(cell).concat();

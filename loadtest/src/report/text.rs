@@ -140,6 +140,7 @@ impl fmt::Display for Report {
             "harness        {:.1} % of a core{bound}; lag {}",
             self.harness_percent, self.harness_lag
         )?;
+        writeln!(f, "  hand-over    {}", self.harness_handover)?;
         self.drifts(f)?;
         self.host(f)?;
         if let Some(seconds) = self.recovery_s {

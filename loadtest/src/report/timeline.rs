@@ -26,6 +26,9 @@ pub struct Sample {
     pub delay: Quantiles,
     /// The busiest thread of the harness, in percent of a core.
     pub harness_percent: f64,
+    /// How late the harness was with what it sent. A second in which it was late, and then sent much at once, is its own doing.
+    #[serde(default)]
+    pub harness_lag: Quantiles,
     /// What the host took from the core that lost most, of those that server and harness run on, in percent.
     #[serde(default)]
     pub stolen_percent: f64,
@@ -70,6 +73,7 @@ impl Sample {
             faults: c.never_acceptable() + c.delayed + c.reordered,
             delay: Quantiles::of(&sum.delay_ns),
             harness_percent: busiest_percent(windows),
+            harness_lag: Quantiles::of(&sum.lag_ns),
             stolen_percent: 0.0,
             tasks_alive: None,
             server: used.map(|used| ServerSample {
@@ -127,7 +131,10 @@ impl Drift {
         let all = [
             Self::of(MEMORY, timeline, server(|s| s.resident_bytes)),
             Self::of(DESCRIPTORS, timeline, server(|s| s.descriptors)),
-            Self::of(SOCKETS, timeline, server(|s| s.sockets)),
+            // None where they are not counted.
+            Self::of(SOCKETS, timeline, |s| {
+                Some(s.server.as_ref()?.sockets as f64).filter(|count| *count > 0.0)
+            }),
             Self::of(TASKS, timeline, |sample| Some(sample.tasks_alive? as f64)),
         ];
         all.into_iter().flatten().collect()

@@ -21,6 +21,7 @@ use crate::{
     report::Report,
     scenario::Scenario,
     target::Target,
+    usage,
 };
 
 /// Steps of a ramp that may fail in a row before it ends: one may be somebody else's noise.
@@ -122,6 +123,11 @@ impl<'a> Stage<'a> {
             network: scenario.network,
             consult_size: scenario.consults.participants,
         })?;
+        // The media threads have begun by now: only signaling and sampling are to wait. A server that is begun from here
+        // would have to, too.
+        if options.restart_command.is_none() {
+            usage::step_back();
+        }
         let run = &scenario.run;
         let target = target.clone().with_signaling(run.signaling, run.streams_per_connection);
         let joins = Joins::new(scenario, target, media.clone());

@@ -120,7 +120,7 @@ impl Stage<'_> {
     /// What the server has used so far; nothing where nobody says which process it is.
     fn usage(&self) -> Result<Usage, RunError> {
         let Some(pid) = self.options.server_pid else { return Ok(Usage::default()) };
-        match Usage::of(pid) {
+        match Usage::of(pid, self.scenario.thresholds.socket_drift.is_some()) {
             // A server that is restarted is another process.
             Err(_) if self.scenario.cut.is_some() => Ok(Usage::default()),
             read => read.map_err(RunError::ServerPid),

@@ -29,7 +29,7 @@ pub struct Stamp {
     pub frame: InFrame,
     /// Counts the packets of the track from 0; it does not wrap in a run.
     pub sequence: u32,
-    /// When it was handed to the kernel, in nanoseconds since 1970 (`CLOCK_REALTIME`).
+    /// When it was written, a moment before it is handed to the kernel: nanoseconds by the harness's clock.
     pub sent_ns: u64,
 }
 

@@ -7,6 +7,8 @@ use std::{
     ptr,
 };
 
+use crate::media::clock::{Arrival, KernelClock};
+
 /// Datagrams, or GRO trains of them, that one call takes.
 const MESSAGES: usize = 32;
 /// A GRO train is at most this long.
@@ -21,17 +23,22 @@ pub(super) struct Receiving {
     vectors: Box<[libc::iovec]>,
     controls: Box<[[u64; CONTROL_WORDS]]>,
     names: Box<[libc::sockaddr_in]>,
+    clock: KernelClock,
 }
 
-/// What came, besides the bytes.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Arrival {
+/// What the kernel says about a message.
+#[derive(Debug, Clone, Copy, Default)]
+struct Told {
     /// The address that it was sent to, where the socket tells.
-    pub local: Option<Ipv4Addr>,
-    /// By the kernel's clock, in nanoseconds since 1970; 0 where it does not tell.
-    pub arrival_ns: u64,
+    local: Option<Ipv4Addr>,
+    /// When it came, by the system's clock in nanoseconds since 1970; 0 where it does not tell.
+    system_ns: u64,
+    /// Bytes of each datagram of a train; 0: it is none.
     segment: usize,
 }
+
+/// Takes a datagram: the address that it was sent to, where the socket tells, the bytes, and when it came.
+pub(super) type Take<'a> = &'a mut dyn FnMut(Option<Ipv4Addr>, &mut [u8], Arrival);
 
 impl Receiving {
     pub(super) fn new() -> Self {
@@ -44,11 +51,12 @@ impl Receiving {
             vectors: vec![vector; MESSAGES].into(),
             controls: vec![[0; CONTROL_WORDS]; MESSAGES].into(),
             names: vec![name; MESSAGES].into(),
+            clock: KernelClock::default(),
         }
     }
 
     /// One `recvmmsg`: calls `take` for each datagram, trains taken apart. True when there may be more.
-    pub(super) fn receive(&mut self, socket: &OwnedFd, take: &mut dyn FnMut(&Arrival, &mut [u8])) -> bool {
+    pub(super) fn receive(&mut self, socket: &OwnedFd, take: Take<'_>) -> bool {
         let slots = self.buffer.chunks_exact_mut(MESSAGE_BYTES).zip(&mut self.vectors);
         let slots = slots.zip(&mut self.headers).zip(&mut self.controls).zip(&mut self.names);
         for ((((buffer, vector), header), control), name) in slots {
@@ -73,14 +81,18 @@ impl Receiving {
             )
         };
         let came = usize::try_from(came).unwrap_or(0);
+        if came > 0 {
+            self.clock.look();
+        }
         let messages = self.buffer.chunks_exact_mut(MESSAGE_BYTES).zip(&self.headers).take(came);
         for (buffer, header) in messages {
             let length = header.msg_len as usize;
             // SAFETY: the kernel has just filled this header's control buffer.
-            let arrival = unsafe { read_controls(&header.msg_hdr) };
+            let told = unsafe { read_controls(&header.msg_hdr) };
             let Some(bytes) = buffer.get_mut(..length).filter(|bytes| !bytes.is_empty()) else { continue };
-            let segment = if arrival.segment == 0 { length } else { arrival.segment };
-            bytes.chunks_mut(segment).for_each(|datagram| take(&arrival, datagram));
+            let segment = if told.segment == 0 { length } else { told.segment };
+            let arrival = self.clock.arrival(told.system_ns);
+            bytes.chunks_mut(segment).for_each(|datagram| take(told.local, datagram, arrival));
         }
         came == MESSAGES
     }
@@ -88,8 +100,8 @@ impl Receiving {
 
 /// # Safety
 /// The kernel has filled the control buffer of this header.
-unsafe fn read_controls(header: &libc::msghdr) -> Arrival {
-    let mut arrival = Arrival { local: None, arrival_ns: 0, segment: 0 };
+unsafe fn read_controls(header: &libc::msghdr) -> Told {
+    let mut told = Told::default();
     // SAFETY: the macros walk the buffer within its length; each kind is read as what the kernel writes for it.
     unsafe {
         let mut control = libc::CMSG_FIRSTHDR(header);
@@ -98,21 +110,21 @@ unsafe fn read_controls(header: &libc::msghdr) -> Arrival {
             match (current.cmsg_level, current.cmsg_type) {
                 (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
                     let at = data.cast::<libc::timespec>().read_unaligned();
-                    arrival.arrival_ns = at.tv_sec as u64 * 1_000_000_000 + at.tv_nsec as u64;
+                    told.system_ns = at.tv_sec as u64 * 1_000_000_000 + at.tv_nsec as u64;
                 }
                 (libc::SOL_UDP, libc::UDP_GRO) => {
-                    arrival.segment = usize::try_from(data.cast::<i32>().read_unaligned()).unwrap_or(0);
+                    told.segment = usize::try_from(data.cast::<i32>().read_unaligned()).unwrap_or(0);
                 }
                 (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
                     let info = data.cast::<libc::in_pktinfo>().read_unaligned();
-                    arrival.local = Some(Ipv4Addr::from(info.ipi_addr.s_addr.to_ne_bytes()));
+                    told.local = Some(Ipv4Addr::from(info.ipi_addr.s_addr.to_ne_bytes()));
                 }
                 _ => {}
             }
             control = libc::CMSG_NXTHDR(header, control);
         }
     }
-    arrival
+    told
 }
 
 /// Room for the control messages of one message that is sent.

@@ -18,6 +18,7 @@ use std::{
     os::fd::{AsRawFd as _, OwnedFd},
 };
 
+use super::clock::Arrival;
 use message::Receiving;
 pub use outbox::{Outbox, PACKET_BYTES_MAX};
 use own::OwnSockets;
@@ -40,6 +41,9 @@ pub enum Sockets {
     /// See [`SocketMode::Own`].
     Own(OwnSockets),
 }
+
+/// Takes a datagram of a transport, and when it came.
+pub type Take<'a> = &'a mut dyn FnMut(u32, &mut [u8], Arrival);
 
 /// Where a transport sends from and to.
 #[derive(Debug, Clone, Copy)]
@@ -77,8 +81,8 @@ impl Sockets {
         }
     }
 
-    /// Hands over a batch of what has come: transport, datagram, arrival in nanoseconds since 1970. False when that was all.
-    pub fn receive(&mut self, take: &mut dyn FnMut(u32, &mut [u8], u64)) -> bool {
+    /// Hands over a batch of what has come: transport, datagram, arrival. False when that was all.
+    pub fn receive(&mut self, take: Take<'_>) -> bool {
         match self {
             Self::Shared(shared) => shared.receive(take),
             Self::Own(own) => own.receive(take),
@@ -134,5 +138,83 @@ fn sockaddr(address: SocketAddrV4) -> libc::sockaddr_in {
         sin_port: address.port().to_be(),
         sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(address.ip().octets()) },
         sin_zero: [0; 8],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::UdpSocket, time::Duration};
+
+    use super::{super::clock::clock_ns, *};
+    use crate::measure::Measure;
+
+    /// One transport's sockets, and the peer that it sends to; the peer knows where from.
+    fn connected(mode: SocketMode) -> (Sockets, UdpSocket, std::net::SocketAddr) {
+        let peer = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        let std::net::SocketAddr::V4(remote) = peer.local_addr().expect("an address") else {
+            panic!("an IPv4 address")
+        };
+        let mut sockets = Sockets::open(mode, true, 0).expect("sockets");
+        sockets.add(Route { transport: 7, local: None, remote }).expect("a route");
+        let mut outbox = Outbox::new();
+        outbox.packet(7, |to| {
+            to.get_mut(..5)?.copy_from_slice(b"hello");
+            Some(5)
+        });
+        assert_eq!(sockets.send(&mut outbox), 0);
+        let from = peer.recv_from(&mut [0; 16]).expect("a datagram").1;
+        (sockets, peer, from)
+    }
+
+    /// Delays of three packets that lay in the socket for 20 ms, the longest in nanoseconds, and how long sending them took.
+    fn longest_delay_ns(sockets: &mut Sockets, peer: &UdpSocket, to: std::net::SocketAddr) -> (u64, u64) {
+        let mut measure = Measure::new();
+        let sent_ns = clock_ns();
+        (0..3).for_each(|_| assert_eq!(peer.send_to(b"1234", to).expect("sent"), 4));
+        let sending_ns = clock_ns() - sent_ns;
+        std::thread::sleep(Duration::from_millis(20));
+        let mut take = |transport: u32, datagram: &mut [u8], arrival: Arrival| {
+            assert_eq!((transport, &*datagram, arrival.is_noted), (7, b"1234".as_slice(), true));
+            assert!(arrival.at_ns >= sent_ns, "{arrival:?} before {sent_ns}");
+            measure.delay((0, 1), sent_ns, arrival.at_ns);
+        };
+        while sockets.receive(&mut take) {}
+        assert!(clock_ns() - sent_ns >= 20_000_000);
+        assert_eq!(measure.delay_ns.len(), 3);
+        (measure.delay_ns.max(), sending_ns)
+    }
+
+    #[test]
+    fn a_packet_that_waits_to_be_read_is_not_delayed_by_that() {
+        for mode in [SocketMode::Shared, SocketMode::Own] {
+            let (mut sockets, peer, from) = connected(mode);
+            // The kernel begins to note arrivals a moment after the first socket of a machine has asked; until then it says when
+            // they were read.
+            let tries: Vec<_> =
+                std::iter::repeat_with(|| longest_delay_ns(&mut sockets, &peer, from)).take(50).collect();
+            // The histogram tells two digits apart.
+            let is_short =
+                |(delay_ns, sending_ns): &(u64, u64)| *delay_ns <= sending_ns + sending_ns / 50 + 100_000;
+            let short = tries.iter().rev().take_while(|of| is_short(of)).count();
+            assert!(short >= 10, "{mode:?}: delays and times of sending, in ns: {tries:?}");
+        }
+    }
+
+    #[test]
+    fn the_sockets_of_all_are_read_one_at_a_time_until_each_is_empty() {
+        let (mut sockets, peer, from) = connected(SocketMode::Shared);
+        (0..100).for_each(|_| assert_eq!(peer.send_to(b"12", from).expect("sent"), 2));
+        let (mut reads, mut came) = (0, 0);
+        loop {
+            let before = came;
+            let has_more = sockets.receive(&mut |_, _, _| came += 1);
+            assert!(came - before <= 32, "more than one batch at a time");
+            reads += 1;
+            if !has_more {
+                break;
+            }
+        }
+        assert_eq!(came, 100);
+        assert!((7..=32).contains(&reads), "{reads} reads");
     }
 }

@@ -27,12 +27,13 @@ pub struct Outbox {
     arena: Box<[u8]>,
     used: usize,
     trains: Vec<Train>,
+    stamped_ns: Option<u64>,
 }
 
 impl Outbox {
     /// An empty one.
     pub fn new() -> Self {
-        Self { arena: vec![0; ARENA_BYTES].into(), used: 0, trains: Vec::with_capacity(64) }
+        Self { arena: vec![0; ARENA_BYTES].into(), used: 0, trains: Vec::with_capacity(64), stamped_ns: None }
     }
 
     /// Adds the packet that `write` writes, whose length it tells; none where it says so.
@@ -55,6 +56,16 @@ impl Outbox {
         true
     }
 
+    /// A packet that is about to be added says that it is sent now.
+    pub fn note_stamp(&mut self, now_ns: u64) {
+        self.stamped_ns.get_or_insert(now_ns);
+    }
+
+    /// When the first of those that wait says that it was sent.
+    pub fn stamped_ns(&self) -> Option<u64> {
+        self.stamped_ns
+    }
+
     /// Whether it is time to send.
     pub fn is_due(&self) -> bool {
         self.trains.len() >= TRAINS_WANTED || self.used > ARENA_BYTES / 2
@@ -74,6 +85,7 @@ impl Outbox {
     pub fn clear(&mut self) {
         self.used = 0;
         self.trains.clear();
+        self.stamped_ns = None;
     }
 }
 

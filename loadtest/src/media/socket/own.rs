@@ -8,13 +8,14 @@ use std::{
 };
 
 use super::{
-    Outbox, Receiving, Route,
+    Outbox, Receiving, Route, Take,
     message::{SendControl, write_controls},
     sockaddr, socket,
 };
 
 const BUFFER_BYTES: i32 = 1 << 20;
-const EVENTS: usize = 256;
+/// Sockets that are read before the caller may do something else.
+const EVENTS: usize = 32;
 
 /// One socket a transport.
 pub struct OwnSockets {
@@ -71,7 +72,7 @@ impl OwnSockets {
         self.sockets.remove(&transport);
     }
 
-    pub(super) fn receive(&mut self, take: &mut dyn FnMut(u32, &mut [u8], u64)) -> bool {
+    pub(super) fn receive(&mut self, take: Take<'_>) -> bool {
         // SAFETY: the buffer has room for as many events as are told.
         let ready =
             unsafe { libc::epoll_wait(self.epoll.as_raw_fd(), self.events.as_mut_ptr(), EVENTS as i32, 0) };
@@ -79,9 +80,7 @@ impl OwnSockets {
         for event in self.events.iter().take(ready) {
             let transport = event.u64 as u32;
             let Some(socket) = self.sockets.get(&transport) else { continue };
-            self.receiving.receive(socket, &mut |arrival, datagram| {
-                take(transport, datagram, arrival.arrival_ns);
-            });
+            self.receiving.receive(socket, &mut |_, datagram, arrival| take(transport, datagram, arrival));
         }
         ready > 0
     }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Outbox, Receiving, Route,
+    Outbox, Receiving, Route, Take,
     message::{SendControl, write_controls},
     option, sockaddr, socket,
 };
@@ -23,6 +23,9 @@ const MESSAGES: usize = 64;
 /// Sockets for everybody.
 pub struct SharedSockets {
     sockets: Vec<OwnedFd>,
+    /// Which is read next, and how many in a row were empty.
+    next: usize,
+    empty: usize,
     worker: u8,
     routes: HashMap<u32, (SocketAddrV4, Ipv4Addr)>,
     /// The transport of each address, by the address's lower 22 bits less one.
@@ -45,6 +48,8 @@ impl SharedSockets {
             unsafe { (zeroed(), zeroed(), zeroed()) };
         Ok(Self {
             sockets,
+            next: 0,
+            empty: 0,
             worker,
             routes: HashMap::new(),
             by_address: Vec::new(),
@@ -84,20 +89,25 @@ impl SharedSockets {
         }
     }
 
-    pub(super) fn receive(&mut self, take: &mut dyn FnMut(u32, &mut [u8], u64)) -> bool {
+    /// Reads one of the sockets; false once each in turn was found empty.
+    pub(super) fn receive(&mut self, take: Take<'_>) -> bool {
         let base = u32::from(self.address(0));
-        let mut more = false;
-        for socket in &self.sockets {
-            let by_address = &self.by_address;
-            more |= self.receiving.receive(socket, &mut |arrival, datagram| {
-                let place = arrival.local.map(|local| u32::from(local).wrapping_sub(base) as usize);
-                let transport = place.and_then(|place| by_address.get(place).copied().flatten());
-                if let Some(transport) = transport {
-                    take(transport, datagram, arrival.arrival_ns);
-                }
-            });
+        let by_address = &self.by_address;
+        let Some(socket) = self.sockets.get(self.next) else { return false };
+        let has_more = self.receiving.receive(socket, &mut |local, datagram, arrival| {
+            let place = local.map(|local| u32::from(local).wrapping_sub(base) as usize);
+            let transport = place.and_then(|place| by_address.get(place).copied().flatten());
+            if let Some(transport) = transport {
+                take(transport, datagram, arrival);
+            }
+        });
+        self.next = (self.next + 1) % SOCKETS;
+        self.empty = if has_more { 0 } else { self.empty + 1 };
+        if self.empty >= SOCKETS {
+            self.empty = 0;
+            return false;
         }
-        more
+        true
     }
 
     pub(super) fn send(&mut self, outbox: &Outbox) -> u64 {
