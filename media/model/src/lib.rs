@@ -8,6 +8,7 @@
 //! | `role.rs` | who someone is in a consult |
 //! | `media.rs` | media kinds, sources, codecs and their formats |
 //! | `limits.rs` | every bound, in one place, with its unit in its name |
+//! | `tenant.rs` | whose consult it is |
 //! | `pii.rs` | `Pii<T>`: personal data that cannot be printed by accident |
 
 mod ids;
@@ -15,6 +16,7 @@ pub mod limits;
 mod media;
 mod pii;
 mod role;
+mod tenant;
 
 pub use ids::{
     ConsultId, InvalidId, Mid, ParticipantNumber, RandomId, ShardId, SlotIndex, SlotPool, TransportId,
@@ -22,3 +24,4 @@ pub use ids::{
 pub use media::{Codec, MediaKind, Source};
 pub use pii::Pii;
 pub use role::Role;
+pub use tenant::TenantId;

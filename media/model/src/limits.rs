@@ -35,3 +35,6 @@ pub const CONSENT_EXPIRY: Duration = Duration::from_secs(30);
 
 /// From `Join` to a finished DTLS handshake.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Longest name of a tenant.
+pub const TENANT_ID_BYTES_MAX: usize = 40;
