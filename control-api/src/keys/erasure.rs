@@ -4,46 +4,56 @@
 //! with those backups, one JSON object a line, and is replayed after every restore, before anything is served:
 //!
 //! ```text
-//! {"tenant":"north","person":"0123456789abcdef0123456789abcdef","at_ms":1767225600000}
+//! {"tenant":"north","person":"0123456789abcdef0123456789abcdef","up_to_version":1,"at_ms":1767225600000}
 //! ```
 //!
 //! A line goes to the list, and to disk, before the key goes: an erasure that is listed but was not done is done by
-//! the replay, the other way round it would be undone. Replaying a list twice changes nothing.
+//! the replay, the other way round it would be undone. Replaying a list twice changes nothing, and leaves the newer keys
+//! of those alone who were erased once and came back.
 
 use std::io::{self, BufRead, Read};
 
+use media_model::TenantId;
 use serde::{Deserialize, Serialize};
 
-use super::KeyFault;
-use crate::limits::ERASURE_LINE_BYTES_MAX;
+use super::{KeyFault, KeyVersion, StoredPersonKey};
+use crate::{ids::PersonId, limits::ERASURE_LINE_BYTES_MAX};
 
 /// One person was erased.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Erasure {
     /// Whose patient it was.
-    pub tenant: String,
+    pub tenant: TenantId,
     /// Our own id of the person, never the EHR's.
-    pub person: String,
+    pub person: PersonId,
+    /// All keys up to this one.
+    pub up_to_version: KeyVersion,
     /// When, in milliseconds since 1970.
     pub at_ms: i64,
 }
 
 impl Erasure {
+    /// What becomes of a person's rows. The last erased version gets a row even where a backup never had it, so that
+    /// its number is not given to a new key, which the next replay would take away.
+    pub fn apply(&self, rows: &mut Vec<StoredPersonKey>) {
+        for row in rows.iter_mut().filter(|row| row.version <= self.up_to_version) {
+            row.wrapped = None;
+        }
+        if rows.iter().all(|row| row.version != self.up_to_version) {
+            rows.push(StoredPersonKey { version: self.up_to_version, wrapped: None });
+        }
+    }
+
     /// The line of the list, its end included.
     pub fn to_line(&self) -> String {
-        let mut line = serde_json::to_string(self).expect("two texts and a number are JSON");
+        let mut line = serde_json::to_string(self).expect("two names and a number are JSON");
         line.push('\n');
         line
     }
 
     /// Reads one line, with or without its end. Fields that a newer binary added are left out.
     pub fn parse_line(line: &str) -> Result<Self, KeyFault> {
-        let malformed = KeyFault::Malformed { what: "a line of the list of erasures" };
-        let erasure: Self = serde_json::from_str(line).map_err(|_| malformed.clone())?;
-        let is_slug = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
-        let is_tenant = (1..=40).contains(&erasure.tenant.len()) && erasure.tenant.bytes().all(is_slug);
-        let is_person = erasure.person.parse::<media_model::RandomId>().is_ok();
-        if is_tenant && is_person { Ok(erasure) } else { Err(malformed) }
+        serde_json::from_str(line).map_err(|_| KeyFault::Malformed { what: "a line of the list of erasures" })
     }
 }
 
@@ -88,7 +98,13 @@ mod tests {
     use super::*;
 
     fn erasure(at_ms: i64) -> Erasure {
-        Erasure { tenant: "north-2".to_owned(), person: "0123456789abcdef".repeat(2), at_ms }
+        let person = "0123456789abcdef".repeat(2).parse().expect("a person");
+        Erasure {
+            tenant: "north-2".parse().expect("a tenant"),
+            person,
+            up_to_version: KeyVersion::FIRST,
+            at_ms,
+        }
     }
 
     fn read(list: &str) -> Vec<Result<Erasure, KeyFault>> {
@@ -99,8 +115,9 @@ mod tests {
     fn a_list_reads_back_what_was_written() {
         let list: String = (0..3).map(|at| erasure(at).to_line()).collect();
         assert_eq!(read(&list), (0..3).map(|at| Ok(erasure(at))).collect::<Vec<_>>());
-        let line = "{\"tenant\":\"north-2\",\"person\":\"0123456789abcdef0123456789abcdef\",\"at_ms\":7}\n";
-        assert_eq!(erasure(7).to_line(), line, "the form on disk does not change by accident");
+        let line =
+            r#"{"tenant":"north-2","person":"0123456789abcdef0123456789abcdef","up_to_version":1,"at_ms":7}"#;
+        assert_eq!(erasure(7).to_line(), format!("{line}\n"), "the form on disk does not change by accident");
         assert_eq!(read(""), []);
     }
 
@@ -123,11 +140,20 @@ mod tests {
     }
 
     #[test]
+    fn versions_that_are_none_are_refused() {
+        for version in ["0", "-1", "null", "4294967296", "\"1\""] {
+            let line = erasure(1).to_line().replace("version\":1", &format!("version\":{version}"));
+            assert!(Erasure::parse_line(&line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
     fn what_names_nobody_is_no_erasure() {
         let person = "0123456789abcdef".repeat(2);
         for (tenant, person) in [("", &person[..]), ("North", &person), ("north", "4711"), ("north", "")] {
-            let line = Erasure { tenant: tenant.to_owned(), person: person.to_owned(), at_ms: 1 }.to_line();
-            assert!(Erasure::parse_line(&line).is_err(), "{tenant} {person}");
+            let line = erasure(1).to_line().replace("north-2", tenant);
+            let line = line.replace(&erasure(1).person.to_string(), person);
+            assert!(Erasure::parse_line(&line).is_err(), "{line}");
         }
     }
 }

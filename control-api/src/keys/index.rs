@@ -1,6 +1,7 @@
 //! Finds a person by an identifier of the EHR's without keeping the identifier.
 
 use aws_lc_rs::hmac;
+use media_model::TenantId;
 
 use super::{
     KeyMaterial, KeyVersion,
@@ -14,14 +15,14 @@ use super::{
 /// Erasing a person means deleting their hashes too.
 #[derive(Debug)]
 pub struct IndexKey {
-    tenant: String,
+    tenant: TenantId,
     version: KeyVersion,
     key: KeyMaterial,
 }
 
 impl IndexKey {
-    pub(super) fn new(tenant: &str, version: KeyVersion, key: KeyMaterial) -> Self {
-        Self { tenant: tenant.to_owned(), version, key }
+    pub(super) fn new(tenant: TenantId, version: KeyVersion, key: KeyMaterial) -> Self {
+        Self { tenant, version, key }
     }
 
     /// The hash of an external id. The same id of another kind or tenant has another.
@@ -54,7 +55,11 @@ mod tests {
 
     fn key(tenant: &str, version: u32) -> IndexKey {
         let material = KeyMaterial::take(&mut [9; 32]).expect("32 bytes");
-        IndexKey::new(tenant, KeyVersion::new(version).expect("not zero"), material)
+        IndexKey::new(
+            tenant.parse().expect("a tenant"),
+            KeyVersion::new(version).expect("not zero"),
+            material,
+        )
     }
 
     #[test]
@@ -67,7 +72,7 @@ mod tests {
             one.of("person", "4712"),
             key("south", 1).of("person", "4711"),
             key("north", 2).of("person", "4711"),
-            IndexKey::new("north", KeyVersion::FIRST, KeyMaterial::draw()).of("person", "4711"),
+            IndexKey::new(one.tenant, KeyVersion::FIRST, KeyMaterial::draw()).of("person", "4711"),
         ];
         assert_eq!(hashes.iter().collect::<BTreeSet<_>>().len(), hashes.len());
     }

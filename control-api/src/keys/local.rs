@@ -83,7 +83,7 @@ impl LocalMasterKeys {
         self.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn unwrapped(&self, name: &KeyName<'_>, wrapped: &Wrapped) -> Result<KeyMaterial, KeyFault> {
+    fn unwrapped(&self, name: KeyName, wrapped: &Wrapped) -> Result<KeyMaterial, KeyFault> {
         let (ring, master) = (self.ring(), wrapped.master());
         let known = ring.all().find(|key| key.name == *master);
         let known = known.ok_or_else(|| KeyFault::UnknownMaster { master: master.clone() })?;
@@ -101,7 +101,7 @@ impl MasterKeys for LocalMasterKeys {
         self.ring().newest.name.clone()
     }
 
-    fn wrap<'a>(&'a self, name: &'a KeyName<'a>, key: &'a KeyMaterial) -> KeyFuture<'a, Wrapped> {
+    fn wrap<'a>(&'a self, name: KeyName, key: &'a KeyMaterial) -> KeyFuture<'a, Wrapped> {
         let ring = self.ring();
         let NamedKey { name: master, key: wrapping } = &ring.newest;
         let fields = fields(name, master);
@@ -111,7 +111,7 @@ impl MasterKeys for LocalMasterKeys {
         Box::pin(std::future::ready(wrapped))
     }
 
-    fn unwrap<'a>(&'a self, name: &'a KeyName<'a>, wrapped: &'a Wrapped) -> KeyFuture<'a, KeyMaterial> {
+    fn unwrap<'a>(&'a self, name: KeyName, wrapped: &'a Wrapped) -> KeyFuture<'a, KeyMaterial> {
         Box::pin(std::future::ready(self.unwrapped(name, wrapped)))
     }
 }
@@ -169,7 +169,7 @@ impl NamedKey {
 }
 
 /// What is bound to a wrapped key.
-fn fields(name: &KeyName<'_>, master: &MasterName) -> [String; 4] {
+fn fields(name: KeyName, master: &MasterName) -> [String; 4] {
     let [tenant, purpose, version] = name.fields().map(|(_, value)| value);
     [tenant, purpose, version, master.to_string()]
 }

@@ -2,6 +2,8 @@
 
 use std::{fmt, pin::Pin, str::FromStr};
 
+use media_model::TenantId;
+
 use super::{KeyFault, KeyMaterial, KeyVersion};
 use crate::limits::{MASTER_NAME_BYTES_MAX, WRAPPED_KEY_BYTES_MAX};
 
@@ -17,10 +19,10 @@ pub trait MasterKeys: Send + Sync {
     fn newest(&self) -> MasterName;
 
     /// Wraps a key under the newest master key. It unwraps under the same name only.
-    fn wrap<'a>(&'a self, name: &'a KeyName<'a>, key: &'a KeyMaterial) -> KeyFuture<'a, Wrapped>;
+    fn wrap<'a>(&'a self, name: KeyName, key: &'a KeyMaterial) -> KeyFuture<'a, Wrapped>;
 
     /// The key that was wrapped under this name, by any master key that is still known.
-    fn unwrap<'a>(&'a self, name: &'a KeyName<'a>, wrapped: &'a Wrapped) -> KeyFuture<'a, KeyMaterial>;
+    fn unwrap<'a>(&'a self, name: KeyName, wrapped: &'a Wrapped) -> KeyFuture<'a, KeyMaterial>;
 
     /// Whether the key was wrapped by a master key that has a successor.
     fn needs_rewrap(&self, wrapped: &Wrapped) -> bool {
@@ -58,20 +60,20 @@ impl FromStr for Purpose {
 
 /// Which key is wrapped. A wrapped key that is moved under another name does not unwrap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyName<'a> {
+pub struct KeyName {
     /// Whose key.
-    pub tenant: &'a str,
+    pub tenant: TenantId,
     /// What for.
     pub purpose: Purpose,
     /// Which of them.
     pub version: KeyVersion,
 }
 
-impl KeyName<'_> {
+impl KeyName {
     /// The name as pairs.
     pub fn fields(&self) -> [(&'static str, String); 3] {
         [
-            ("tenant", self.tenant.to_owned()),
+            ("tenant", self.tenant.to_string()),
             ("purpose", self.purpose.as_str().to_owned()),
             ("version", self.version.to_string()),
         ]

@@ -2,13 +2,14 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use media_model::Pii;
+use media_model::{Pii, TenantId};
 
 use super::{
-    KeyFault, KeyMaterial, KeyVersion, Place,
+    Erasure, KeyFault, KeyMaterial, KeyVersion, Place,
     envelope::{self, Envelope, Kind},
     padding,
 };
+use crate::ids::PersonId;
 
 /// A row of the table of people's keys. Tenant, person and version together are unique.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +24,8 @@ pub struct StoredPersonKey {
 /// One person's unwrapped keys. Cheap to clone; not for keeping, see the module's page.
 #[derive(Debug, Clone)]
 pub struct PersonKeys {
-    tenant: Arc<str>,
-    person: Arc<str>,
+    tenant: TenantId,
+    person: PersonId,
     /// `None`: erased.
     keys: BTreeMap<KeyVersion, Option<Arc<KeyMaterial>>>,
 }
@@ -50,11 +51,11 @@ impl<T> Opened<T> {
 
 impl PersonKeys {
     pub(super) fn new(
-        tenant: &str,
-        person: &str,
+        tenant: TenantId,
+        person: PersonId,
         keys: BTreeMap<KeyVersion, Option<Arc<KeyMaterial>>>,
     ) -> Self {
-        Self { tenant: tenant.into(), person: person.into(), keys }
+        Self { tenant, person, keys }
     }
 
     pub(super) fn with(&self, version: KeyVersion, key: KeyMaterial) -> Self {
@@ -68,18 +69,25 @@ impl PersonKeys {
     }
 
     /// Whose patient it is.
-    pub fn tenant(&self) -> &str {
-        &self.tenant
+    pub const fn tenant(&self) -> TenantId {
+        self.tenant
     }
 
     /// Our own id of the person.
-    pub fn person(&self) -> &str {
-        &self.person
+    pub const fn person(&self) -> PersonId {
+        self.person
     }
 
     /// Whether the person was erased and has not come back since.
     pub fn is_erased(&self) -> bool {
         self.keys.last_key_value().is_some_and(|(_, key)| key.is_none())
+    }
+
+    /// What to list, commit and apply in order to erase this person; `None` if there is nothing left to erase.
+    pub fn erasure(&self, at_ms: i64) -> Option<Erasure> {
+        let up_to_version =
+            self.keys.iter().rev().find(|(_, key)| key.is_some()).map(|(version, _)| *version)?;
+        Some(Erasure { tenant: self.tenant, person: self.person, up_to_version, at_ms })
     }
 
     /// Seals a value about this person, at most `SEALED_PLAINTEXT_BYTES_MAX` long.
@@ -122,7 +130,7 @@ impl PersonKeys {
     }
 
     fn own(&self, place: &Place<'_>) -> Result<(), KeyFault> {
-        if *place.tenant == *self.tenant { Ok(()) } else { Err(KeyFault::ForeignTenant) }
+        if place.tenant == self.tenant { Ok(()) } else { Err(KeyFault::ForeignTenant) }
     }
 }
 

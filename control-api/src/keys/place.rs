@@ -1,5 +1,7 @@
 //! Where a sealed value stands.
 
+use media_model::TenantId;
+
 /// One column of one row of one tenant. A value opens only in the place that it was sealed for.
 ///
 /// Table and column are words of our own code, so that an error may name them. They are part of what is sealed:
@@ -7,7 +9,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place<'a> {
     /// Whose row.
-    pub tenant: &'a str,
+    pub tenant: TenantId,
     /// Which table.
     pub table: &'static str,
     /// The row's id within its table and tenant; of a key of several columns, all of them in one fixed form.
@@ -18,8 +20,8 @@ pub struct Place<'a> {
 
 impl Place<'_> {
     /// What is bound to the sealed bytes, besides their header.
-    pub(super) const fn fields(&self) -> [&str; 4] {
-        [self.tenant, self.table, self.row, self.column]
+    pub(super) fn fields(&self) -> [&str; 4] {
+        [self.tenant.as_str(), self.table, self.row, self.column]
     }
 
     /// For an error: without tenant and row.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use media_model::Pii;
+use media_model::{Pii, TenantId};
 
 use super::{
     IndexKey, KeyFault, KeyMaterial, KeyName, KeyVersion, MasterKeys, PersonKeys, Place, Purpose,
@@ -11,6 +11,7 @@ use super::{
     padding,
     person::text,
 };
+use crate::ids::PersonId;
 
 const SEALING_KEY: &str = "the tenant's sealing key";
 const INDEX_KEY: &str = "the tenant's index key";
@@ -32,7 +33,7 @@ pub struct TenantKeys(Arc<Keys>);
 
 #[derive(Debug)]
 struct Keys {
-    tenant: String,
+    tenant: TenantId,
     sealing: BTreeMap<KeyVersion, Arc<KeyMaterial>>,
     index: Arc<IndexKey>,
 }
@@ -41,7 +42,7 @@ impl TenantKeys {
     /// Draws the keys of a new tenant. Nothing may be sealed with them before the rows are committed.
     pub async fn draw(
         master: &dyn MasterKeys,
-        tenant: &str,
+        tenant: TenantId,
     ) -> Result<(Self, Vec<StoredTenantKey>), KeyFault> {
         let (sealing, index) = (KeyMaterial::draw(), KeyMaterial::draw());
         let rows = vec![
@@ -50,19 +51,19 @@ impl TenantKeys {
         ];
         let index = Arc::new(IndexKey::new(tenant, KeyVersion::FIRST, index));
         let sealing = BTreeMap::from([(KeyVersion::FIRST, Arc::new(sealing))]);
-        Ok((Self(Arc::new(Keys { tenant: tenant.to_owned(), sealing, index })), rows))
+        Ok((Self(Arc::new(Keys { tenant, sealing, index })), rows))
     }
 
     /// Unwraps a tenant's keys: all rows of the tenant, in any order.
     pub async fn unwrap(
         master: &dyn MasterKeys,
-        tenant: &str,
+        tenant: TenantId,
         rows: &[StoredTenantKey],
     ) -> Result<Self, KeyFault> {
         let (mut sealing, mut index) = (BTreeMap::new(), None);
         for row in rows {
             let name = KeyName { tenant, purpose: row.purpose, version: row.version };
-            let key = master.unwrap(&name, &row.wrapped).await?;
+            let key = master.unwrap(name, &row.wrapped).await?;
             let is_second = match row.purpose {
                 Purpose::Sealing => sealing.insert(row.version, Arc::new(key)).is_some(),
                 Purpose::Index => index.replace(Arc::new(IndexKey::new(tenant, row.version, key))).is_some(),
@@ -75,7 +76,7 @@ impl TenantKeys {
             return Err(KeyFault::NoKey { whose: SEALING_KEY });
         }
         let index = index.ok_or(KeyFault::NoKey { whose: INDEX_KEY })?;
-        Ok(Self(Arc::new(Keys { tenant: tenant.to_owned(), sealing, index })))
+        Ok(Self(Arc::new(Keys { tenant, sealing, index })))
     }
 
     /// Adds a sealing key, which seals from now on; the older ones go on opening. These keys stay as they are: use
@@ -87,27 +88,27 @@ impl TenantKeys {
         let row = wrapped(master, self.tenant(), Purpose::Sealing, version, &key).await?;
         let mut sealing = self.0.sealing.clone();
         sealing.insert(version, Arc::new(key));
-        let keys = Keys { tenant: self.0.tenant.clone(), sealing, index: self.0.index.clone() };
+        let keys = Keys { tenant: self.0.tenant, sealing, index: self.0.index.clone() };
         Ok((Self(Arc::new(keys)), row))
     }
 
     /// The row wrapped again by the newest master key; `None` if it already is.
     pub async fn rewrap(
         master: &dyn MasterKeys,
-        tenant: &str,
+        tenant: TenantId,
         row: &StoredTenantKey,
     ) -> Result<Option<StoredTenantKey>, KeyFault> {
         if !master.needs_rewrap(&row.wrapped) {
             return Ok(None);
         }
         let name = KeyName { tenant, purpose: row.purpose, version: row.version };
-        let key = master.unwrap(&name, &row.wrapped).await?;
+        let key = master.unwrap(name, &row.wrapped).await?;
         wrapped(master, tenant, row.purpose, row.version, &key).await.map(Some)
     }
 
     /// Whose keys these are.
-    pub fn tenant(&self) -> &str {
-        &self.0.tenant
+    pub fn tenant(&self) -> TenantId {
+        self.0.tenant
     }
 
     /// The key under which external ids are found.
@@ -144,13 +145,13 @@ impl TenantKeys {
         self.seal(place, self.open(place, sealed)?.reveal()).map(Some)
     }
 
-    /// Draws the first key of a new person. `person` is our own id of them.
-    pub fn draw_person(&self, person: &str) -> Result<(PersonKeys, StoredPersonKey), KeyFault> {
+    /// Draws the first key of a new person. They have none yet.
+    pub fn draw_person(&self, person: PersonId) -> Result<(PersonKeys, StoredPersonKey), KeyFault> {
         self.rotate_person(&PersonKeys::new(self.tenant(), person, BTreeMap::new()))
     }
 
     /// Unwraps a person's keys: all rows of the person, in any order.
-    pub fn person(&self, person: &str, rows: &[StoredPersonKey]) -> Result<PersonKeys, KeyFault> {
+    pub fn person(&self, person: PersonId, rows: &[StoredPersonKey]) -> Result<PersonKeys, KeyFault> {
         let mut keys = BTreeMap::new();
         for row in rows {
             let key = match &row.wrapped {
@@ -179,7 +180,7 @@ impl TenantKeys {
     /// The row wrapped again under the newest sealing key; `None` if it already is, or is erased.
     pub fn rewrap_person(
         &self,
-        person: &str,
+        person: PersonId,
         row: &StoredPersonKey,
     ) -> Result<Option<StoredPersonKey>, KeyFault> {
         let Some(wrapped) = &row.wrapped else { return Ok(None) };
@@ -191,20 +192,27 @@ impl TenantKeys {
         Ok(Some(StoredPersonKey { version: row.version, wrapped }))
     }
 
-    fn wrap_person(&self, person: &str, version: KeyVersion, key: &KeyMaterial) -> Result<Vec<u8>, KeyFault> {
+    fn wrap_person(
+        &self,
+        person: PersonId,
+        version: KeyVersion,
+        key: &KeyMaterial,
+    ) -> Result<Vec<u8>, KeyFault> {
         let (newest, wrapping) = self.newest()?;
-        let fields = [self.tenant(), person, &version.to_string()];
+        let fields = person_key_fields(self.tenant(), person, version);
+        let fields = fields.each_ref().map(String::as_str);
         Ok(envelope::seal(Kind::PersonKey, newest, wrapping, &fields, key.reveal()))
     }
 
     fn unwrap_person(
         &self,
-        person: &str,
+        person: PersonId,
         version: KeyVersion,
         wrapped: &[u8],
     ) -> Result<KeyMaterial, KeyFault> {
         let envelope = Envelope::parse(Kind::PersonKey, wrapped)?;
-        let fields = [self.tenant(), person, &version.to_string()];
+        let fields = person_key_fields(self.tenant(), person, version);
+        let fields = fields.each_ref().map(String::as_str);
         let wrapping = self.sealing(envelope.version())?;
         let mut bytes = envelope.open(wrapping, &fields, || "a person's wrapped key".to_owned())?;
         KeyMaterial::take(&mut bytes)
@@ -225,13 +233,18 @@ impl TenantKeys {
     }
 }
 
+/// What is bound to a person's wrapped key.
+fn person_key_fields(tenant: TenantId, person: PersonId, version: KeyVersion) -> [String; 3] {
+    [tenant.to_string(), person.to_string(), version.to_string()]
+}
+
 async fn wrapped(
     master: &dyn MasterKeys,
-    tenant: &str,
+    tenant: TenantId,
     purpose: Purpose,
     version: KeyVersion,
     key: &KeyMaterial,
 ) -> Result<StoredTenantKey, KeyFault> {
-    let wrapped = master.wrap(&KeyName { tenant, purpose, version }, key).await?;
+    let wrapped = master.wrap(KeyName { tenant, purpose, version }, key).await?;
     Ok(StoredTenantKey { purpose, version, wrapped })
 }

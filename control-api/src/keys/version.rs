@@ -2,10 +2,13 @@
 
 use std::{fmt, num::NonZeroU32};
 
+use serde::{Deserialize, Serialize};
+
 use super::KeyFault;
 
 /// A key's number among the keys of its holder. The highest seals; all open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct KeyVersion(NonZeroU32);
 
 impl KeyVersion {

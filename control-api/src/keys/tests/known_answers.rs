@@ -4,7 +4,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
-use super::{NAME, PERSON, URL};
+use super::{name_place, north, person, url_place};
 use crate::keys::{
     KeyVersion, LocalMasterKeys, MasterKeys, Opened, PersonKeys, Purpose, StoredPersonKey, StoredTenantKey,
     TenantKeys, Wrapped,
@@ -48,19 +48,19 @@ async fn keys() -> (TenantKeys, PersonKeys) {
         wrapped: Wrapped::new(master.newest(), bytes(wrapped)).expect("short enough"),
     };
     let rows = [row(Purpose::Sealing, 2, SEALING), row(Purpose::Index, 1, INDEX)];
-    let keys = TenantKeys::unwrap(&master, "north", &rows).await.expect("the tenant's keys");
+    let keys = TenantKeys::unwrap(&master, north(), &rows).await.expect("the tenant's keys");
     let row =
         StoredPersonKey { version: KeyVersion::new(3).expect("not zero"), wrapped: Some(bytes(PERSON_KEY)) };
-    let person = keys.person(PERSON, &[row]).expect("the person's key");
+    let person = keys.person(person(), &[row]).expect("the person's key");
     (keys, person)
 }
 
 #[tokio::test]
 async fn what_was_sealed_years_ago_opens() {
     let (keys, person) = keys().await;
-    let name = person.open_text(&NAME, &bytes(SEALED_NAME)).expect("a sealed name");
+    let name = person.open_text(&name_place(), &bytes(SEALED_NAME)).expect("a sealed name");
     assert_eq!(name.value().map(|name| name.into_revealed()), Some("Zoë Ångström".to_owned()));
-    let url = keys.open_text(&URL, &bytes(SEALED_URL)).expect("a sealed URL");
+    let url = keys.open_text(&url_place(), &bytes(SEALED_URL)).expect("a sealed URL");
     assert_eq!(*url.reveal(), format!("https://example.org/{}", "x".repeat(80)));
 }
 
@@ -73,10 +73,11 @@ async fn what_was_indexed_years_ago_is_found() {
 #[tokio::test]
 async fn what_is_sealed_now_has_the_same_form() {
     let (keys, person) = keys().await;
-    let (known, now) = (bytes(SEALED_NAME), person.seal(&NAME, "Zoë Ångström".as_bytes()).expect("sealed"));
+    let (known, now) =
+        (bytes(SEALED_NAME), person.seal(&name_place(), "Zoë Ångström".as_bytes()).expect("sealed"));
     assert_eq!((now.len(), &now[..6]), (known.len(), &known[..6]));
-    assert!(matches!(person.open_text(&NAME, &now), Ok(Opened::Value(_))));
+    assert!(matches!(person.open_text(&name_place(), &now), Ok(Opened::Value(_))));
     let url = format!("https://example.org/{}", "x".repeat(80));
-    let (known, now) = (bytes(SEALED_URL), keys.seal(&URL, url.as_bytes()).expect("sealed"));
+    let (known, now) = (bytes(SEALED_URL), keys.seal(&url_place(), url.as_bytes()).expect("sealed"));
     assert_eq!((now.len(), &now[..6]), (known.len(), &known[..6]));
 }

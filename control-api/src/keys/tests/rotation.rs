@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Clinic, NAME, PERSON, URL};
+use super::{Clinic, name_place, north, person, tenant, url_place};
 use crate::keys::{
     KeyFault, KeyMaterial, KeyName, KeyVersion, LocalMasterKeys, MasterFile, MasterKeys, Opened, Purpose,
     TenantKeys, Whose,
@@ -20,21 +20,21 @@ async fn a_master_key_rotates_without_anyone_losing_sight() {
     let master = LocalMasterKeys::from_file(file.path()).expect("a master key");
     let (old, first) = (master.newest(), fs::read_to_string(file.path()).expect("the file"));
     let mut clinic = Clinic::under(master, "north").await;
-    let sealed = clinic.person.seal(&NAME, b"Rosa").expect("sealed");
+    let sealed = clinic.person.seal(&name_place(), b"Rosa").expect("sealed");
 
     file.rotate().expect("a second key");
     clinic.master.reload().expect("the file is read again");
     assert_eq!(clinic.master.names().len(), 2);
     assert_ne!(clinic.master.newest(), old);
     clinic.read_again().await;
-    assert_eq!(revealed(clinic.person.open_text(&NAME, &sealed)), Some("Rosa".to_owned()));
+    assert_eq!(revealed(clinic.person.open_text(&name_place(), &sealed)), Some("Rosa".to_owned()));
 
     for row in &mut clinic.tenant_rows {
         assert!(clinic.master.needs_rewrap(&row.wrapped));
-        let again = TenantKeys::rewrap(&clinic.master, "north", row).await.expect("both are known");
+        let again = TenantKeys::rewrap(&clinic.master, north(), row).await.expect("both are known");
         *row = again.expect("the old one wrapped it");
         assert!(!clinic.master.needs_rewrap(&row.wrapped));
-        assert_eq!(TenantKeys::rewrap(&clinic.master, "north", row).await, Ok(None));
+        assert_eq!(TenantKeys::rewrap(&clinic.master, north(), row).await, Ok(None));
     }
 
     let text = fs::read_to_string(file.path()).expect("the file");
@@ -43,23 +43,23 @@ async fn a_master_key_rotates_without_anyone_losing_sight() {
     clinic.master.reload().expect("the file is read again");
     assert_eq!(clinic.master.names().len(), 1);
     clinic.read_again().await;
-    assert_eq!(revealed(clinic.person.open_text(&NAME, &sealed)), Some("Rosa".to_owned()));
+    assert_eq!(revealed(clinic.person.open_text(&name_place(), &sealed)), Some("Rosa".to_owned()));
 }
 
 #[tokio::test]
 async fn a_key_wrapped_by_a_master_that_is_gone_names_it() {
     let clinic = Clinic::new("north").await;
     let other = LocalMasterKeys::ephemeral();
-    let fault = TenantKeys::unwrap(&other, "north", &clinic.tenant_rows).await.map(|_| ());
+    let fault = TenantKeys::unwrap(&other, north(), &clinic.tenant_rows).await.map(|_| ());
     assert_eq!(fault, Err(KeyFault::UnknownMaster { master: clinic.master.newest() }));
-    let fault = TenantKeys::rewrap(&other, "north", &clinic.tenant_rows[0]).await;
+    let fault = TenantKeys::rewrap(&other, north(), &clinic.tenant_rows[0]).await;
     assert_eq!(fault.map_err(|f| f.whose()), Err(Whose::Operator));
 }
 
 #[tokio::test]
 async fn a_sealing_key_rotates_and_older_values_open() {
     let mut clinic = Clinic::new("north").await;
-    let (url, name) = (clinic.keys.seal(&URL, b"old"), clinic.person.seal(&NAME, b"Rosa"));
+    let (url, name) = (clinic.keys.seal(&url_place(), b"old"), clinic.person.seal(&name_place(), b"Rosa"));
     let (url, name) = (url.expect("sealed"), name.expect("sealed"));
     let hash = clinic.keys.index().of("person", "4711");
     let before = clinic.keys.clone();
@@ -67,73 +67,74 @@ async fn a_sealing_key_rotates_and_older_values_open() {
     let (keys, row) = clinic.keys.rotate(&clinic.master).await.expect("a second key");
     clinic.keys = keys;
     clinic.tenant_rows.push(row);
-    let newer = clinic.keys.seal(&URL, b"new").expect("sealed");
-    let fault = before.open(&URL, &newer).map(|_| ());
+    let newer = clinic.keys.seal(&url_place(), b"new").expect("sealed");
+    let fault = before.open(&url_place(), &newer).map(|_| ());
     let version = KeyVersion::new(2).expect("not zero");
     assert_eq!(fault, Err(KeyFault::UnknownVersion { whose: "the tenant's sealing key", version }));
 
     clinic.tenant_rows.reverse();
     clinic.read_again().await;
-    assert_eq!(clinic.keys.open_text(&URL, &url).map(|t| t.into_revealed()), Ok("old".to_owned()));
-    assert_eq!(clinic.keys.open_text(&URL, &newer).map(|t| t.into_revealed()), Ok("new".to_owned()));
-    assert_eq!(revealed(clinic.person.open_text(&NAME, &name)), Some("Rosa".to_owned()));
+    assert_eq!(clinic.keys.open_text(&url_place(), &url).map(|t| t.into_revealed()), Ok("old".to_owned()));
+    assert_eq!(clinic.keys.open_text(&url_place(), &newer).map(|t| t.into_revealed()), Ok("new".to_owned()));
+    assert_eq!(revealed(clinic.person.open_text(&name_place(), &name)), Some("Rosa".to_owned()));
     assert_eq!(clinic.keys.index().of("person", "4711"), hash, "the index key stays");
 }
 
 #[tokio::test]
 async fn an_old_sealing_key_can_go_once_nothing_is_left_under_it() {
     let mut clinic = Clinic::new("north").await;
-    let url = clinic.keys.seal(&URL, b"old").expect("sealed");
-    let name = clinic.person.seal(&NAME, b"Rosa").expect("sealed");
+    let url = clinic.keys.seal(&url_place(), b"old").expect("sealed");
+    let name = clinic.person.seal(&name_place(), b"Rosa").expect("sealed");
     let (keys, row) = clinic.keys.rotate(&clinic.master).await.expect("a second key");
     clinic.keys = keys;
     clinic.tenant_rows.push(row);
 
-    let url = clinic.keys.reseal(&URL, &url).expect("it opens").expect("it was under the old key");
-    assert_eq!(clinic.keys.reseal(&URL, &url), Ok(None));
-    let row = clinic.keys.rewrap_person(PERSON, &clinic.person_rows[0]).expect("it unwraps");
+    let url = clinic.keys.reseal(&url_place(), &url).expect("it opens").expect("it was under the old key");
+    assert_eq!(clinic.keys.reseal(&url_place(), &url), Ok(None));
+    let row = clinic.keys.rewrap_person(person(), &clinic.person_rows[0]).expect("it unwraps");
     clinic.person_rows = vec![row.expect("it was under the old key")];
-    assert_eq!(clinic.keys.rewrap_person(PERSON, &clinic.person_rows[0]), Ok(None));
+    assert_eq!(clinic.keys.rewrap_person(person(), &clinic.person_rows[0]), Ok(None));
 
     clinic.tenant_rows.retain(|row| row.purpose == Purpose::Index || row.version > KeyVersion::FIRST);
     clinic.read_again().await;
-    assert_eq!(clinic.keys.open_text(&URL, &url).map(|t| t.into_revealed()), Ok("old".to_owned()));
-    assert_eq!(revealed(clinic.person.open_text(&NAME, &name)), Some("Rosa".to_owned()));
+    assert_eq!(clinic.keys.open_text(&url_place(), &url).map(|t| t.into_revealed()), Ok("old".to_owned()));
+    assert_eq!(revealed(clinic.person.open_text(&name_place(), &name)), Some("Rosa".to_owned()));
 }
 
 #[tokio::test]
 async fn a_persons_key_rotates_and_older_values_open() {
     let mut clinic = Clinic::new("north").await;
-    let name = clinic.person.seal(&NAME, b"Rosa").expect("sealed");
+    let name = clinic.person.seal(&name_place(), b"Rosa").expect("sealed");
     let (person, row) = clinic.keys.rotate_person(&clinic.person).expect("a second key");
     assert_eq!(row.version, KeyVersion::new(2).expect("not zero"));
     clinic.person = person;
     clinic.person_rows.insert(0, row);
     clinic.read_again().await;
-    assert_eq!(revealed(clinic.person.open_text(&NAME, &name)), Some("Rosa".to_owned()));
-    let again = clinic.person.reseal(&NAME, &name).expect("it opens").expect("it was under the old key");
-    assert_eq!(clinic.person.reseal(&NAME, &again), Ok(None));
+    assert_eq!(revealed(clinic.person.open_text(&name_place(), &name)), Some("Rosa".to_owned()));
+    let again =
+        clinic.person.reseal(&name_place(), &name).expect("it opens").expect("it was under the old key");
+    assert_eq!(clinic.person.reseal(&name_place(), &again), Ok(None));
     clinic.person_rows.truncate(1);
     clinic.read_again().await;
-    assert_eq!(revealed(clinic.person.open_text(&NAME, &again)), Some("Rosa".to_owned()));
-    let lost = clinic.person.open(&NAME, &name).map_err(|fault| fault.whose());
+    assert_eq!(revealed(clinic.person.open_text(&name_place(), &again)), Some("Rosa".to_owned()));
+    let lost = clinic.person.open(&name_place(), &name).map_err(|fault| fault.whose());
     assert_eq!(lost, Err(Whose::Missing), "a version that is not there was lost, not erased");
 }
 
 #[tokio::test]
 async fn a_wrapped_key_unwraps_under_its_own_name_only() {
     let master = LocalMasterKeys::ephemeral();
-    let name = KeyName { tenant: "north", purpose: Purpose::Sealing, version: KeyVersion::FIRST };
+    let name = KeyName { tenant: tenant("north"), purpose: Purpose::Sealing, version: KeyVersion::FIRST };
     let key = KeyMaterial::draw();
-    let wrapped = master.wrap(&name, &key).await.expect("wrapped");
-    let same = master.unwrap(&name, &wrapped).await.expect("unwrapped");
+    let wrapped = master.wrap(name, &key).await.expect("wrapped");
+    let same = master.unwrap(name, &wrapped).await.expect("unwrapped");
     assert_eq!(same.reveal(), key.reveal());
     let others = [
-        KeyName { tenant: "south", ..name },
+        KeyName { tenant: tenant("south"), ..name },
         KeyName { purpose: Purpose::Index, ..name },
         KeyName { version: KeyVersion::new(2).expect("not zero"), ..name },
     ];
     for other in others {
-        assert!(master.unwrap(&other, &wrapped).await.is_err(), "{other:?}");
+        assert!(master.unwrap(other, &wrapped).await.is_err(), "{other:?}");
     }
 }
