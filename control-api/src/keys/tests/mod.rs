@@ -4,6 +4,7 @@ mod erasing;
 mod files;
 mod known_answers;
 mod rotation;
+mod service;
 mod tampering;
 
 use media_model::TenantId;
