@@ -19,8 +19,8 @@
 //!
 //! **Lengths** are rounded up before sealing, so that they do not tell names apart: see `padding.rs`.
 //!
-//! **What this does not do.** An old value put back into its own place opens: the audit chain finds that, not the
-//! cipher. Whoever holds the master key and the database reads everything. Opened values are ordinary memory.
+//! **What this does not do.** An old value put back into its own place opens; only an audit entry that hashed the newer
+//! bytes would tell. Whoever holds the master key and the database reads everything. Opened values are ordinary memory.
 //!
 //! # Rotation
 //! - *Master*: put the new key into the file below the first, on every node, and reload; then move it to the top and
