@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use control_api::{
     ControlApi, RunningConsults,
-    audit::{Action, Actor, Entry, Outcome},
+    audit::{Action, Actor, Entry, Outcome, Surface},
 };
 use media_model::ConsultId;
 use signaling::{BoxFuture, Journal, JournalUnavailable, Signaling, What};
@@ -38,18 +38,9 @@ fn audit_entry(entry: signaling::Entry) -> Entry {
     };
     let (participant, person_id, role) =
         entry.who.map_or((None, None, None), |who| (Some(who.participant), Some(who.person), Some(who.role)));
-    let consult = entry.consult;
-    Entry {
-        at: entry.at,
-        action,
-        outcome,
-        actor,
-        consult,
-        participant,
-        person_id,
-        role,
-        detail: Some(detail),
-    }
+    let (consult, surface, detail) = (entry.consult, Surface::Signaling, Some(detail));
+    let at = entry.at;
+    Entry { at, outcome, actor, surface, consult, participant, person_id, role, detail, ..Entry::of(action) }
 }
 
 /// Passes the control API's orders to running consults.

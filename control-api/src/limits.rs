@@ -64,3 +64,16 @@ pub const MASTER_KEYS_MAX: usize = 16;
 pub const MASTER_FILE_BYTES_MAX: usize = 8 * 1024;
 /// Longest line of the list of erasures.
 pub const ERASURE_LINE_BYTES_MAX: usize = 512;
+
+/// Longest line of the anchor file that is read.
+pub const ANCHOR_LINE_BYTES_MAX: usize = 512;
+/// Findings of one verification that are kept; more are counted.
+pub const AUDIT_FINDINGS_MAX: usize = 1_000;
+/// Entries that verification keeps while it finds out where they belong.
+pub const AUDIT_SUSPECTS_MAX: usize = 32;
+/// How far from its place an entry is looked for, in both directions.
+pub const AUDIT_DISPLACEMENT_MAX: i64 = 256;
+/// Entries that are looked for in one verification; after so many there is no doubt that something is wrong.
+pub const AUDIT_SEARCHES_MAX: u32 = 1_024;
+/// How long an entry may wait to be sealed before it counts as a finding; sealing takes a second.
+pub const AUDIT_UNSEALED_AGE_MAX: Duration = Duration::from_secs(60);

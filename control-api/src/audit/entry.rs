@@ -2,10 +2,23 @@
 
 use std::{
     fmt,
-    time::{SystemTime, UNIX_EPOCH},
+    net::IpAddr,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use media_model::{ConsultId, ParticipantNumber, Pii, Role};
+use media_model::{ConsultId, ParticipantNumber, Pii, Role, random_id};
+
+use crate::{ids::PersonId, named::named, permissions::Act};
+
+random_id! {
+    /// One audit entry. It has no number until it is sealed into the chain.
+    EntryId, "entry"
+}
+
+random_id! {
+    /// One request, as its answer and the log call it.
+    RequestId, "request"
+}
 
 /// One line of the audit log. The store adds its place in the order.
 #[derive(Debug, Clone)]
@@ -18,6 +31,10 @@ pub struct Entry {
     pub outcome: Outcome,
     /// Who did it.
     pub actor: Actor,
+    /// On which surface.
+    pub surface: Surface,
+    /// Which patient it is about, by the internal id.
+    pub patient: Option<PersonId>,
     /// In which consult.
     pub consult: Option<ConsultId>,
     /// Which participant it is about, by number.
@@ -28,6 +45,12 @@ pub struct Entry {
     pub role: Option<Role>,
     /// A code that says more: why refused, why left, which transport.
     pub detail: Option<&'static str>,
+    /// From where.
+    pub address: Option<Pii<IpAddr>>,
+    /// By which request.
+    pub request: Option<RequestId>,
+    /// How long it took until the answer was ready.
+    pub duration: Option<Duration>,
 }
 
 impl Entry {
@@ -38,11 +61,16 @@ impl Entry {
             action,
             outcome: Outcome::Granted,
             actor: Actor::Server,
+            surface: Surface::Server,
+            patient: None,
             consult: None,
             participant: None,
             person_id: None,
             role: None,
             detail: None,
+            address: None,
+            request: None,
+            duration: None,
         }
     }
 }
@@ -74,6 +102,18 @@ pub enum Action {
     Admitted,
     /// Somebody left or was sent away.
     Left,
+    /// Somebody signed in, or tried to.
+    SignedIn,
+    /// Somebody signed out, or was idle for too long.
+    SignedOut,
+    /// A back end got an access token.
+    TokenIssued,
+    /// A guest link was redeemed.
+    GuestLinkRedeemed,
+    /// The audit log was verified.
+    AuditVerified,
+    /// An act that the table of permissions knows, under the name that it has there.
+    Asked(Act),
 }
 
 impl Action {
@@ -89,6 +129,12 @@ impl Action {
             Self::Waited => "waited",
             Self::Admitted => "admitted",
             Self::Left => "left",
+            Self::SignedIn => "signed_in",
+            Self::SignedOut => "signed_out",
+            Self::TokenIssued => "token_issued",
+            Self::GuestLinkRedeemed => "guest_link_redeemed",
+            Self::AuditVerified => "audit_verified",
+            Self::Asked(act) => act.as_str(),
         }
     }
 }
@@ -121,8 +167,29 @@ pub enum Actor {
     Participant,
     /// Another participant of the same consult.
     Staff(ParticipantNumber),
+    /// A person who signed in.
+    Person(PersonId),
+    /// A person for whom a back end said that it acts; the server did not see them sign in.
+    Asserted {
+        /// The back end, by the id of its client.
+        client: String,
+        /// For whom.
+        person: PersonId,
+    },
     /// The node itself.
     Server,
+    /// Somebody with a shell on the server.
+    Shell,
+}
+
+impl Actor {
+    /// The back end that vouches for the actor, if one does.
+    pub fn asserted_by(&self) -> Option<&str> {
+        match self {
+            Self::Asserted { client, .. } => Some(client),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Actor {
@@ -131,7 +198,28 @@ impl fmt::Display for Actor {
             Self::ApiKey(id) => write!(f, "api_key:{id}"),
             Self::Participant => f.write_str("participant"),
             Self::Staff(number) => write!(f, "participant:{number}"),
+            // Found under the person's name either way; who vouches for it stands in a column of its own.
+            Self::Person(id) | Self::Asserted { person: id, .. } => write!(f, "person:{id}"),
             Self::Server => f.write_str("server"),
+            Self::Shell => f.write_str("shell"),
         }
+    }
+}
+
+named! {
+    /// Where it was done or tried.
+    pub enum Surface {
+        /// The HTTP API.
+        Api = "api",
+        /// Joining a consult, and what goes on in it.
+        Signaling = "signaling",
+        /// Recording.
+        Recording = "recording",
+        /// The pages for admins and auditors.
+        Admin = "admin",
+        /// A command on the server.
+        Cli = "cli",
+        /// Nowhere: the server did it on its own account.
+        Server = "server",
     }
 }
