@@ -1,12 +1,13 @@
 //! The control API: what a clinic's back end talks to. It creates consults, mints tickets and keeps the audit log.
 //!
 //! ```text
-//! routes/   HTTP: one file a noun; parses into types, answers with problem+json (RFC 9457)
-//! app/      the rules: what an act means, and that its audit entry commits with it
-//! audit/    what an audit entry says
-//! permissions/  who may do what: one table
-//! keys/     keys at rest: sealed columns, erased people; no SQL, no HTTP
-//! store/    the only SQL of the product
+//! routes/        HTTP: one file a noun; parses into types, answers with problem+json (RFC 9457)
+//! app/           the rules: what an act means, and that its audit entry commits with it
+//! appointments/  how an appointment goes, and what it is made of; no SQL, no HTTP
+//! permissions/   who may do what: one table
+//! audit/         what an entry says, and the chain that nobody changes unnoticed
+//! keys/          keys at rest: sealed columns, erased people; no SQL, no HTTP
+//! store/         the only SQL of the product
 //! ```
 //!
 //! It never imports `signaling`; what a running consult has to learn (an ended consult, a revoked ticket) goes out
