@@ -92,7 +92,8 @@ bind_v4 = "127.0.0.1"
 advertise = ["127.0.0.1"]
 EOF
 mkdir "$folder/data"
-"$consilium" api-key create --config "$folder/consilium.toml" --name load-test >"$folder/key"
+"$consilium" tenant create --config "$folder/consilium.toml" load-test
+"$consilium" client create --config "$folder/consilium.toml" --tenant load-test --name harness >"$folder/key"
 
 start floor "$target/release/media-floor" --port 0 --core "$server_core"
 start plain "$target/release/media-floor" --port 0 --core "$server_core" --gro 0 --gather-us 0 --whole 0

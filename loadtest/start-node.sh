@@ -39,7 +39,8 @@ bind_v4 = "$address"
 advertise = ["$address"]
 CONFIGURATION
 
-"$consilium" api-key create --config "$folder/consilium.toml" --name loadtest >"$folder/api-key"
+"$consilium" tenant create --config "$folder/consilium.toml" load-test
+"$consilium" client create --config "$folder/consilium.toml" --tenant load-test --name harness >"$folder/api-key"
 
 ulimit -n "$(ulimit -Hn)"
 log=${CONSILIUM_LOG:-$folder/log}

@@ -6,7 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use media_model::limits::CONSULT_TRANSPORTS_MAX;
+use control_api::Database;
+use media_model::{Pii, limits::CONSULT_TRANSPORTS_MAX};
 use serde::{Deserialize, Deserializer};
 use signaling::OriginPolicy;
 
@@ -30,6 +31,8 @@ pub struct Config {
     /// Web origins whose pages may open the signaling WebSocket besides the node's own; `"*"` for any.
     #[serde(default)]
     pub allowed_origins: Vec<String>,
+    /// PostgreSQL, instead of a file in the data folder.
+    pub database: Option<DatabaseConfig>,
     /// The media side.
     #[serde(default)]
     pub media: MediaConfig,
@@ -62,6 +65,14 @@ impl Default for MediaConfig {
     }
 }
 
+/// `[database]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseConfig {
+    /// A file with one line, `postgres://USER:PASSWORD@HOST/DATABASE?sslmode=verify-full&sslrootcert=FILE`.
+    pub url_file: PathBuf,
+}
+
 /// `[tls]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -91,6 +102,18 @@ pub enum ConfigError {
         /// Where and what.
         message: String,
     },
+}
+
+/// Reads a file whose one line is a database's address. It holds a password: an error never shows it.
+pub fn read_url(path: &Path) -> Result<Pii<String>, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    let url = text.trim();
+    if url.lines().count() != 1 || !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
+        let message = "one line is expected that begins with postgres://".to_owned();
+        return Err(ConfigError::Invalid { path: path.to_owned(), message });
+    }
+    Ok(Pii::new(url.to_owned()))
 }
 
 fn default_listen() -> SocketAddr {
@@ -132,14 +155,18 @@ impl Config {
             pin_shards: default_pin_shards(),
             consult_participants_max: default_participants_max(),
             allowed_origins: Vec::new(),
+            database: None,
             media: MediaConfig { port: 0, ..MediaConfig::default() },
             tls: None,
         }
     }
 
-    /// The SQLite file.
-    pub fn database_file(&self) -> PathBuf {
-        self.data.join("consilium.db")
+    /// Where the control API keeps its rows.
+    pub fn database(&self) -> Result<Database, ConfigError> {
+        match &self.database {
+            None => Ok(Database::Sqlite(self.data.join("consilium.db"))),
+            Some(DatabaseConfig { url_file }) => read_url(url_file).map(Database::Postgres),
+        }
     }
 
     /// Which web pages may open the signaling WebSocket.

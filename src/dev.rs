@@ -3,8 +3,8 @@
 use std::{net::SocketAddr, path::Path, time::Duration};
 
 use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
-use control_api::{ControlApi, NewTicket};
-use media_model::{ConsultId, Pii, Role};
+use control_api::{BootstrapError, ControlApi, NewTicket};
+use media_model::{ConsultId, Pii, Role, TenantId};
 use serde::{Deserialize, Serialize};
 
 use crate::{failure::Failure, keys};
@@ -31,8 +31,17 @@ struct Credentials {
     api_key: String,
 }
 
+/// Whose everything is in dev mode.
+pub fn tenant() -> Result<TenantId, Failure> {
+    Ok("demo".parse()?)
+}
+
 /// The API key of dev mode, from `dev-credentials.json`; a new one where there is none that works.
-pub async fn api_key(api: &ControlApi, data: &Path) -> Result<String, Failure> {
+pub async fn api_key(api: &ControlApi, tenant: TenantId, data: &Path) -> Result<String, Failure> {
+    match api.create_tenant(tenant).await {
+        Ok(()) | Err(BootstrapError::TenantExists(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
     let path = data.join("dev-credentials.json");
     if let Ok(text) = std::fs::read_to_string(&path)
         && let Ok(Credentials { api_key }) = serde_json::from_str(&text)
@@ -40,7 +49,7 @@ pub async fn api_key(api: &ControlApi, data: &Path) -> Result<String, Failure> {
     {
         return Ok(api_key);
     }
-    let api_key = api.create_key("dev").await?.reveal().to_owned();
+    let api_key = api.create_client(tenant, "dev").await?.reveal().to_owned();
     keys::write_secret(&path, &serde_json::to_vec_pretty(&Credentials { api_key: api_key.clone() })?)?;
     Ok(api_key)
 }
@@ -49,6 +58,7 @@ pub async fn api_key(api: &ControlApi, data: &Path) -> Result<String, Failure> {
 #[derive(Clone)]
 pub struct Demo {
     pub api: ControlApi,
+    pub tenant: TenantId,
     pub consult: ConsultId,
 }
 
@@ -85,7 +95,8 @@ async fn mint(
         display_name: Pii::new(display_name.to_owned()),
         lifetime: TICKET_LIFETIME,
     };
-    let ticket = demo.api.mint_demo_ticket(new).await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
+    let ticket =
+        demo.api.mint_demo_ticket(demo.tenant, new).await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
     Ok(Json(TicketAnswer { ticket, display_name }))
 }
 

@@ -7,7 +7,7 @@ use control_api::{
     ControlApi, RunningConsults,
     audit::{Action, Actor, Entry, Outcome, Surface},
 };
-use media_model::ConsultId;
+use media_model::{ConsultId, TenantId};
 use signaling::{BoxFuture, Journal, JournalUnavailable, Signaling, What};
 use signaling_protocol::ticket::TicketId;
 
@@ -19,7 +19,7 @@ pub struct AuditJournal {
 impl Journal for AuditJournal {
     fn record(&self, entries: Vec<signaling::Entry>) -> BoxFuture<'_, Result<(), JournalUnavailable>> {
         Box::pin(async move {
-            let entries: Vec<Entry> = entries.into_iter().map(audit_entry).collect();
+            let entries: Vec<(TenantId, Entry)> = entries.into_iter().map(audit_entry).collect();
             self.api.record(&entries).await.map_err(|error| {
                 tracing::error!(%error, "the audit log cannot be written");
                 JournalUnavailable
@@ -28,7 +28,7 @@ impl Journal for AuditJournal {
     }
 }
 
-fn audit_entry(entry: signaling::Entry) -> Entry {
+fn audit_entry(entry: signaling::Entry) -> (TenantId, Entry) {
     let (action, outcome, actor, detail) = match entry.what {
         What::Joined(way) => (Action::Joined, Outcome::Granted, Actor::Participant, way.as_str()),
         What::Waited => (Action::Waited, Outcome::Granted, Actor::Participant, "waiting_room"),
@@ -38,9 +38,10 @@ fn audit_entry(entry: signaling::Entry) -> Entry {
     };
     let (participant, person_id, role) =
         entry.who.map_or((None, None, None), |who| (Some(who.participant), Some(who.person), Some(who.role)));
-    let (consult, surface, detail) = (entry.consult, Surface::Signaling, Some(detail));
-    let at = entry.at;
-    Entry { at, outcome, actor, surface, consult, participant, person_id, role, detail, ..Entry::of(action) }
+    let (tenant, consult) = (entry.tenant.unwrap_or(TenantId::SYSTEM), entry.consult);
+    let (at, surface, detail) = (entry.at, Surface::Signaling, Some(detail));
+    let known = Entry::of(action);
+    (tenant, Entry { at, outcome, actor, surface, consult, participant, person_id, role, detail, ..known })
 }
 
 /// Passes the control API's orders to running consults.

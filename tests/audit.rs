@@ -75,7 +75,7 @@ async fn every_coming_and_going_is_kept_in_order() {
     let joined = all.iter().find(|entry| entry.action == "joined").expect("joined");
     assert_eq!((joined.participant, joined.role.as_deref()), (Some(number), Some("patient")));
     let minted = all.iter().find(|entry| entry.action == "ticket_minted").expect("minted");
-    assert!(minted.actor.starts_with("api_key:dev-"), "{minted:?}");
+    assert!(minted.actor.starts_with("api_client:dev-"), "{minted:?}");
     let text = format!("{all:?}");
     assert!(!text.contains("Testname") && !text.contains("eyJ"), "no names, no tickets");
 }

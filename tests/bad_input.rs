@@ -5,7 +5,7 @@ mod support;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use media_model::{ConsultId, Pii, Role};
+use media_model::{ConsultId, Pii, Role, TenantId};
 use serde_json::json;
 use signaling_protocol::{
     limits::MESSAGE_BYTES_MAX,
@@ -29,6 +29,7 @@ fn expired_ticket(node: &Node, consult: &str) -> String {
     let now_s = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
     signer.sign(&Ticket {
         id: TicketId::from_bytes([7; 16]),
+        tenant: "demo".parse::<TenantId>().expect("an id"),
         consult: consult.parse::<ConsultId>().expect("an id"),
         person: Pii::new(PATIENT.id.to_owned()),
         role: Role::Patient,

@@ -149,7 +149,10 @@ async fn a_configuration_file_is_obeyed() {
     let folder = TempDir::new().expect("a folder");
     let media_port = free_udp_port();
     let file = configuration(&folder, media_port, "");
-    let create = arguments(&["api-key", "create", "--name", "ehr", "--config"], &file);
+    let create = arguments(&["tenant", "create", "clinic", "--config"], &file);
+    let created = consilium(create).output().expect("the binary runs");
+    assert!(created.status.success(), "{created:?}");
+    let create = arguments(&["client", "create", "--tenant", "clinic", "--name", "ehr", "--config"], &file);
     let created = consilium(create).output().expect("the binary runs");
     assert!(created.status.success(), "{created:?}");
     let key = String::from_utf8(created.stdout).expect("text").trim().to_owned();

@@ -1,28 +1,30 @@
-//! API keys: 256 random bits that a back end sends as a bearer token (RFC 6750 §2.1); only their hash is kept.
+//! API keys: whose and 256 random bits, sent by a back end as a bearer token (RFC 6750 §2.1); only their hash is kept.
 
 use aws_lc_rs::{digest, rand};
 use axum::http::{HeaderMap, header};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use media_model::{Pii, TenantId};
 
 /// What a key starts with, so that secret scanners recognise one.
 const PREFIX: &str = "consilium_";
 
-/// A back end's secret. Printed once, by whoever created it.
-#[derive(Clone)]
-pub struct ApiKey(String);
+/// Characters of 256 random bits in base64url.
+const RANDOM_CHARS: usize = 43;
 
-impl std::fmt::Debug for ApiKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ApiKey([redacted])")
-    }
+/// A back end's secret: `consilium_TENANT.RANDOM`. Printed once, by whoever created it.
+#[derive(Debug, Clone)]
+pub struct ApiKey {
+    tenant: TenantId,
+    text: Pii<String>,
 }
 
 impl ApiKey {
     /// Draws a new key.
-    pub fn generate() -> Self {
+    pub fn generate(tenant: TenantId) -> Self {
         let mut secret = [0; 32];
         rand::fill(&mut secret).expect("the system's random source works");
-        Self(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(secret)))
+        let text = Pii::new(format!("{PREFIX}{tenant}.{}", URL_SAFE_NO_PAD.encode(secret)));
+        Self { tenant, text }
     }
 
     /// Reads the key from a request's `Authorization` header; `None` if it has none of the right form.
@@ -34,18 +36,24 @@ impl ApiKey {
 
     /// Reads a key as [`ApiKey::reveal`] gave it.
     pub(crate) fn parse(secret: &str) -> Option<Self> {
-        let well_formed = secret.len() == PREFIX.len() + 43 && secret.starts_with(PREFIX);
-        well_formed.then(|| Self(secret.to_owned()))
+        let (tenant, random) = secret.strip_prefix(PREFIX)?.split_once('.')?;
+        let tenant = tenant.parse().ok()?;
+        (random.len() == RANDOM_CHARS).then(|| Self { tenant, text: Pii::new(secret.to_owned()) })
+    }
+
+    /// Whose it is, unless somebody made it up.
+    pub(crate) const fn tenant(&self) -> TenantId {
+        self.tenant
     }
 
     /// The secret itself, to be written where its owner keeps it.
     pub fn reveal(&self) -> &str {
-        &self.0
+        self.text.reveal()
     }
 
     /// What the store keeps. A plain hash is enough for 256 random bits; there is nothing to guess.
     pub(crate) fn hash(&self) -> Vec<u8> {
-        digest::digest(&digest::SHA256, self.0.as_bytes()).as_ref().to_vec()
+        digest::digest(&digest::SHA256, self.text.reveal().as_bytes()).as_ref().to_vec()
     }
 }
 
@@ -59,16 +67,24 @@ mod tests {
 
     #[test]
     fn a_key_is_read_back_from_the_header_it_was_sent_in() {
-        let key = ApiKey::generate();
+        let key = ApiKey::generate(TenantId::SYSTEM);
         let read = ApiKey::from_headers(&headers(&format!("Bearer {}", key.reveal())));
+        assert_eq!(read.as_ref().map(ApiKey::tenant), Some(TenantId::SYSTEM));
         assert_eq!(read.map(|k| k.hash()), Some(key.hash()));
     }
 
     #[test]
     fn anything_else_is_no_key() {
-        for value in ["", "Bearer", "Bearer x", "Basic consilium_aaaa", "Bearer consilium_short"] {
+        for value in [
+            "",
+            "Bearer",
+            "Bearer x",
+            "Basic consilium_a.aaaa",
+            "Bearer consilium_a.short",
+            "Bearer consilium_x",
+        ] {
             assert!(ApiKey::from_headers(&headers(value)).is_none(), "{value}");
         }
-        assert!(!format!("{:?}", ApiKey::generate()).contains(PREFIX));
+        assert!(!format!("{:?}", ApiKey::generate(TenantId::SYSTEM)).contains(PREFIX));
     }
 }

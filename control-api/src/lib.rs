@@ -26,6 +26,6 @@ mod problem;
 mod routes;
 mod store;
 
-pub use app::{ControlApi, KeyError, NewTicket, Refused, RunningConsults};
+pub use app::{BootstrapError, ControlApi, NewTicket, Refused, RunningConsults};
 pub use auth::ApiKey;
-pub use store::{Store, StoreError};
+pub use store::{Database, Store, StoreError, migrate_postgres};

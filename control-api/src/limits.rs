@@ -8,11 +8,19 @@ pub const BODY_BYTES_MAX: usize = 16 * 1024;
 pub const TICKET_LIFETIME_DEFAULT: Duration = Duration::from_secs(5 * 60);
 /// How long a ticket may be valid at most.
 pub const TICKET_LIFETIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// Longest name of an API client.
+pub const API_CLIENT_NAME_BYTES_MAX: usize = 40;
 /// How long a request waits for the database.
 pub const STORE_TIMEOUT: Duration = Duration::from_secs(5);
-/// What a connection to SQLite keeps of the database in memory; below zero is KiB
+/// How long a connection to the database is kept that nobody uses.
+pub const STORE_IDLE_TIMEOUT: Duration = Duration::from_secs(600);
+/// Connections to PostgreSQL of one process.
+pub const POSTGRES_CONNECTIONS_MAX: u32 = 16;
+/// Connections to SQLite for reading.
+pub const SQLITE_READERS_MAX: u32 = 4;
+/// What a connection to SQLite keeps of the database in memory: 256 KiB
 /// (<https://www.sqlite.org/pragma.html#pragma_cache_size>).
-pub const PAGE_CACHE_KIB: &str = "-256";
+pub const PAGE_CACHE_KIB: &str = "PRAGMA cache_size = -256";
 /// How long a broken glass opens one patient's door.
 pub const BREAK_GLASS_LIFETIME: Duration = Duration::from_secs(60 * 60);
 /// Shortest reason for breaking the glass: a word is not enough.

@@ -23,6 +23,8 @@ pub(crate) enum Problem {
     NotFound,
     /// The consult has ended.
     ConsultEnded,
+    /// The tenant has no consults without an appointment.
+    DirectConsultsDisabled,
     /// The database did not answer; nothing was done.
     StoreUnavailable,
 }
@@ -49,6 +51,11 @@ impl Problem {
                 (StatusCode::UNPROCESSABLE_ENTITY, "field_invalid", "A field is out of bounds")
             }
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "There is no such thing"),
+            Self::DirectConsultsDisabled => (
+                StatusCode::FORBIDDEN,
+                "direct_consults_disabled",
+                "This tenant has no consults without an appointment",
+            ),
             Self::ConsultEnded => (StatusCode::CONFLICT, "consult_ended", "The consult has ended"),
             Self::StoreUnavailable => (
                 StatusCode::SERVICE_UNAVAILABLE,

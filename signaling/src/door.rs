@@ -89,8 +89,8 @@ pub(crate) async fn reserve(
 
 /// Notes that somebody whose ticket is genuine was turned away.
 pub(crate) fn refused(shared: &Shared, now: Moment, claim: Option<&Claim>, code: ErrorCode) {
-    let consult = claim.map(|claim| claim.consult);
-    shared.scribe.note(Entry { at: now.wall, consult, who: None, what: What::Refused(code) });
+    let (tenant, consult) = claim.map(|claim| (claim.tenant, claim.consult)).unzip();
+    shared.scribe.note(Entry { at: now.wall, tenant, consult, who: None, what: What::Refused(code) });
 }
 
 /// Notes a genuine ticket that came too late or too early. Whose it was, its error does not say.
@@ -101,7 +101,8 @@ fn note_late(shared: &Shared, now: Moment, code: ErrorCode) {
 }
 
 async fn write(shared: &Shared, now: Moment, claim: &Claim, who: Who, what: What) -> Result<(), ErrorCode> {
-    let entry = Entry { at: now.wall, consult: Some(claim.consult), who: Some(who), what };
+    let (tenant, consult) = (Some(claim.tenant), Some(claim.consult));
+    let entry = Entry { at: now.wall, tenant, consult, who: Some(who), what };
     shared.scribe.write(entry).await.map_err(|_| ErrorCode::Internal)
 }
 
@@ -112,9 +113,9 @@ pub(crate) async fn welcome_admitted(
     by: media_model::ParticipantNumber,
 ) -> Result<session::Entry, ErrorCode> {
     let now = Moment::now();
-    let who = shared.registry().admitted(seat)?;
-    let entry =
-        Entry { at: now.wall, consult: Some(seat.consult), who: Some(who), what: What::Admitted { by } };
+    let (tenant, who) = shared.registry().admitted(seat)?;
+    let (tenant, consult) = (Some(tenant), Some(seat.consult));
+    let entry = Entry { at: now.wall, tenant, consult, who: Some(who), what: What::Admitted { by } };
     if shared.scribe.write(entry).await.is_err() {
         shared.registry().unadmit(Moment::now(), seat);
         return Err(ErrorCode::Internal);

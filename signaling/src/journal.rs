@@ -2,7 +2,7 @@
 
 use std::{future::Future, pin::Pin, sync::Arc, time::SystemTime};
 
-use media_model::{ConsultId, ParticipantNumber, Pii, Role};
+use media_model::{ConsultId, ParticipantNumber, Pii, Role, TenantId};
 use signaling_protocol::error::ErrorCode;
 use tokio::sync::{mpsc, oneshot};
 
@@ -32,6 +32,8 @@ pub struct JournalUnavailable;
 pub struct Entry {
     /// When it happened.
     pub at: SystemTime,
+    /// Whose consult it is, where that is known.
+    pub tenant: Option<TenantId>,
     /// In which consult, where that is known.
     pub consult: Option<ConsultId>,
     /// Whose doing it was, where that is known.
@@ -274,7 +276,13 @@ mod tests {
     }
 
     fn entry() -> Entry {
-        Entry { at: SystemTime::UNIX_EPOCH, consult: None, who: None, what: What::Joined(Way::WebSocket) }
+        Entry {
+            at: SystemTime::UNIX_EPOCH,
+            tenant: None,
+            consult: None,
+            who: None,
+            what: What::Joined(Way::WebSocket),
+        }
     }
 
     /// Has so many join at once; tells how many were written down, and in how many writes.

@@ -1,7 +1,10 @@
 //! The command line: one file a command.
 
-mod api_key;
+mod client;
+mod migrate;
 mod serve;
+mod shell;
+mod tenant;
 
 use clap::{Parser, Subcommand};
 
@@ -19,15 +22,21 @@ pub struct Cli {
 enum Command {
     /// Runs a node until it is told to stop.
     Serve(serve::Serve),
-    /// Makes an API key for a back end and prints it once.
-    ApiKey(api_key::ApiKeyCommand),
+    /// Tenants: clinics that share a node and see nothing of each other.
+    Tenant(tenant::TenantCommand),
+    /// Back ends that may call the control API.
+    Client(client::ClientCommand),
+    /// Brings the tables of a PostgreSQL database up to date.
+    Migrate(migrate::Migrate),
 }
 
 impl Cli {
     pub async fn run(self) -> Result<(), Failure> {
         match self.command {
             Command::Serve(command) => command.run().await,
-            Command::ApiKey(command) => command.run().await,
+            Command::Tenant(command) => command.run().await,
+            Command::Client(command) => command.run().await,
+            Command::Migrate(command) => command.run().await,
         }
     }
 }

@@ -84,7 +84,7 @@ impl Node {
     /// Opens the store, reads the keys, starts the media threads and signaling, and connects them.
     async fn start(config: &Config, dev: bool) -> Result<Self, Failure> {
         let keys = NodeKeys::load_or_generate(&config.data)?;
-        let store = Store::open(&config.database_file()).await?;
+        let store = Store::open(&config.database()?).await?;
         let orders = LateOrders::default();
         let api = ControlApi::new(store.clone(), keys.ticket_signer.clone(), Arc::new(orders.clone()));
         let (media, events) = MediaNode::start(media_config(config, dev, &keys))?;
@@ -109,9 +109,10 @@ impl Node {
     async fn serve_until_told_to_stop(self, config: &Config, dev: bool) -> Result<(), Failure> {
         let mut router = self.router();
         if dev {
-            dev::api_key(&self.api, &config.data).await?;
-            let consult = self.api.create_demo_consult().await?;
-            router = router.merge(Demo { api: self.api.clone(), consult }.router());
+            let tenant = dev::tenant()?;
+            dev::api_key(&self.api, tenant, &config.data).await?;
+            let consult = self.api.create_demo_consult(tenant).await?;
+            router = router.merge(Demo { api: self.api.clone(), tenant, consult }.router());
         }
         let service = web::with_security_headers(router).into_make_service_with_connect_info::<SocketAddr>();
         let handle = Handle::new();

@@ -4,8 +4,9 @@ use media_model::ConsultId;
 
 use super::{ControlApi, now_ms, random_bytes, record};
 use crate::{
-    audit::{Action, Actor, Entry},
+    audit::{Action, Entry},
     problem::Problem,
+    routes::Caller,
     store::{self, Consult},
 };
 
@@ -17,7 +18,7 @@ pub(crate) struct NewConsult {
 }
 
 impl ControlApi {
-    pub(crate) async fn create_consult(&self, actor: Actor, new: NewConsult) -> Result<Consult, Problem> {
+    pub(crate) async fn create_consult(&self, caller: Caller, new: NewConsult) -> Result<Consult, Problem> {
         let now_ms = now_ms();
         let consult = Consult {
             id: ConsultId::from_bytes(random_bytes()),
@@ -25,24 +26,29 @@ impl ControlApi {
             created_at_ms: now_ms,
             ended_at_ms: None,
         };
-        let mut act = self.store.begin().await?;
+        let mut act = self.store.begin(caller.tenant).await?;
+        let tenant = store::tenants::find(&mut act).await?.ok_or(Problem::NotFound)?;
+        if !tenant.direct_consults {
+            return Err(Problem::DirectConsultsDisabled);
+        }
         store::consults::insert(&mut act, &consult).await?;
-        let entry = Entry { actor, consult: Some(consult.id), ..Entry::of(Action::ConsultCreated) };
+        let entry =
+            Entry { actor: caller.actor, consult: Some(consult.id), ..Entry::of(Action::ConsultCreated) };
         record(&mut act, &entry).await?;
         self.store.commit(act).await?;
         Ok(consult)
     }
 
     /// Ends a consult for good and sends everyone home. Ending it again changes nothing.
-    pub(crate) async fn end_consult(&self, actor: Actor, id: ConsultId) -> Result<Consult, Problem> {
+    pub(crate) async fn end_consult(&self, caller: Caller, id: ConsultId) -> Result<Consult, Problem> {
         let now_ms = now_ms();
-        let mut act = self.store.begin().await?;
+        let mut act = self.store.begin(caller.tenant).await?;
         let mut consult = store::consults::find(&mut act, id).await?.ok_or(Problem::NotFound)?;
         if consult.ended_at_ms.is_none() {
             consult.ended_at_ms = Some(now_ms);
             store::consults::set_ended(&mut act, id, now_ms).await?;
             store::tickets::revoke_all(&mut act, id, now_ms).await?;
-            let entry = Entry { actor, consult: Some(id), ..Entry::of(Action::ConsultEnded) };
+            let entry = Entry { actor: caller.actor, consult: Some(id), ..Entry::of(Action::ConsultEnded) };
             record(&mut act, &entry).await?;
             self.store.commit(act).await?;
         }

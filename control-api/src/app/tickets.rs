@@ -7,8 +7,9 @@ use signaling_protocol::ticket::{self, TicketId};
 
 use super::{ControlApi, now, now_ms, random_bytes, record};
 use crate::{
-    audit::{Action, Actor, Entry},
+    audit::{Action, Entry},
     problem::Problem,
+    routes::Caller,
     store::{self, Ticket},
 };
 
@@ -36,10 +37,10 @@ pub(crate) struct Minted {
 }
 
 impl ControlApi {
-    pub(crate) async fn mint_ticket(&self, actor: Actor, request: NewTicket) -> Result<Minted, Problem> {
+    pub(crate) async fn mint_ticket(&self, caller: Caller, request: NewTicket) -> Result<Minted, Problem> {
         let (now_ms, issued_at_s) = (now_ms(), now().as_secs());
         let expires_at_s = issued_at_s + request.lifetime.as_secs();
-        let mut act = self.store.begin().await?;
+        let mut act = self.store.begin(caller.tenant).await?;
         let consult = store::consults::find(&mut act, request.consult).await?.ok_or(Problem::NotFound)?;
         if consult.ended_at_ms.is_some() {
             return Err(Problem::ConsultEnded);
@@ -54,7 +55,7 @@ impl ControlApi {
         };
         store::tickets::insert(&mut act, &ticket).await?;
         let entry = Entry {
-            actor,
+            actor: caller.actor,
             consult: Some(request.consult),
             person_id: Some(request.person_id.clone()),
             role: Some(request.role),
@@ -64,6 +65,7 @@ impl ControlApi {
         self.store.commit(act).await?;
         let token = self.signer.sign(&ticket::Ticket {
             id: ticket.id,
+            tenant: caller.tenant,
             consult: request.consult,
             person: request.person_id,
             role: request.role,
@@ -80,16 +82,16 @@ impl ControlApi {
     /// Takes a ticket back: it opens no door any more, and whoever came in with it leaves.
     pub(crate) async fn revoke_ticket(
         &self,
-        actor: Actor,
+        caller: Caller,
         consult: ConsultId,
         id: TicketId,
     ) -> Result<(), Problem> {
         let now_ms = now_ms();
-        let mut act = self.store.begin().await?;
+        let mut act = self.store.begin(caller.tenant).await?;
         if !store::tickets::set_revoked(&mut act, consult, id, now_ms).await? {
             return Err(Problem::NotFound);
         }
-        let entry = Entry { actor, consult: Some(consult), ..Entry::of(Action::TicketRevoked) };
+        let entry = Entry { actor: caller.actor, consult: Some(consult), ..Entry::of(Action::TicketRevoked) };
         record(&mut act, &entry).await?;
         self.store.commit(act).await?;
         self.running.revoke_ticket(consult, id);

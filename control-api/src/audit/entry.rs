@@ -84,8 +84,10 @@ pub(crate) fn unix_ms(at: SystemTime) -> i64 {
 /// What was done or tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// An API key was made.
-    ApiKeyCreated,
+    /// A tenant was made.
+    TenantCreated,
+    /// An API client was made.
+    ApiClientCreated,
     /// A consult was created.
     ConsultCreated,
     /// A consult was ended by the API.
@@ -120,7 +122,8 @@ impl Action {
     /// The action's name in the table.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::ApiKeyCreated => "api_key_created",
+            Self::TenantCreated => "tenant_created",
+            Self::ApiClientCreated => "api_client_created",
             Self::ConsultCreated => "consult_created",
             Self::ConsultEnded => "consult_ended",
             Self::TicketMinted => "ticket_minted",
@@ -161,8 +164,8 @@ impl Outcome {
 /// Who did it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
-    /// A back end, by the id of its key.
-    ApiKey(String),
+    /// A back end, by the id of its client.
+    ApiClient(String),
     /// The participant whom the entry names.
     Participant,
     /// Another participant of the same consult.
@@ -195,7 +198,7 @@ impl Actor {
 impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ApiKey(id) => write!(f, "api_key:{id}"),
+            Self::ApiClient(id) => write!(f, "api_client:{id}"),
             Self::Participant => f.write_str("participant"),
             Self::Staff(number) => write!(f, "participant:{number}"),
             // Found under the person's name either way; who vouches for it stands in a column of its own.

@@ -39,19 +39,19 @@ impl From<store::Consult> for ConsultBody {
 /// `POST /v1/consults`
 pub(super) async fn create(
     State(api): State<ControlApi>,
-    Caller(actor): Caller,
+    caller: Caller,
     Json(body): Json<CreateBody>,
 ) -> Result<(StatusCode, axum::Json<ConsultBody>), Problem> {
-    let consult = api.create_consult(actor, NewConsult { waiting_room: body.waiting_room }).await?;
+    let consult = api.create_consult(caller, NewConsult { waiting_room: body.waiting_room }).await?;
     Ok((StatusCode::CREATED, axum::Json(consult.into())))
 }
 
 /// `POST /v1/consults/{consult}/end`
 pub(super) async fn end(
     State(api): State<ControlApi>,
-    Caller(actor): Caller,
+    caller: Caller,
     Path(consult): Path<String>,
 ) -> Result<axum::Json<ConsultBody>, Problem> {
     let id = consult.parse().map_err(|_| Problem::NotFound)?;
-    Ok(axum::Json(api.end_consult(actor, id).await?.into()))
+    Ok(axum::Json(api.end_consult(caller, id).await?.into()))
 }

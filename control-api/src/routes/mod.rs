@@ -9,6 +9,7 @@ use axum::{
     http::{StatusCode, request::Parts},
     routing::{delete, post},
 };
+use media_model::TenantId;
 use serde::de::DeserializeOwned;
 
 use crate::{ApiKey, ControlApi, audit::Actor, limits, problem::Problem};
@@ -26,16 +27,19 @@ impl ControlApi {
     }
 }
 
-/// The back end behind a request: whoever holds a valid API key.
-pub(crate) struct Caller(pub Actor);
+/// The back end behind a request: whoever holds a valid API key, and whose it is.
+pub(crate) struct Caller {
+    pub tenant: TenantId,
+    pub actor: Actor,
+}
 
 impl FromRequestParts<ControlApi> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &ControlApi) -> Result<Self, Problem> {
         let key = ApiKey::from_headers(&parts.headers).ok_or(Problem::Unauthorized)?;
-        let id = api.store.api_key_id(&key.hash()).await?.ok_or(Problem::Unauthorized)?;
-        Ok(Self(Actor::ApiKey(id)))
+        let id = api.client_of(&key).await?.ok_or(Problem::Unauthorized)?;
+        Ok(Self { tenant: key.tenant(), actor: Actor::ApiClient(id) })
     }
 }
 

@@ -66,12 +66,12 @@ impl MintBody {
 /// `POST /v1/consults/{consult}/tickets`
 pub(super) async fn mint(
     State(api): State<ControlApi>,
-    Caller(actor): Caller,
+    caller: Caller,
     Path(consult): Path<String>,
     Json(body): Json<MintBody>,
 ) -> Result<(StatusCode, axum::Json<TicketBody>), Problem> {
     let consult = consult.parse().map_err(|_| Problem::NotFound)?;
-    let minted = api.mint_ticket(actor, body.into_request(consult)?).await?;
+    let minted = api.mint_ticket(caller, body.into_request(consult)?).await?;
     let body = TicketBody { id: minted.id, ticket: minted.token, expires_at: rfc3339(minted.expires_at_ms) };
     Ok((StatusCode::CREATED, axum::Json(body)))
 }
@@ -79,10 +79,10 @@ pub(super) async fn mint(
 /// `DELETE /v1/consults/{consult}/tickets/{ticket}`
 pub(super) async fn revoke(
     State(api): State<ControlApi>,
-    Caller(actor): Caller,
+    caller: Caller,
     Path((consult, ticket)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
     let (Ok(consult), Ok(ticket)) = (consult.parse(), ticket.parse()) else { return Err(Problem::NotFound) };
-    api.revoke_ticket(actor, consult, ticket).await?;
+    api.revoke_ticket(caller, consult, ticket).await?;
     Ok(StatusCode::NO_CONTENT)
 }

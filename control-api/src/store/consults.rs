@@ -1,9 +1,9 @@
 //! Table `consults`.
 
 use media_model::ConsultId;
-use sqlx::Row;
+use sqlx::Row as _;
 
-use super::{Act, Store, StoreError};
+use super::{StoreError, TenantTx};
 
 /// A row of `consults`.
 #[derive(Debug, Clone)]
@@ -14,51 +14,55 @@ pub(crate) struct Consult {
     pub ended_at_ms: Option<i64>,
 }
 
-pub(crate) async fn insert(act: &mut Act, consult: &Consult) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO consults (id, waiting_room, created_at, ended_at) VALUES (?, ?, ?, ?)")
-        .bind(consult.id.to_string())
-        .bind(consult.waiting_room)
-        .bind(consult.created_at_ms)
-        .bind(consult.ended_at_ms)
-        .execute(&mut **act)
-        .await?;
+pub(crate) async fn insert(tx: &mut TenantTx, consult: &Consult) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO consults (tenant, id, waiting_room, created_at, ended_at) VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(tx.tenant().as_str())
+    .bind(consult.id.to_string())
+    .bind(i64::from(consult.waiting_room))
+    .bind(consult.created_at_ms)
+    .bind(consult.ended_at_ms)
+    .execute(tx.connection())
+    .await?;
     Ok(())
 }
 
-pub(crate) async fn find(act: &mut Act, id: ConsultId) -> Result<Option<Consult>, StoreError> {
-    let row = sqlx::query("SELECT waiting_room, created_at, ended_at FROM consults WHERE id = ?")
-        .bind(id.to_string())
-        .fetch_optional(&mut **act)
-        .await?;
+pub(crate) async fn find(tx: &mut TenantTx, id: ConsultId) -> Result<Option<Consult>, StoreError> {
+    let row =
+        sqlx::query("SELECT waiting_room, created_at, ended_at FROM consults WHERE tenant = $1 AND id = $2")
+            .bind(tx.tenant().as_str())
+            .bind(id.to_string())
+            .fetch_optional(tx.connection())
+            .await?;
     let Some(row) = row else { return Ok(None) };
     Ok(Some(Consult {
         id,
-        waiting_room: row.try_get("waiting_room")?,
+        waiting_room: row.try_get::<i64, _>("waiting_room")? != 0,
         created_at_ms: row.try_get("created_at")?,
         ended_at_ms: row.try_get("ended_at")?,
     }))
 }
 
-impl Store {
-    /// Consults that were ended after this time.
-    pub(crate) async fn ended_consults(&self, ended_after_ms: i64) -> Result<Vec<ConsultId>, StoreError> {
-        let rows = sqlx::query("SELECT id FROM consults WHERE ended_at > ?")
-            .bind(ended_after_ms)
-            .fetch_all(&self.pool)
-            .await?;
-        let id = |row: &sqlx::sqlite::SqliteRow| {
-            let id: &str = row.try_get("id")?;
-            Ok(id.parse().map_err(|e| sqlx::Error::Decode(Box::new(e)))?)
-        };
-        rows.iter().map(id).collect()
-    }
+/// Consults that were ended after this time.
+pub(crate) async fn ended(tx: &mut TenantTx, ended_after_ms: i64) -> Result<Vec<ConsultId>, StoreError> {
+    let rows = sqlx::query("SELECT id FROM consults WHERE tenant = $1 AND ended_at > $2")
+        .bind(tx.tenant().as_str())
+        .bind(ended_after_ms)
+        .fetch_all(tx.connection())
+        .await?;
+    let id = |row: &sqlx::any::AnyRow| {
+        row.try_get::<&str, _>("id")?.parse().map_err(|_| StoreError::Malformed("a consult's id"))
+    };
+    rows.iter().map(id).collect()
 }
 
-pub(crate) async fn set_ended(act: &mut Act, id: ConsultId, now_ms: i64) -> Result<(), StoreError> {
-    sqlx::query("UPDATE consults SET ended_at = ? WHERE id = ?")
-        .bind(now_ms)
+pub(crate) async fn set_ended(tx: &mut TenantTx, id: ConsultId, now_ms: i64) -> Result<(), StoreError> {
+    sqlx::query("UPDATE consults SET ended_at = $3 WHERE tenant = $1 AND id = $2")
+        .bind(tx.tenant().as_str())
         .bind(id.to_string())
-        .execute(&mut **act)
+        .bind(now_ms)
+        .execute(tx.connection())
         .await?;
     Ok(())
 }

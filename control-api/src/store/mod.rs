@@ -1,95 +1,112 @@
-//! The only SQL of the product. SQLite for now; every statement is bound, none is built from text.
+//! The only SQL of the product: one text for SQLite and PostgreSQL; every statement is bound, none is built from text.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `database.rs` | which database, and connections to it |
+//! | `schema.rs` | the tables' versions |
+//! | `role.rs` | with which role of PostgreSQL a node may log in |
+//! | `tenant_tx.rs` | [`TenantTx`]: the only way to a tenant's rows |
+//! | `flush.rs` | SQLite: one flush of the disk for many commits |
+//! | the others | a table each |
 
-pub(crate) mod api_keys;
+pub(crate) mod api_clients;
 pub(crate) mod audit;
 pub(crate) mod consults;
+mod database;
 mod flush;
+mod role;
+mod schema;
+mod tenant_tx;
+pub(crate) mod tenants;
 pub(crate) mod tickets;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use sqlx::{
-    Sqlite, SqlitePool, Transaction,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
-};
+use media_model::TenantId;
 
 pub(crate) use consults::Consult;
+pub use database::Database;
+use database::Pools;
 use flush::Flush;
+pub use schema::migrate_postgres;
+pub(crate) use tenant_tx::TenantTx;
 pub(crate) use tickets::Ticket;
 
-use crate::limits::{PAGE_CACHE_KIB, STORE_TIMEOUT};
-
-/// The database failed or did not answer. Nothing of the transaction was kept, unless it failed in [`Store::commit`].
+/// Why the store did not do what was asked.
 #[derive(Debug, thiserror::Error)]
-#[error("the database failed: {0}")]
-pub struct StoreError(#[from] sqlx::Error);
-
-impl From<sqlx::migrate::MigrateError> for StoreError {
-    fn from(error: sqlx::migrate::MigrateError) -> Self {
-        Self(error.into())
-    }
+pub enum StoreError {
+    /// The database failed or did not answer. Nothing of the transaction was kept, unless it failed in [`Store::commit`].
+    #[error("the database failed: {0}")]
+    Failed(#[from] sqlx::Error),
+    /// A row that cannot be there.
+    #[error("the database holds what is not {0}")]
+    Malformed(&'static str),
+    /// `consilium migrate` has to run first.
+    #[error("the database has tables of version {version}, {needed} is needed: run `consilium migrate`")]
+    TablesTooOld {
+        /// What is there; 0 for nothing.
+        version: i64,
+        /// What this binary needs.
+        needed: i64,
+    },
+    /// Row-level security does not hold such a role.
+    #[error("the node's role in the database {0}: give it one that only is a member of consilium_service")]
+    RoleTooPowerful(&'static str),
 }
-
-/// A transaction: an act and its audit entry commit together or not at all.
-pub(crate) type Act = Transaction<'static, Sqlite>;
 
 /// Handle on the database. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pool: SqlitePool,
-    /// One connection, for which writers stand in line: several that write at a time would each sleep and try again until
-    /// one of them has waited too long (`database is locked`), when many people join at once.
-    writer: SqlitePool,
-    flush: Arc<Flush>,
+    pools: Pools,
+    /// SQLite only: PostgreSQL flushes for many at once by itself.
+    flush: Option<Arc<Flush>>,
 }
 
 impl Store {
-    /// Opens the database file, creates it if it is not there, and brings its tables up to date.
-    pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            // An audit entry that was answered for has to survive a power cut: `commit` sees to that, for many at once.
-            .synchronous(SqliteSynchronous::Normal)
-            .foreign_keys(true)
-            // Each connection keeps pages of its own; rows are looked up one by one, and the system keeps the file in memory.
-            .pragma("cache_size", PAGE_CACHE_KIB)
-            .busy_timeout(STORE_TIMEOUT);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(4)
-            .acquire_timeout(STORE_TIMEOUT)
-            .idle_timeout(Duration::from_secs(600))
-            .connect_with(options.clone())
-            .await?;
-        let writer = SqlitePoolOptions::new().max_connections(1).acquire_timeout(STORE_TIMEOUT);
-        // A file does not hang up.
-        let writer = writer.test_before_acquire(false);
-        let writer = writer.connect_with(options).await?;
-        sqlx::migrate!().run(&writer).await?;
-        Ok(Self { pool, writer, flush: Arc::new(Flush::new(path)) })
+    /// Opens the database. A file is created if it is not there, and its tables are brought up to date.
+    pub async fn open(database: &Database) -> Result<Self, StoreError> {
+        let pools = Pools::connect(database).await?;
+        schema::prepare(database, &pools).await?;
+        let flush = match database {
+            Database::Sqlite(path) => Some(Arc::new(Flush::new(path))),
+            Database::Postgres(_) => None,
+        };
+        Ok(Self { pools, flush })
     }
 
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        sqlx::query("SELECT 1").execute(&self.pools.readers).await?;
         Ok(())
     }
 
     /// Writes everything out and closes.
     pub async fn close(&self) {
-        self.writer.close().await;
-        self.pool.close().await;
+        self.pools.close().await;
     }
 
-    pub(crate) async fn begin(&self) -> Result<Act, StoreError> {
+    /// A transaction that may write.
+    pub(crate) async fn begin(&self, tenant: TenantId) -> Result<TenantTx, StoreError> {
         // IMMEDIATE: a transaction that starts by reading and then writes could otherwise fail half-way.
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+        let begin = if self.has_row_security() { "BEGIN" } else { "BEGIN IMMEDIATE" };
+        TenantTx::new(self.pools.writers.begin_with(begin).await?, tenant, self.has_row_security()).await
+    }
+
+    /// A transaction that only reads.
+    pub(crate) async fn read(&self, tenant: TenantId) -> Result<TenantTx, StoreError> {
+        TenantTx::new(self.pools.readers.begin().await?, tenant, self.has_row_security()).await
     }
 
     /// Keeps an act for good: it is on disk when this returns. After an error it may be kept or not.
-    pub(crate) async fn commit(&self, act: Act) -> Result<(), StoreError> {
-        act.commit().await?;
-        Ok(self.flush.committed().await.map_err(sqlx::Error::Io)?)
+    pub(crate) async fn commit(&self, tx: TenantTx) -> Result<(), StoreError> {
+        tx.commit().await?;
+        if let Some(flush) = &self.flush {
+            flush.committed().await.map_err(sqlx::Error::Io)?;
+        }
+        Ok(())
+    }
+
+    const fn has_row_security(&self) -> bool {
+        self.flush.is_none()
     }
 }

@@ -2,10 +2,9 @@
 
 use media_model::{ConsultId, Pii, Role};
 use signaling_protocol::ticket::TicketId;
+use sqlx::Row as _;
 
-use sqlx::Row;
-
-use super::{Act, Store, StoreError};
+use super::{StoreError, TenantTx};
 
 /// A row of `tickets`.
 #[derive(Debug, Clone)]
@@ -18,70 +17,76 @@ pub(crate) struct Ticket {
     pub expires_at_ms: i64,
 }
 
-pub(crate) async fn insert(act: &mut Act, ticket: &Ticket) -> Result<(), StoreError> {
+pub(crate) async fn insert(tx: &mut TenantTx, ticket: &Ticket) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO tickets (id, consult_id, person_id, role, issued_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO tickets (tenant, id, consult_id, person_id, role, issued_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
+    .bind(tx.tenant().as_str())
     .bind(ticket.id.to_string())
     .bind(ticket.consult.to_string())
-    .bind(ticket.person_id.reveal())
+    .bind(ticket.person_id.reveal().as_str())
     .bind(ticket.role.as_str())
     .bind(ticket.issued_at_ms)
     .bind(ticket.expires_at_ms)
-    .execute(&mut **act)
+    .execute(tx.connection())
     .await?;
     Ok(())
 }
 
-impl Store {
-    /// Tickets that were taken back and either expire after `expires_after_ms` or were taken back after
-    /// `revoked_after_ms`, as (consult, ticket id).
-    pub(crate) async fn revoked_tickets(
-        &self,
-        expires_after_ms: i64,
-        revoked_after_ms: i64,
-    ) -> Result<Vec<(ConsultId, TicketId)>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT consult_id, id FROM tickets WHERE revoked_at IS NOT NULL AND (expires_at > ? OR revoked_at > ?)",
-        )
-        .bind(expires_after_ms)
-        .bind(revoked_after_ms)
-        .fetch_all(&self.pool)
-        .await?;
-        let mut revoked = Vec::with_capacity(rows.len());
-        for row in rows {
-            let (consult, id): (&str, &str) = (row.try_get("consult_id")?, row.try_get("id")?);
-            let not_an_id = |e| sqlx::Error::Decode(Box::new(e));
-            revoked.push((consult.parse().map_err(not_an_id)?, id.parse().map_err(not_an_id)?));
-        }
-        Ok(revoked)
+/// Tickets that were taken back and either expire after `expires_after_ms` or were taken back after `revoked_after_ms`,
+/// as (consult, ticket id).
+pub(crate) async fn revoked(
+    tx: &mut TenantTx,
+    expires_after_ms: i64,
+    revoked_after_ms: i64,
+) -> Result<Vec<(ConsultId, TicketId)>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT consult_id, id FROM tickets
+         WHERE tenant = $1 AND revoked_at IS NOT NULL AND (expires_at > $2 OR revoked_at > $3)",
+    )
+    .bind(tx.tenant().as_str())
+    .bind(expires_after_ms)
+    .bind(revoked_after_ms)
+    .fetch_all(tx.connection())
+    .await?;
+    let mut revoked = Vec::with_capacity(rows.len());
+    for row in rows {
+        let (consult, id): (&str, &str) = (row.try_get("consult_id")?, row.try_get("id")?);
+        let not_an_id = |_| StoreError::Malformed("a ticket's or a consult's id");
+        revoked.push((consult.parse().map_err(not_an_id)?, id.parse().map_err(not_an_id)?));
     }
+    Ok(revoked)
 }
 
 /// Marks every ticket of a consult as taken back.
-pub(crate) async fn revoke_all(act: &mut Act, consult: ConsultId, now_ms: i64) -> Result<(), StoreError> {
-    sqlx::query("UPDATE tickets SET revoked_at = ? WHERE consult_id = ? AND revoked_at IS NULL")
-        .bind(now_ms)
-        .bind(consult.to_string())
-        .execute(&mut **act)
-        .await?;
+pub(crate) async fn revoke_all(tx: &mut TenantTx, consult: ConsultId, now_ms: i64) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE tickets SET revoked_at = $3 WHERE tenant = $1 AND consult_id = $2 AND revoked_at IS NULL",
+    )
+    .bind(tx.tenant().as_str())
+    .bind(consult.to_string())
+    .bind(now_ms)
+    .execute(tx.connection())
+    .await?;
     Ok(())
 }
 
 /// Marks a ticket as taken back; false if this consult has no such ticket.
 pub(crate) async fn set_revoked(
-    act: &mut Act,
+    tx: &mut TenantTx,
     consult: ConsultId,
     id: TicketId,
     now_ms: i64,
 ) -> Result<bool, StoreError> {
     let done = sqlx::query(
-        "UPDATE tickets SET revoked_at = coalesce(revoked_at, ?) WHERE id = ? AND consult_id = ?",
+        "UPDATE tickets SET revoked_at = coalesce(revoked_at, $4) WHERE tenant = $1 AND id = $2 AND consult_id = $3",
     )
-    .bind(now_ms)
+    .bind(tx.tenant().as_str())
     .bind(id.to_string())
     .bind(consult.to_string())
-    .execute(&mut **act)
+    .bind(now_ms)
+    .execute(tx.connection())
     .await?;
     Ok(done.rows_affected() == 1)
 }

@@ -1,11 +1,12 @@
 //! What a ticket or a resume token comes to, once it is believed.
 
-use media_model::{ConsultId, ParticipantNumber, Pii, Role};
+use media_model::{ConsultId, ParticipantNumber, Pii, Role, TenantId};
 use signaling_protocol::ticket::{ResumeToken, Ticket, TicketId};
 
 /// A person who stands at the door.
 #[derive(Debug, Clone)]
 pub(crate) struct Claim {
+    pub(crate) tenant: TenantId,
     pub(crate) consult: ConsultId,
     pub(crate) person: Pii<String>,
     pub(crate) role: Role,
@@ -28,6 +29,7 @@ pub(crate) struct Resumes {
 impl From<Ticket> for Claim {
     fn from(ticket: Ticket) -> Self {
         Self {
+            tenant: ticket.tenant,
             consult: ticket.consult,
             person: ticket.person,
             role: ticket.role,
@@ -43,6 +45,7 @@ impl From<Ticket> for Claim {
 impl From<ResumeToken> for Claim {
     fn from(token: ResumeToken) -> Self {
         Self {
+            tenant: token.tenant,
             consult: token.consult,
             person: token.person,
             role: token.role,

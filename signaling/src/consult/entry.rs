@@ -1,6 +1,6 @@
 //! Coming in, waiting, being admitted, leaving, being sent away.
 
-use media_model::{ConsultId, ParticipantNumber, Pii};
+use media_model::{ConsultId, ParticipantNumber, Pii, TenantId};
 use signaling_protocol::{
     error::ErrorCode,
     limits::RESUME_VALIDITY,
@@ -64,8 +64,11 @@ impl Registry {
         if !self.consults.contains_key(&claim.consult) && self.consults.len() >= CONSULTS_MAX {
             return Err(ErrorCode::NodeFull);
         }
-        let consult =
-            self.consults.entry(claim.consult).or_insert_with(|| Consult::new(claim.consult, now.steady));
+        let new = || Consult::new(claim.consult, claim.tenant, now.steady);
+        let consult = self.consults.entry(claim.consult).or_insert_with(new);
+        if consult.tenant != claim.tenant {
+            return Err(ErrorCode::TicketInvalid);
+        }
         consult.empty_since = now.steady;
         let is_full = consult.present() >= self.participants_max;
         let member = consult.member_of(claim)?;
@@ -173,9 +176,11 @@ impl Registry {
 
     /// Makes the next resume token of somebody who is admitted; earlier ones are good until it is confirmed.
     pub(crate) fn welcome(&mut self, now: Moment, seat: Seat) -> Result<ResumeToken, ErrorCode> {
+        let tenant = self.tenant_of(seat.consult).ok_or(ErrorCode::Internal)?;
         let member = self.seated(seat).filter(|m| m.is_present()).ok_or(ErrorCode::Internal)?;
         member.generation = member.generation.saturating_add(1);
         Ok(ResumeToken {
+            tenant,
             consult: seat.consult,
             participant: seat.participant,
             ticket: member.ticket,
@@ -196,10 +201,11 @@ impl Registry {
         }
     }
 
-    /// Who sits here and was admitted.
-    pub(crate) fn admitted(&mut self, seat: Seat) -> Result<Who, ErrorCode> {
+    /// Who sits here and was admitted, and whose consult it is.
+    pub(crate) fn admitted(&mut self, seat: Seat) -> Result<(TenantId, Who), ErrorCode> {
+        let tenant = self.tenant_of(seat.consult).ok_or(ErrorCode::Internal)?;
         let member = self.seated(seat).filter(|member| member.is_present()).ok_or(ErrorCode::Internal)?;
-        Ok(member.as_who())
+        Ok((tenant, member.as_who()))
     }
 
     /// Takes an admission back that could not be written down. The person may come and wait again.

@@ -26,7 +26,9 @@ use std::{
 };
 
 use media_engine::api::Command;
-use media_model::{ConsultId, ParticipantNumber, Source, TransportId, limits::CONSULT_TRANSPORTS_MAX};
+use media_model::{
+    ConsultId, ParticipantNumber, Source, TenantId, TransportId, limits::CONSULT_TRANSPORTS_MAX,
+};
 
 pub(crate) use self::{
     claim::Claim,
@@ -208,10 +210,16 @@ impl Registry {
         self.member(seat.consult, seat.participant).filter(|member| member.is_linked_by(seat.connection))
     }
 
+    /// Whose consult this is, if the node has it.
+    fn tenant_of(&self, consult: ConsultId) -> Option<TenantId> {
+        self.consults.get(&consult).map(|consult| consult.tenant)
+    }
+
     fn note_left(&self, now: Moment, consult: ConsultId, who: crate::journal::Who, why: Departure) {
         tracing::info!(%consult, participant = who.participant.csrc(), why = why.as_str(), "left");
         self.scribe.note(Entry {
             at: now.wall,
+            tenant: self.tenant_of(consult),
             consult: Some(consult),
             who: Some(who),
             what: What::Left(why),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use media_engine::api;
-use media_model::{ConsultId, ParticipantNumber, Pii, Source};
+use media_model::{ConsultId, ParticipantNumber, Pii, Source, TenantId};
 use signaling_protocol::{
     error::ErrorCode,
     server::{Layout, Participant, SlotAssignment},
@@ -22,6 +22,7 @@ use crate::{limits::CONSULT_PEOPLE_MAX, media::Shard, session::Notice};
 /// The people of one consult, those who have left included.
 pub(crate) struct Consult {
     pub(crate) id: ConsultId,
+    pub(crate) tenant: TenantId,
     pub(crate) shard: Option<Arc<dyn Shard>>,
     /// In boxes: a map's nodes have room for eleven, and most consults have three.
     pub(crate) members: BTreeMap<ParticipantNumber, Box<Member>>,
@@ -33,9 +34,10 @@ pub(crate) struct Consult {
 
 impl Consult {
     /// A consult that nobody has come to yet.
-    pub(crate) fn new(id: ConsultId, now: Instant) -> Self {
+    pub(crate) fn new(id: ConsultId, tenant: TenantId, now: Instant) -> Self {
         Self {
             id,
+            tenant,
             shard: None,
             members: BTreeMap::new(),
             numbers: HashMap::new(),

@@ -81,6 +81,7 @@ fn registry() -> (Registry, Arc<Shelf>) {
 
 fn claim(person: u8) -> Claim {
     Claim {
+        tenant: media_model::TenantId::SYSTEM,
         consult: CONSULT,
         person: Pii::new(format!("person {person}")),
         role: Role::Patient,

@@ -13,7 +13,7 @@ use std::{
 
 use futures_util::{SinkExt, StreamExt};
 use media_engine::api::{Command, Event, LeaveReason};
-use media_model::{ConsultId, Pii, Role, TransportId};
+use media_model::{ConsultId, Pii, Role, TenantId, TransportId};
 use serde_json::{Value, json};
 use signaling::{
     BoxFuture, Config, Entry, Journal, JournalUnavailable, MediaPlane, OriginPolicy, Overloaded, Shard,
@@ -167,6 +167,7 @@ impl Node {
         *next += 1;
         Ticket {
             id: TicketId::from_bytes([*next; 16]),
+            tenant: TenantId::SYSTEM,
             consult: CONSULT,
             person: Pii::new(person.to_owned()),
             role,

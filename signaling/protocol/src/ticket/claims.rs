@@ -1,6 +1,6 @@
 //! What the two kinds of token claim (RFC 7519 §4), and what a claim may look like.
 
-use media_model::{ConsultId, ParticipantNumber, Pii, Role, random_id};
+use media_model::{ConsultId, ParticipantNumber, Pii, Role, TenantId, random_id};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{LEEWAY_S, TicketError};
@@ -34,6 +34,8 @@ random_id! {
 pub struct Ticket {
     /// `jti`
     pub id: TicketId,
+    /// `tenant`: whose consult it is.
+    pub tenant: TenantId,
     /// `consult`: where to.
     pub consult: ConsultId,
     /// `person`: who, by the EHR's opaque id. The same person is the same participant.
@@ -57,6 +59,8 @@ pub struct Ticket {
 /// Leave to come back after a broken connection, once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResumeToken {
+    /// `tenant`: whose consult it is.
+    pub tenant: TenantId,
     /// `consult`: where to.
     pub consult: ConsultId,
     /// `participant`: the number kept for them.
@@ -85,6 +89,7 @@ pub struct ResumeToken {
 pub struct TicketClaims {
     aud: String,
     jti: TicketId,
+    tenant: TenantId,
     consult: ConsultId,
     person: Pii<String>,
     role: Role,
@@ -103,6 +108,7 @@ pub struct TicketClaims {
 #[serde(deny_unknown_fields)]
 pub struct ResumeClaims {
     aud: String,
+    tenant: TenantId,
     consult: ConsultId,
     participant: ParticipantNumber,
     ticket: TicketId,
@@ -124,6 +130,7 @@ impl Token for Ticket {
         TicketClaims {
             aud: Self::AUDIENCE.into(),
             jti: self.id,
+            tenant: self.tenant,
             consult: self.consult,
             person: self.person.clone(),
             role: self.role,
@@ -144,6 +151,7 @@ impl Token for Ticket {
         }
         Ok(Self {
             id: claims.jti,
+            tenant: claims.tenant,
             consult: claims.consult,
             person: claims.person,
             role: claims.role,
@@ -170,6 +178,7 @@ impl Token for ResumeToken {
     fn to_claims(&self) -> ResumeClaims {
         ResumeClaims {
             aud: Self::AUDIENCE.into(),
+            tenant: self.tenant,
             consult: self.consult,
             participant: self.participant,
             ticket: self.ticket,
@@ -188,6 +197,7 @@ impl Token for ResumeToken {
             return Err(TicketError::Invalid);
         }
         Ok(Self {
+            tenant: claims.tenant,
             consult: claims.consult,
             participant: claims.participant,
             ticket: claims.ticket,

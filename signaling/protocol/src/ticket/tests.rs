@@ -1,7 +1,7 @@
 //! What opens and what does not.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
-use media_model::{ConsultId, ParticipantNumber, Pii, Role};
+use media_model::{ConsultId, ParticipantNumber, Pii, Role, TenantId};
 
 use super::*;
 use crate::limits::TOKEN_BYTES_MAX;
@@ -11,6 +11,7 @@ const NOW: u64 = 1_800_000_000;
 fn ticket() -> Ticket {
     Ticket {
         id: TicketId::from_bytes([7; 16]),
+        tenant: TenantId::SYSTEM,
         consult: ConsultId::from_bytes([0xab; 16]),
         person: Pii::new("person-1".into()),
         role: Role::Patient,
@@ -25,6 +26,7 @@ fn ticket() -> Ticket {
 
 fn resume() -> ResumeToken {
     ResumeToken {
+        tenant: TenantId::SYSTEM,
         consult: ConsultId::from_bytes([0xab; 16]),
         participant: ParticipantNumber::new(3).unwrap(),
         ticket: TicketId::from_bytes([7; 16]),

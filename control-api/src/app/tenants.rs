@@ -1,0 +1,70 @@
+//! What an operator does from the shell before anybody can call: a tenant, and clients of its back ends.
+
+use media_model::TenantId;
+
+use super::{ControlApi, now_ms, random_id, record};
+use crate::{
+    ApiKey, StoreError,
+    audit::{Action, Entry},
+    limits::API_CLIENT_NAME_BYTES_MAX,
+    store::{self, tenants::Tenant},
+};
+
+/// What was asked for from the shell and not done.
+#[derive(Debug, thiserror::Error)]
+pub enum BootstrapError {
+    /// The name cannot stand in an id.
+    #[error("a client's name is 1 to {API_CLIENT_NAME_BYTES_MAX} letters, digits and hyphens")]
+    ClientName,
+    /// There is no such tenant.
+    #[error("there is no tenant {0}: make one with `consilium tenant create`")]
+    NoTenant(TenantId),
+    /// There is one already.
+    #[error("there is a tenant {0} already")]
+    TenantExists(TenantId),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl ControlApi {
+    /// Makes a tenant.
+    pub async fn create_tenant(&self, tenant: TenantId) -> Result<(), BootstrapError> {
+        let mut act = self.store.begin(tenant).await?;
+        if !store::tenants::insert(&mut act, Tenant { direct_consults: true }, now_ms()).await? {
+            return Err(BootstrapError::TenantExists(tenant));
+        }
+        record(&mut act, &Entry::of(Action::TenantCreated)).await?;
+        Ok(self.store.commit(act).await?)
+    }
+
+    /// Makes an API client and its secret. `name` becomes part of its id, which the audit log shows.
+    pub async fn create_client(&self, tenant: TenantId, name: &str) -> Result<ApiKey, BootstrapError> {
+        let is_sound = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        if name.is_empty() || name.len() > API_CLIENT_NAME_BYTES_MAX || !name.bytes().all(is_sound) {
+            return Err(BootstrapError::ClientName);
+        }
+        let (key, now_ms) = (ApiKey::generate(tenant), now_ms());
+        let id = format!("{name}-{}", &random_id()[..8]);
+        let mut act = self.store.begin(tenant).await?;
+        if store::tenants::find(&mut act).await?.is_none() {
+            return Err(BootstrapError::NoTenant(tenant));
+        }
+        store::api_clients::insert(&mut act, &id, &key.hash(), now_ms).await?;
+        record(&mut act, &Entry::of(Action::ApiClientCreated)).await?;
+        self.store.commit(act).await?;
+        Ok(key)
+    }
+
+    /// Whether this text is the secret of a client that is good now.
+    pub async fn knows_key(&self, secret: &str) -> Result<bool, StoreError> {
+        let Some(key) = ApiKey::parse(secret) else { return Ok(false) };
+        Ok(self.client_of(&key).await?.is_some())
+    }
+
+    /// The client that this is the secret of.
+    pub(crate) async fn client_of(&self, key: &ApiKey) -> Result<Option<String>, StoreError> {
+        let mut tx = self.store.read(key.tenant()).await?;
+        store::api_clients::find_by_secret(&mut tx, &key.hash()).await
+    }
+}

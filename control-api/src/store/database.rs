@@ -1,0 +1,104 @@
+//! Which database, and how to get connections to it.
+
+use std::path::{Path, PathBuf};
+
+use media_model::Pii;
+use sqlx::{
+    AnyPool, Executor as _,
+    any::{AnyConnectOptions, AnyPoolOptions},
+    error::BoxDynError,
+};
+use url::Url;
+
+use crate::limits::{
+    PAGE_CACHE_KIB, POSTGRES_CONNECTIONS_MAX, SQLITE_READERS_MAX, STORE_IDLE_TIMEOUT, STORE_TIMEOUT,
+};
+
+/// Where the rows are kept.
+#[derive(Debug, Clone)]
+pub enum Database {
+    /// A file of this one process.
+    Sqlite(PathBuf),
+    /// A server, as `postgres://USER[:PASSWORD]@HOST[:PORT]/DATABASE[?sslmode=verify-full&sslrootcert=FILE]`.
+    Postgres(Pii<String>),
+}
+
+/// Connections to a database.
+#[derive(Debug, Clone)]
+pub(super) struct Pools {
+    pub readers: AnyPool,
+    /// SQLite: one connection, for which writers stand in line: several that write at a time would each sleep and try again
+    /// until one of them has waited too long (`database is locked`), when many people join at once.
+    pub writers: AnyPool,
+}
+
+impl Pools {
+    pub async fn connect(database: &Database) -> Result<Self, sqlx::Error> {
+        sqlx::any::install_default_drivers();
+        match database {
+            Database::Sqlite(path) => Self::sqlite(path).await,
+            Database::Postgres(url) => {
+                let pool = postgres(url.reveal().parse()?, POSTGRES_CONNECTIONS_MAX).await?;
+                Ok(Self { readers: pool.clone(), writers: pool })
+            }
+        }
+    }
+
+    async fn sqlite(path: &Path) -> Result<Self, sqlx::Error> {
+        let options = sqlite_options(path).map_err(sqlx::Error::Configuration)?;
+        // First the writer, which creates the file.
+        let writers = sqlite_pool(1).connect_with(options.clone()).await?;
+        let readers = sqlite_pool(SQLITE_READERS_MAX).connect_with(options).await?;
+        Ok(Self { readers, writers })
+    }
+
+    pub async fn close(&self) {
+        self.writers.close().await;
+        self.readers.close().await;
+    }
+}
+
+fn sqlite_options(path: &Path) -> Result<AnyConnectOptions, BoxDynError> {
+    let path = std::path::absolute(path)?;
+    let file = Url::from_file_path(path).map_err(|()| "not a path")?;
+    // The driver takes what stands in the place of the path, percent-encoded.
+    let url = format!("sqlite://{}?mode=rwc", file.path());
+    Ok(url.parse()?)
+}
+
+fn sqlite_pool(connections: u32) -> AnyPoolOptions {
+    AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(STORE_TIMEOUT)
+        .idle_timeout(STORE_IDLE_TIMEOUT)
+        // A file does not hang up.
+        .test_before_acquire(false)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                connection.execute("PRAGMA journal_mode = WAL").await?;
+                // An audit entry that was answered for has to survive a power cut: `commit` sees to that, for many at once.
+                connection.execute("PRAGMA synchronous = NORMAL").await?;
+                connection.execute("PRAGMA foreign_keys = ON").await?;
+                // Each connection keeps pages of its own; rows are looked up one by one, and the system keeps the file in memory.
+                connection.execute(PAGE_CACHE_KIB).await?;
+                Ok(())
+            })
+        })
+}
+
+/// Connections to a server that wait for nothing longer than a request may.
+pub(super) async fn postgres(options: AnyConnectOptions, connections: u32) -> Result<AnyPool, sqlx::Error> {
+    AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(STORE_TIMEOUT)
+        .idle_timeout(STORE_IDLE_TIMEOUT)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                connection.execute("SET statement_timeout = '5s'").await?;
+                connection.execute("SET idle_in_transaction_session_timeout = '10s'").await?;
+                Ok(())
+            })
+        })
+        .connect_with(options)
+        .await
+}

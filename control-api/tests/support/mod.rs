@@ -1,0 +1,147 @@
+//! The control API over each database that it runs on.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+pub mod postgres;
+
+use std::sync::{Arc, Mutex};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{Request, StatusCode, header},
+};
+use control_api::{ControlApi, Database, RunningConsults, Store};
+use media_model::{ConsultId, Pii, TenantId};
+use serde_json::{Value, json};
+use signaling_protocol::ticket::{TicketId, TicketSigner, TicketVerifier};
+use sqlx::AnyPool;
+use tower::ServiceExt as _;
+
+use postgres::Postgres;
+
+/// What the control API told running consults.
+#[derive(Default)]
+pub struct Orders {
+    pub ended: Mutex<Vec<ConsultId>>,
+    pub revoked: Mutex<Vec<TicketId>>,
+}
+
+impl RunningConsults for Orders {
+    fn end(&self, consult: ConsultId) {
+        self.ended.lock().expect("not poisoned").push(consult);
+    }
+
+    fn revoke_ticket(&self, _consult: ConsultId, ticket: TicketId) {
+        self.revoked.lock().expect("not poisoned").push(ticket);
+    }
+}
+
+/// Where a fixture's rows are.
+pub enum Kept {
+    Sqlite(tempfile::TempDir),
+    Postgres(Postgres),
+}
+
+pub struct Fixture {
+    pub router: Router,
+    pub api: ControlApi,
+    /// Of the tenant `clinic`.
+    pub key: String,
+    pub verifier: TicketVerifier,
+    pub orders: Arc<Orders>,
+    pub kept: Kept,
+}
+
+/// Runs a test over SQLite, then over PostgreSQL.
+pub async fn on_both(test: impl AsyncFn(Fixture)) {
+    test(Fixture::sqlite().await).await;
+    test(Fixture::postgres().await).await;
+}
+
+pub fn tenant(name: &str) -> TenantId {
+    name.parse().expect("a tenant's name")
+}
+
+impl Fixture {
+    pub async fn sqlite() -> Self {
+        let folder =
+            tempfile::Builder::new().prefix("consilium test ?#%").tempdir().expect("a temporary folder");
+        let database = Database::Sqlite(folder.path().join("consilium.db"));
+        Self::over(&database, Kept::Sqlite(folder)).await
+    }
+
+    pub async fn postgres() -> Self {
+        let postgres = Postgres::new().await;
+        let database = Database::Postgres(Pii::new(postgres.node_url.reveal().clone()));
+        Self::over(&database, Kept::Postgres(postgres)).await
+    }
+
+    async fn over(database: &Database, kept: Kept) -> Self {
+        let store = Store::open(database).await.expect("a new database");
+        let signer = Arc::new(TicketSigner::generate().expect("a key"));
+        let verifier = TicketVerifier::new([signer.public_key().clone()]).expect("a good key");
+        let orders = Arc::new(Orders::default());
+        let api = ControlApi::new(store, signer, orders.clone());
+        let mut fixture = Self { router: api.router(), api, key: String::new(), verifier, orders, kept };
+        fixture.key = fixture.key_of("clinic").await;
+        fixture
+    }
+
+    /// Makes a tenant and gives the key of a client of it.
+    pub async fn key_of(&self, name: &str) -> String {
+        self.api.create_tenant(tenant(name)).await.expect("a tenant");
+        self.api.create_client(tenant(name), "test").await.expect("an API client").reveal().to_owned()
+    }
+
+    pub async fn send(&self, method: &str, path: &str, key: &str, body: String) -> (StatusCode, Value) {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::AUTHORIZATION, format!("Bearer {key}"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(body))
+            .expect("a request");
+        let response = self.router.clone().oneshot(request).await.expect("an answer");
+        let status = response.status();
+        let bytes = to_bytes(response.into_body(), 1 << 20).await.expect("a body");
+        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
+        self.send("POST", path, &self.key, body.to_string()).await
+    }
+
+    pub async fn consult(&self, body: Value) -> String {
+        let (status, consult) = self.post("/v1/consults", body).await;
+        assert_eq!(status, StatusCode::CREATED, "{consult}");
+        consult["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// The database as somebody sees it who has all rights and none of the product's rules.
+    pub async fn raw(&self) -> AnyPool {
+        let url = match &self.kept {
+            Kept::Sqlite(folder) => {
+                let file = url::Url::from_file_path(folder.path().join("consilium.db")).expect("a path");
+                format!("sqlite://{}", file.path())
+            }
+            Kept::Postgres(postgres) => postgres.owner_url.reveal().clone(),
+        };
+        sqlx::any::AnyPoolOptions::new().max_connections(1).connect(&url).await.expect("the database opens")
+    }
+
+    /// What the audit table says, oldest first, as (tenant, action, outcome, actor).
+    pub async fn audit(&self) -> Vec<(String, String, String, String)> {
+        sqlx::query_as("SELECT tenant, action, outcome, actor FROM audit ORDER BY nr")
+            .fetch_all(&self.raw().await)
+            .await
+            .expect("rows")
+    }
+}
+
+pub fn a_patient() -> Value {
+    json!({"role": "patient", "person_id": "p-1", "display_name": "Somebody"})
+}
+
+pub fn now_s() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs()
+}

@@ -1,0 +1,153 @@
+//! A PostgreSQL server of this test process: its own folder, a socket in it and no port, gone when the process is.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use media_model::Pii;
+use sqlx::{Connection as _, Executor as _, PgConnection};
+
+/// What the server's folders begin with; then comes the number of the process that they belong to.
+const FOLDER: &str = "consilium-postgres-";
+
+/// The role that owns the tables.
+const OWNER: &str = "owner";
+
+/// A database with the product's tables, empty.
+pub struct Postgres {
+    /// For the owner of the tables.
+    pub owner_url: Pii<String>,
+    /// For a node.
+    pub node_url: Pii<String>,
+}
+
+impl Postgres {
+    /// A new database with its tables, and a role for a node that may use them.
+    pub async fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        run(&url(OWNER, "postgres"), &format!("CREATE DATABASE {name}")).await;
+        let owner_url = Pii::new(url(OWNER, &name));
+        control_api::migrate_postgres(&owner_url).await.expect("the tables are made");
+        let role = format!("node_of_{name}");
+        run(owner_url.reveal(), &format!("CREATE ROLE {role} LOGIN IN ROLE consilium_service")).await;
+        Self { node_url: Pii::new(url(&role, &name)), owner_url }
+    }
+
+    /// Runs statements as the owner of the tables, as somebody with all rights would.
+    pub async fn run(&self, statements: &str) {
+        run(self.owner_url.reveal(), statements).await;
+    }
+
+    /// The same database, seen by another role.
+    pub fn url_of(&self, role: &str) -> Pii<String> {
+        let database = self.owner_url.reveal().split(['/', '?']).nth(3).expect("a database's name");
+        Pii::new(url(role, database))
+    }
+}
+
+async fn run(url: &str, statements: &str) {
+    let mut connection = PgConnection::connect(url).await.expect("the server lets us in");
+    connection.execute(sqlx::AssertSqlSafe(statements.to_owned())).await.expect(statements);
+    connection.close().await.expect("a goodbye");
+}
+
+fn url(role: &str, database: &str) -> String {
+    format!("postgres://{role}@localhost/{database}?host={}", server().display())
+}
+
+/// The folder of this process's server, which is started if it is not there.
+fn server() -> &'static Path {
+    static SERVER: OnceLock<PathBuf> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        let (started, has_started) = std::sync::mpsc::channel();
+        // The server ends with the thread that made it: one that lives as long as the process.
+        thread::spawn(move || {
+            started.send(start()).expect("somebody waits");
+            loop {
+                thread::park();
+            }
+        });
+        has_started.recv().expect("the server starts")
+    })
+}
+
+fn start() -> PathBuf {
+    remove_what_others_left();
+    let folder = std::env::temp_dir().join(format!("{FOLDER}{}", std::process::id()));
+    fs::create_dir(&folder).expect("a new folder");
+    let is_root = fs::metadata("/proc/self").is_ok_and(|me| std::os::unix::fs::MetadataExt::uid(&me) == 0);
+    if is_root {
+        let chown = Command::new("chown").arg("postgres").arg(&folder).status();
+        assert!(chown.expect("chown runs").success(), "there is a user postgres");
+    }
+    let data = folder.join("data");
+    let mut init = command(is_root, "initdb");
+    init.args([
+        "--username",
+        OWNER,
+        "--auth",
+        "trust",
+        "--no-sync",
+        "--encoding",
+        "UTF8",
+        "--locale",
+        "C",
+        "-D",
+    ]);
+    let init = init.arg(&data).stdin(Stdio::null()).output().expect("initdb runs");
+    assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
+    let mut server = command(is_root, "postgres");
+    server.arg("-D").arg(&data).arg("-k").arg(&folder).args(["-c", "listen_addresses=", "-c", "fsync=off"]);
+    let log = fs::File::create(folder.join("log")).expect("a log");
+    let server = server.args(["-c", "max_connections=300"]).stdin(Stdio::null()).stdout(Stdio::null());
+    let mut server = server.stderr(log).spawn().expect("postgres runs");
+    for _ in 0..300 {
+        if folder.join(".s.PGSQL.5432").exists() {
+            return folder;
+        }
+        let is_gone = server.try_wait().expect("a child").is_some();
+        assert!(!is_gone, "{}", fs::read_to_string(folder.join("log")).unwrap_or_default());
+        thread::sleep(Duration::from_millis(100));
+    }
+    panic!("PostgreSQL does not start within 30 s");
+}
+
+/// A program of PostgreSQL that ends with the thread that starts it, under a user that PostgreSQL runs as.
+fn command(is_root: bool, program: &str) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "INT"]);
+    if is_root {
+        command.args(["--reuid", "postgres", "--regid", "postgres", "--clear-groups"]);
+    }
+    command.arg("--").arg(find(program));
+    command
+}
+
+/// Debian keeps the server's programs outside the path, a folder for each version.
+fn find(program: &str) -> PathBuf {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut found: Vec<_> = versions.map(|version| version.path().join("bin").join(program)).collect();
+    found.retain(|path| path.exists());
+    found.sort();
+    found.pop().unwrap_or_else(|| program.into())
+}
+
+/// Folders of processes that were killed.
+fn remove_what_others_left() {
+    for entry in fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let Some(process) = name.to_str().and_then(|name| name.strip_prefix(FOLDER)) else { continue };
+        if !Path::new("/proc").join(process).exists() {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}

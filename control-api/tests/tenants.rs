@@ -1,0 +1,149 @@
+//! Tenants see nothing of each other, by the rules and by the database.
+
+mod support;
+
+use axum::http::StatusCode;
+use control_api::{Database, Store, StoreError};
+use serde_json::json;
+use sqlx::{Connection as _, PgConnection, Row as _};
+
+use support::{a_patient, on_both, postgres::Postgres, tenant};
+
+#[tokio::test]
+async fn another_tenant_finds_nothing() {
+    on_both(async |f| {
+        let other = f.key_of("other").await;
+        let consult = f.consult(json!({})).await;
+        let (_, ticket) = f.post(&format!("/v1/consults/{consult}/tickets"), a_patient()).await;
+        let ticket = ticket["id"].as_str().expect("an id").to_owned();
+        let tickets = format!("/v1/consults/{consult}/tickets");
+        for (method, path, body) in [
+            ("POST", tickets.clone(), a_patient().to_string()),
+            ("POST", format!("/v1/consults/{consult}/end"), String::from("{}")),
+            ("DELETE", format!("{tickets}/{ticket}"), String::new()),
+        ] {
+            let (status, answer) = f.send(method, &path, &other, body).await;
+            assert_eq!((status, &answer["code"]), (StatusCode::NOT_FOUND, &json!("not_found")), "{path}");
+        }
+        assert!(f.orders.ended.lock().expect("not poisoned").is_empty());
+        assert!(f.orders.revoked.lock().expect("not poisoned").is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_secret_opens_the_door_of_its_own_tenant_only() {
+    on_both(async |f| {
+        f.key_of("other").await;
+        let moved = f.key.replace("consilium_clinic.", "consilium_other.");
+        assert_ne!(moved, f.key);
+        for key in [moved, f.key.replace("consilium_clinic.", "consilium_nowhere.")] {
+            assert_eq!(f.send("POST", "/v1/consults", &key, "{}".into()).await.0, StatusCode::UNAUTHORIZED);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_name_is_given_to_one_tenant() {
+    on_both(async |f| {
+        assert!(f.api.create_tenant(tenant("clinic")).await.is_err());
+        assert!(f.api.create_tenant(tenant("system")).await.is_err(), "that is not a clinic");
+        assert_eq!(f.audit().await.len(), 2, "what was not done left no entry");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_tenant_without_direct_consults_has_none() {
+    on_both(async |f| {
+        sqlx::query("UPDATE tenants SET direct_consults = 0")
+            .execute(&f.raw().await)
+            .await
+            .expect("a change");
+        let (status, answer) = f.post("/v1/consults", json!({})).await;
+        assert_eq!((status, &answer["code"]), (StatusCode::FORBIDDEN, &json!("direct_consults_disabled")));
+    })
+    .await;
+}
+
+/// How many rows of each table a node's role sees that has said these words first.
+async fn seen_after(postgres: &Postgres, words: &'static str) -> Vec<i64> {
+    let mut connection = PgConnection::connect(postgres.node_url.reveal()).await.expect("a node's login");
+    sqlx::raw_sql(words).execute(&mut connection).await.expect("the words are understood");
+    let row = sqlx::query(
+        "SELECT (SELECT count(*) FROM api_clients), (SELECT count(*) FROM consults),
+                (SELECT count(*) FROM tickets), (SELECT count(*) FROM audit)",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .expect("a row");
+    (0..4).map(|column| row.get(column)).collect()
+}
+
+#[tokio::test]
+async fn a_forgotten_tenant_sees_nothing_in_the_database() {
+    let f = support::Fixture::postgres().await;
+    let support::Kept::Postgres(postgres) = &f.kept else { unreachable!("asked for") };
+    let consult = f.consult(json!({})).await;
+    f.post(&format!("/v1/consults/{consult}/tickets"), a_patient()).await;
+    assert_eq!(seen_after(postgres, "SET app.tenant = 'clinic'").await, [1, 1, 1, 4]);
+    for words in ["", "SET app.tenant = ''", "SET app.tenant = 'nowhere'", "SET row_security = on"] {
+        assert_eq!(seen_after(postgres, words).await, [0, 0, 0, 0], "{words}");
+    }
+}
+
+#[tokio::test]
+async fn a_node_cannot_write_for_another_tenant_nor_change_the_audit_log() {
+    let f = support::Fixture::postgres().await;
+    let support::Kept::Postgres(postgres) = &f.kept else { unreachable!("asked for") };
+    f.key_of("other").await;
+    for statement in [
+        "INSERT INTO consults (tenant, id, waiting_room, created_at) VALUES ('other', 'x', 0, 0)",
+        "UPDATE consults SET tenant = 'other'",
+        "UPDATE audit SET action = 'x'",
+        "DELETE FROM audit",
+        "TRUNCATE audit",
+        "DELETE FROM consults",
+        "ALTER TABLE consults DISABLE ROW LEVEL SECURITY",
+        "DROP POLICY of_the_tenant ON consults",
+    ] {
+        let consult = f.consult(json!({})).await;
+        let mut connection = PgConnection::connect(postgres.node_url.reveal()).await.expect("a node's login");
+        sqlx::raw_sql("SET app.tenant = 'clinic'").execute(&mut connection).await.expect("a setting");
+        assert!(
+            sqlx::raw_sql(statement).execute(&mut connection).await.is_err(),
+            "{statement} for {consult}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_role_that_row_level_security_does_not_hold_is_refused() {
+    let postgres = Postgres::new().await;
+    postgres
+        .run(
+            "CREATE ROLE rls_free LOGIN BYPASSRLS IN ROLE consilium_service;
+             CREATE ROLE rls_free_by_way LOGIN IN ROLE consilium_service, rls_free;
+             CREATE ROLE table_owner LOGIN IN ROLE consilium_service;
+             GRANT CREATE ON SCHEMA public TO table_owner;
+             ALTER TABLE tickets OWNER TO table_owner",
+        )
+        .await;
+    for role in ["owner", "rls_free", "rls_free_by_way", "table_owner"] {
+        let opened = Store::open(&Database::Postgres(postgres.url_of(role))).await;
+        assert!(matches!(opened, Err(StoreError::RoleTooPowerful(_))), "{role}: {opened:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_needs_newer_tables_says_so_and_one_that_is_older_goes_on() {
+    let postgres = Postgres::new().await;
+    postgres.run("INSERT INTO _sqlx_migrations VALUES (9999, 'later', now(), TRUE, '', 0)").await;
+    let node = || Database::Postgres(media_model::Pii::new(postgres.node_url.reveal().clone()));
+    let opened = Store::open(&node()).await;
+    assert!(opened.is_ok(), "{opened:?}");
+    postgres.run("DELETE FROM _sqlx_migrations").await;
+    let opened = Store::open(&node()).await;
+    assert!(matches!(opened, Err(StoreError::TablesTooOld { version: 0, .. })), "{opened:?}");
+}
