@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -71,16 +71,15 @@ fn server() -> &'static Path {
         let (started, has_started) = std::sync::mpsc::channel();
         // The server ends with the thread that made it: one that lives as long as the process.
         thread::spawn(move || {
-            started.send(start()).expect("somebody waits");
-            loop {
-                thread::park();
-            }
+            let (folder, mut server) = start();
+            started.send(folder).expect("somebody waits");
+            let _ = server.wait();
         });
         has_started.recv().expect("the server starts")
     })
 }
 
-fn start() -> PathBuf {
+fn start() -> (PathBuf, Child) {
     remove_what_others_left();
     let folder = std::env::temp_dir().join(format!("{FOLDER}{}", std::process::id()));
     fs::create_dir(&folder).expect("a new folder");
@@ -110,15 +109,14 @@ fn start() -> PathBuf {
     let log = fs::File::create(folder.join("log")).expect("a log");
     let server = server.args(["-c", "max_connections=300"]).stdin(Stdio::null()).stdout(Stdio::null());
     let mut server = server.stderr(log).spawn().expect("postgres runs");
-    for _ in 0..300 {
-        if folder.join(".s.PGSQL.5432").exists() {
-            return folder;
-        }
-        let is_gone = server.try_wait().expect("a child").is_some();
-        assert!(!is_gone, "{}", fs::read_to_string(folder.join("log")).unwrap_or_default());
+    let is_up = (0..300).any(|_| {
         thread::sleep(Duration::from_millis(100));
-    }
-    panic!("PostgreSQL does not start within 30 s");
+        let is_gone = server.try_wait().expect("a child").is_some();
+        is_gone || folder.join(".s.PGSQL.5432").exists()
+    });
+    let is_gone = server.try_wait().expect("a child").is_some();
+    assert!(is_up && !is_gone, "{}", fs::read_to_string(folder.join("log")).unwrap_or_default());
+    (folder, server)
 }
 
 /// A program of PostgreSQL that ends with the thread that starts it, under a user that PostgreSQL runs as.
