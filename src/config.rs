@@ -4,9 +4,13 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     num::NonZeroU16,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use control_api::Database;
+use control_api::{
+    Database,
+    keys::{KeyFault, LocalMasterKeys, MasterFile},
+};
 use media_model::{Pii, limits::CONSULT_TRANSPORTS_MAX};
 use serde::{Deserialize, Deserializer};
 use signaling::OriginPolicy;
@@ -33,6 +37,9 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// PostgreSQL, instead of a file in the data folder.
     pub database: Option<DatabaseConfig>,
+    /// The file of master keys, under which everything about people is sealed; `DATA/keys/master.keys` when absent, made on
+    /// first start.
+    pub master_keys_file: Option<PathBuf>,
     /// The media side.
     #[serde(default)]
     pub media: MediaConfig,
@@ -156,6 +163,7 @@ impl Config {
             consult_participants_max: default_participants_max(),
             allowed_origins: Vec::new(),
             database: None,
+            master_keys_file: None,
             media: MediaConfig { port: 0, ..MediaConfig::default() },
             tls: None,
         }
@@ -167,6 +175,21 @@ impl Config {
             None => Ok(Database::Sqlite(self.data.join("consilium.db"))),
             Some(DatabaseConfig { url_file }) => read_url(url_file).map(Database::Postgres),
         }
+    }
+
+    /// The master keys. A file that the configuration names has to be there: one that is made anew opens nothing.
+    pub fn master_keys(&self) -> Result<Arc<LocalMasterKeys>, KeyFault> {
+        let path = match &self.master_keys_file {
+            Some(path) => path.clone(),
+            None => {
+                let path = self.data.join("keys").join("master.keys");
+                if !path.exists() {
+                    MasterFile::at(&path).create()?;
+                }
+                path
+            }
+        };
+        LocalMasterKeys::from_file(&path).map(Arc::new)
     }
 
     /// Which web pages may open the signaling WebSocket.

@@ -10,6 +10,8 @@ pub const TICKET_LIFETIME_DEFAULT: Duration = Duration::from_secs(5 * 60);
 pub const TICKET_LIFETIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// Longest name of an API client.
 pub const API_CLIENT_NAME_BYTES_MAX: usize = 40;
+/// Tenants whose unwrapped keys are kept in memory.
+pub const TENANTS_KEYS_CACHED_MAX: usize = 10_000;
 /// How long a request waits for the database.
 pub const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection to the database is kept that nobody uses.

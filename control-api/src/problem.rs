@@ -6,7 +6,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::StoreError;
+use crate::{StoreError, keys::Whose};
 
 /// Why a request was refused. `docs/control-api.md` has a row for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub(crate) enum Problem {
     DirectConsultsDisabled,
     /// The database did not answer; nothing was done.
     StoreUnavailable,
+    /// What the database holds was changed, or moved from another place; nothing was done.
+    StoredValueDamaged,
 }
 
 #[derive(Serialize)]
@@ -57,6 +59,11 @@ impl Problem {
                 "This tenant has no consults without an appointment",
             ),
             Self::ConsultEnded => (StatusCode::CONFLICT, "consult_ended", "The consult has ended"),
+            Self::StoredValueDamaged => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "stored_value_damaged",
+                "What is kept here is damaged; tell the operator",
+            ),
             Self::StoreUnavailable => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "store_unavailable",
@@ -69,7 +76,11 @@ impl Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "the store failed");
-        Self::StoreUnavailable
+        match error {
+            StoreError::Malformed(_) => Self::StoredValueDamaged,
+            StoreError::Keys(fault) if fault.whose() == Whose::Stored => Self::StoredValueDamaged,
+            _ => Self::StoreUnavailable,
+        }
     }
 }
 

@@ -86,7 +86,12 @@ impl Node {
         let keys = NodeKeys::load_or_generate(&config.data)?;
         let store = Store::open(&config.database()?).await?;
         let orders = LateOrders::default();
-        let api = ControlApi::new(store.clone(), keys.ticket_signer.clone(), Arc::new(orders.clone()));
+        let api = ControlApi::new(
+            store.clone(),
+            keys.ticket_signer.clone(),
+            Arc::new(orders.clone()),
+            config.master_keys()?,
+        );
         let (media, events) = MediaNode::start(media_config(config, dev, &keys))?;
         let media = Arc::new(media);
         let signaling = Signaling::start(

@@ -18,7 +18,12 @@ impl Shell {
         // First the keys: that makes the folder.
         let keys = NodeKeys::load_or_generate(&config.data)?;
         let store = Store::open(&config.database()?).await?;
-        let api = ControlApi::new(store.clone(), keys.ticket_signer.clone(), Arc::new(NothingRuns));
+        let api = ControlApi::new(
+            store.clone(),
+            keys.ticket_signer.clone(),
+            Arc::new(NothingRuns),
+            config.master_keys()?,
+        );
         Ok(Self { api, store })
     }
 

@@ -1,8 +1,10 @@
 //! The rules behind the routes: what an act means, and that its audit entry commits with it.
 
 mod consults;
+pub(crate) mod people;
 mod tenants;
 mod tickets;
+mod vault;
 
 use std::{
     fmt,
@@ -20,10 +22,12 @@ use signaling_protocol::{
 pub(crate) use consults::NewConsult;
 pub use tenants::BootstrapError;
 pub use tickets::NewTicket;
+use vault::Vault;
 
 use crate::{
     Store, StoreError,
     audit::{Actor, Entry, unix_ms},
+    keys::MasterKeys,
     problem::Problem,
     routes::Caller,
     store::{self, TenantTx},
@@ -46,6 +50,7 @@ pub struct ControlApi {
     pub(crate) store: Store,
     signer: Arc<TicketSigner>,
     running: Arc<dyn RunningConsults>,
+    vault: Vault,
 }
 
 impl fmt::Debug for ControlApi {
@@ -55,9 +60,15 @@ impl fmt::Debug for ControlApi {
 }
 
 impl ControlApi {
-    /// Rules over a store, with the key that signs tickets and the line to running consults.
-    pub fn new(store: Store, signer: Arc<TicketSigner>, running: Arc<dyn RunningConsults>) -> Self {
-        Self { store, signer, running }
+    /// Rules over a store, with the key that signs tickets, the line to running consults, and the master keys of what is
+    /// sealed at rest.
+    pub fn new(
+        store: Store,
+        signer: Arc<TicketSigner>,
+        running: Arc<dyn RunningConsults>,
+        master: Arc<dyn MasterKeys>,
+    ) -> Self {
+        Self { store, signer, running, vault: Vault::new(master) }
     }
 
     /// Creates a consult on the server's own account, for dev mode's demo.

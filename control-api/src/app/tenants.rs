@@ -34,6 +34,9 @@ impl ControlApi {
         if !store::tenants::insert(&mut act, Tenant { direct_consults: true }, now_ms()).await? {
             return Err(BootstrapError::TenantExists(tenant));
         }
+        for key in self.vault.draw(tenant).await? {
+            store::tenant_keys::insert(&mut act, &key, now_ms()).await?;
+        }
         record(&mut act, &Entry::of(Action::TenantCreated)).await?;
         Ok(self.store.commit(act).await?)
     }

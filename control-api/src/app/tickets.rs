@@ -45,10 +45,12 @@ impl ControlApi {
         if consult.ended_at_ms.is_some() {
             return Err(Problem::ConsultEnded);
         }
+        let person = self.person_of(&mut act, &request.person_id).await?;
+        let person_id = Pii::new(person.to_string());
         let ticket = Ticket {
             id: TicketId::from_bytes(random_bytes()),
             consult: request.consult,
-            person_id: request.person_id.clone(),
+            person,
             role: request.role,
             issued_at_ms: now_ms,
             expires_at_ms: i64::try_from(expires_at_s * 1000).unwrap_or(i64::MAX),
@@ -57,7 +59,7 @@ impl ControlApi {
         let entry = Entry {
             actor: caller.actor,
             consult: Some(request.consult),
-            person_id: Some(request.person_id.clone()),
+            person_id: Some(person_id.clone()),
             role: Some(request.role),
             ..Entry::of(Action::TicketMinted)
         };
@@ -67,7 +69,7 @@ impl ControlApi {
             id: ticket.id,
             tenant: caller.tenant,
             consult: request.consult,
-            person: request.person_id,
+            person: person_id,
             role: request.role,
             display_name: request.display_name,
             node: None,

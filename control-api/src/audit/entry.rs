@@ -39,7 +39,7 @@ pub struct Entry {
     pub consult: Option<ConsultId>,
     /// Which participant it is about, by number.
     pub participant: Option<ParticipantNumber>,
-    /// The same person, by the EHR's opaque identifier.
+    /// The same person, by the id that the control API gave them.
     pub person_id: Option<Pii<String>>,
     /// Their role.
     pub role: Option<Role>,
@@ -88,6 +88,12 @@ pub enum Action {
     TenantCreated,
     /// An API client was made.
     ApiClientCreated,
+    /// A person was made known, or found by an id of the EHR's.
+    PersonRegistered,
+    /// What is kept of a person was read.
+    PersonRead,
+    /// A person's keys were erased.
+    PersonErased,
     /// A consult was created.
     ConsultCreated,
     /// A consult was ended by the API.
@@ -124,6 +130,9 @@ impl Action {
         match self {
             Self::TenantCreated => "tenant_created",
             Self::ApiClientCreated => "api_client_created",
+            Self::PersonRegistered => "person_registered",
+            Self::PersonRead => "person_read",
+            Self::PersonErased => "person_erased",
             Self::ConsultCreated => "consult_created",
             Self::ConsultEnded => "consult_ended",
             Self::TicketMinted => "ticket_minted",

@@ -1,13 +1,14 @@
 //! HTTP: one file a noun. Parses requests into types, leaves the rules to `app/`.
 
 mod consults;
+mod people;
 mod tickets;
 
 use axum::{
     Router,
     extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request, rejection::JsonRejection},
     http::{StatusCode, request::Parts},
-    routing::{delete, post},
+    routing::{delete, get, post},
 };
 use media_model::TenantId;
 use serde::de::DeserializeOwned;
@@ -18,6 +19,8 @@ impl ControlApi {
     /// The routes under `/v1` that belong to the control API.
     pub fn router(&self) -> Router {
         Router::new()
+            .route("/v1/people", post(people::register))
+            .route("/v1/people/{person}", get(people::read).delete(people::erase))
             .route("/v1/consults", post(consults::create))
             .route("/v1/consults/{consult}/end", post(consults::end))
             .route("/v1/consults/{consult}/tickets", post(tickets::mint))

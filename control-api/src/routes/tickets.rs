@@ -8,12 +8,9 @@ use axum::{
 };
 use media_model::{ConsultId, Pii, Role};
 use serde::{Deserialize, Serialize};
-use signaling_protocol::{
-    limits::{DISPLAY_NAME_CHARS_MAX, PERSON_ID_BYTES_MAX},
-    ticket::TicketId,
-};
+use signaling_protocol::{limits::DISPLAY_NAME_CHARS_MAX, ticket::TicketId};
 
-use super::{Caller, Json, rfc3339};
+use super::{Caller, Json, people::external_id, rfc3339};
 use crate::{ControlApi, NewTicket, limits, problem::Problem};
 
 #[derive(Deserialize)]
@@ -34,14 +31,7 @@ pub(super) struct TicketBody {
 
 impl MintBody {
     fn into_request(self, consult: ConsultId) -> Result<NewTicket, Problem> {
-        let person_id = self.person_id.reveal();
-        let id_is_sound = |b: u8| b.is_ascii_graphic();
-        if person_id.is_empty()
-            || person_id.len() > PERSON_ID_BYTES_MAX
-            || !person_id.bytes().all(id_is_sound)
-        {
-            return Err(Problem::FieldInvalid("person_id"));
-        }
+        let person_id = external_id(self.person_id, "person_id")?;
         let name = self.display_name.reveal();
         let name_is_sound = !name.trim().is_empty()
             && name.chars().count() <= DISPLAY_NAME_CHARS_MAX
@@ -53,13 +43,7 @@ impl MintBody {
         if lifetime.is_zero() || lifetime > limits::TICKET_LIFETIME_MAX {
             return Err(Problem::FieldInvalid("expires_in_s"));
         }
-        Ok(NewTicket {
-            consult,
-            role: self.role,
-            person_id: self.person_id,
-            display_name: self.display_name,
-            lifetime,
-        })
+        Ok(NewTicket { consult, role: self.role, person_id, display_name: self.display_name, lifetime })
     }
 }
 

@@ -14,8 +14,10 @@ pub(crate) mod audit;
 pub(crate) mod consults;
 mod database;
 mod flush;
+pub(crate) mod people;
 mod role;
 mod schema;
+pub(crate) mod tenant_keys;
 mod tenant_tx;
 pub(crate) mod tenants;
 pub(crate) mod tickets;
@@ -23,6 +25,8 @@ pub(crate) mod tickets;
 use std::sync::Arc;
 
 use media_model::TenantId;
+
+use crate::keys::KeyFault;
 
 pub(crate) use consults::Consult;
 pub use database::Database;
@@ -38,6 +42,9 @@ pub enum StoreError {
     /// The database failed or did not answer. Nothing of the transaction was kept, unless it failed in [`Store::commit`].
     #[error("the database failed: {0}")]
     Failed(#[from] sqlx::Error),
+    /// A key or a sealed value could not be opened.
+    #[error(transparent)]
+    Keys(#[from] KeyFault),
     /// A row that cannot be there.
     #[error("the database holds what is not {0}")]
     Malformed(&'static str),

@@ -1,17 +1,18 @@
 //! Table `tickets`: which were given out. The token itself is never stored, nor the display name in it.
 
-use media_model::{ConsultId, Pii, Role};
+use media_model::{ConsultId, Role};
 use signaling_protocol::ticket::TicketId;
 use sqlx::Row as _;
 
 use super::{StoreError, TenantTx};
+use crate::ids::PersonId;
 
 /// A row of `tickets`.
 #[derive(Debug, Clone)]
 pub(crate) struct Ticket {
     pub id: TicketId,
     pub consult: ConsultId,
-    pub person_id: Pii<String>,
+    pub person: PersonId,
     pub role: Role,
     pub issued_at_ms: i64,
     pub expires_at_ms: i64,
@@ -25,7 +26,7 @@ pub(crate) async fn insert(tx: &mut TenantTx, ticket: &Ticket) -> Result<(), Sto
     .bind(tx.tenant().as_str())
     .bind(ticket.id.to_string())
     .bind(ticket.consult.to_string())
-    .bind(ticket.person_id.reveal().as_str())
+    .bind(ticket.person.to_string())
     .bind(ticket.role.as_str())
     .bind(ticket.issued_at_ms)
     .bind(ticket.expires_at_ms)

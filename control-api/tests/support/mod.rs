@@ -10,7 +10,7 @@ use axum::{
     body::{Body, to_bytes},
     http::{Request, StatusCode, header},
 };
-use control_api::{ControlApi, Database, RunningConsults, Store};
+use control_api::{ControlApi, Database, RunningConsults, Store, keys::LocalMasterKeys};
 use media_model::{ConsultId, Pii, TenantId};
 use serde_json::{Value, json};
 use signaling_protocol::ticket::{TicketId, TicketSigner, TicketVerifier};
@@ -81,7 +81,7 @@ impl Fixture {
         let signer = Arc::new(TicketSigner::generate().expect("a key"));
         let verifier = TicketVerifier::new([signer.public_key().clone()]).expect("a good key");
         let orders = Arc::new(Orders::default());
-        let api = ControlApi::new(store, signer, orders.clone());
+        let api = ControlApi::new(store, signer, orders.clone(), Arc::new(LocalMasterKeys::ephemeral()));
         let mut fixture = Self { router: api.router(), api, key: String::new(), verifier, orders, kept };
         fixture.key = fixture.key_of("clinic").await;
         fixture
@@ -127,6 +127,17 @@ impl Fixture {
             Kept::Postgres(postgres) => postgres.owner_url.reveal().clone(),
         };
         sqlx::any::AnyPoolOptions::new().max_connections(1).connect(&url).await.expect("the database opens")
+    }
+
+    /// Everything that is in the database, as bytes.
+    pub async fn all_bytes(&self) -> Vec<u8> {
+        match &self.kept {
+            Kept::Sqlite(folder) => {
+                let files = std::fs::read_dir(folder.path()).expect("the folder").flatten();
+                files.flat_map(|file| std::fs::read(file.path()).expect("a file")).collect()
+            }
+            Kept::Postgres(postgres) => postgres.dump(),
+        }
     }
 
     /// What the audit table says, oldest first, as (tenant, action, outcome, actor).

@@ -47,6 +47,13 @@ impl Postgres {
         run(self.owner_url.reveal(), statements).await;
     }
 
+    /// Everything in the database, as `pg_dump` writes it.
+    pub fn dump(&self) -> Vec<u8> {
+        let dump = Command::new("pg_dump").arg(self.owner_url.reveal()).output().expect("pg_dump runs");
+        assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
+        dump.stdout
+    }
+
     /// The same database, seen by another role.
     pub fn url_of(&self, role: &str) -> Pii<String> {
         let database = self.owner_url.reveal().split(['/', '?']).nth(3).expect("a database's name");

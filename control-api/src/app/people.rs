@@ -1,0 +1,103 @@
+//! People: an EHR's opaque id stands for one person of a tenant, and only the keyed hash of it is looked up.
+
+use media_model::{Pii, TenantId};
+
+use super::{ControlApi, now_ms, random_bytes, record};
+use crate::{
+    StoreError,
+    audit::{Action, Entry},
+    ids::PersonId,
+    keys::{Opened, Place},
+    problem::Problem,
+    routes::Caller,
+    store::{self, TenantTx, people::NewPerson},
+};
+
+/// What is told of a person.
+#[derive(Debug)]
+pub(crate) struct Person {
+    pub id: PersonId,
+    /// `None` once erased.
+    pub external_id: Option<Pii<String>>,
+    pub created_at_ms: i64,
+    pub erased_at_ms: Option<i64>,
+}
+
+/// Where a person's id of the EHR's is sealed.
+fn external_id_of(tenant: TenantId, row: &str) -> Place<'_> {
+    Place { tenant, table: "people", row, column: "external_id" }
+}
+
+impl ControlApi {
+    /// The person of this id of the EHR's; made on first sight.
+    pub(crate) async fn person_of(
+        &self,
+        tx: &mut TenantTx,
+        external_id: &Pii<String>,
+    ) -> Result<PersonId, StoreError> {
+        let keys = self.vault.keys(tx).await?;
+        let external_hash = keys.index().of("person", external_id.reveal());
+        if let Some(id) = store::people::find(tx, &external_hash).await? {
+            return Ok(id);
+        }
+        let id = PersonId::from_bytes(random_bytes());
+        let row = id.to_string();
+        let (person, key) = keys.draw_person(id)?;
+        let sealed = person.seal(&external_id_of(keys.tenant(), &row), external_id.reveal().as_bytes())?;
+        let new = NewPerson { id, external_hash: &external_hash, external_id: &sealed, key: &key };
+        if store::people::insert(tx, &new, now_ms()).await? {
+            return Ok(id);
+        }
+        // Another transaction has committed the same person since we looked.
+        store::people::find(tx, &external_hash)
+            .await?
+            .ok_or(StoreError::Malformed("a person who was just seen"))
+    }
+
+    /// What is kept of a person; that it was read is on disk before it is told.
+    pub(crate) async fn read_person(&self, caller: Caller, id: PersonId) -> Result<Person, Problem> {
+        let mut act = self.store.begin(caller.tenant).await?;
+        let kept = store::people::load(&mut act, id).await?.ok_or(Problem::NotFound)?;
+        let keys = self.vault.keys(&mut act).await?;
+        let (row, tenant) = (id.to_string(), keys.tenant());
+        let person = keys.person(id, &kept.keys).map_err(StoreError::from)?;
+        let opened = person.open_text(&external_id_of(tenant, &row), &kept.external_id);
+        let external_id = opened.map(Opened::value).map_err(StoreError::from)?;
+        let entry = about(id, Entry { actor: caller.actor, ..Entry::of(Action::PersonRead) });
+        record(&mut act, &entry).await?;
+        self.store.commit(act).await?;
+        Ok(Person { id, external_id, created_at_ms: kept.created_at_ms, erased_at_ms: kept.erased_at_ms })
+    }
+
+    /// Makes the person of an id of the EHR's known, or finds who is.
+    pub(crate) async fn register_person(
+        &self,
+        caller: Caller,
+        external_id: Pii<String>,
+    ) -> Result<Person, Problem> {
+        let mut act = self.store.begin(caller.tenant).await?;
+        let id = self.person_of(&mut act, &external_id).await?;
+        let kept = store::people::load(&mut act, id).await?.ok_or(Problem::NotFound)?;
+        let entry = about(id, Entry { actor: caller.actor, ..Entry::of(Action::PersonRegistered) });
+        record(&mut act, &entry).await?;
+        self.store.commit(act).await?;
+        let external_id = Some(external_id);
+        Ok(Person { id, external_id, created_at_ms: kept.created_at_ms, erased_at_ms: kept.erased_at_ms })
+    }
+
+    /// Erases a person's keys: what was sealed about them can be read by nobody any more. The audit log keeps that they
+    /// were there, under an id that leads nowhere.
+    pub(crate) async fn erase_person(&self, caller: Caller, id: PersonId) -> Result<(), Problem> {
+        let mut act = self.store.begin(caller.tenant).await?;
+        if !store::people::erase(&mut act, id, now_ms()).await? {
+            return Err(Problem::NotFound);
+        }
+        let entry = about(id, Entry { actor: caller.actor, ..Entry::of(Action::PersonErased) });
+        record(&mut act, &entry).await?;
+        Ok(self.store.commit(act).await?)
+    }
+}
+
+fn about(person: PersonId, entry: Entry) -> Entry {
+    Entry { person_id: Some(Pii::new(person.to_string())), ..entry }
+}

@@ -1,0 +1,61 @@
+//! The tenants' keys, unwrapped once for each process.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use media_model::TenantId;
+
+use crate::{
+    StoreError,
+    keys::{MasterKeys, StoredTenantKey, TenantKeys},
+    limits::TENANTS_KEYS_CACHED_MAX,
+    store::{self, TenantTx},
+};
+
+/// Unwraps tenants' keys with the master key and keeps them, so that a request does not wait for a key service.
+#[derive(Clone)]
+pub(crate) struct Vault {
+    master: Arc<dyn MasterKeys>,
+    unwrapped: Arc<Mutex<HashMap<TenantId, TenantKeys>>>,
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vault").finish_non_exhaustive()
+    }
+}
+
+impl Vault {
+    pub fn new(master: Arc<dyn MasterKeys>) -> Self {
+        Self { master, unwrapped: Arc::default() }
+    }
+
+    /// Keys for a tenant that has none yet, and how to store them.
+    pub async fn draw(&self, tenant: TenantId) -> Result<Vec<StoredTenantKey>, StoreError> {
+        let (_, rows) = TenantKeys::draw(self.master.as_ref(), tenant).await?;
+        Ok(rows)
+    }
+
+    /// The keys of the transaction's tenant.
+    pub async fn keys(&self, tx: &mut TenantTx) -> Result<TenantKeys, StoreError> {
+        let tenant = tx.tenant();
+        if let Some(keys) = self.lock().get(&tenant) {
+            return Ok(keys.clone());
+        }
+        let rows = store::tenant_keys::all(tx).await?;
+        let keys = TenantKeys::unwrap(self.master.as_ref(), tenant, &rows).await?;
+        let mut unwrapped = self.lock();
+        if unwrapped.len() >= TENANTS_KEYS_CACHED_MAX {
+            unwrapped.clear();
+        }
+        unwrapped.insert(tenant, keys.clone());
+        Ok(keys)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<TenantId, TenantKeys>> {
+        self.unwrapped.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,36 @@
+//! Table `tenant_keys`: wrapped, each by a master key that is not here.
+
+use sqlx::Row as _;
+
+use super::{StoreError, TenantTx};
+use crate::keys::{KeyVersion, StoredTenantKey, Wrapped};
+
+/// All keys of the transaction's tenant.
+pub(crate) async fn all(tx: &mut TenantTx) -> Result<Vec<StoredTenantKey>, StoreError> {
+    let rows = sqlx::query("SELECT purpose, version, master, wrapped FROM tenant_keys WHERE tenant = $1")
+        .bind(tx.tenant().as_str())
+        .fetch_all(tx.connection())
+        .await?;
+    let key = |row: &sqlx::any::AnyRow| {
+        let (purpose, master): (&str, &str) = (row.try_get("purpose")?, row.try_get("master")?);
+        let wrapped = Wrapped::new(master.parse()?, row.try_get("wrapped")?)?;
+        let version = KeyVersion::try_from(row.try_get::<i64, _>("version")?)?;
+        Ok(StoredTenantKey { purpose: purpose.parse()?, version, wrapped })
+    };
+    rows.iter().map(key).collect()
+}
+
+pub(crate) async fn insert(tx: &mut TenantTx, key: &StoredTenantKey, now_ms: i64) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO tenant_keys (tenant, purpose, version, master, wrapped, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(tx.tenant().as_str())
+    .bind(key.purpose.as_str())
+    .bind(i64::from(key.version))
+    .bind(key.wrapped.master().as_str())
+    .bind(key.wrapped.bytes())
+    .bind(now_ms)
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
