@@ -37,6 +37,8 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// PostgreSQL, instead of a file in the data folder.
     pub database: Option<DatabaseConfig>,
+    /// Where the signed checkpoints of the audit log are added; `DATA/audit.anchor` when absent.
+    pub audit_anchor_file: Option<PathBuf>,
     /// The file of master keys, under which everything about people is sealed; `DATA/keys/master.keys` when absent, made on
     /// first start.
     pub master_keys_file: Option<PathBuf>,
@@ -164,6 +166,7 @@ impl Config {
             allowed_origins: Vec::new(),
             database: None,
             master_keys_file: None,
+            audit_anchor_file: None,
             media: MediaConfig { port: 0, ..MediaConfig::default() },
             tls: None,
         }
@@ -175,6 +178,11 @@ impl Config {
             None => Ok(Database::Sqlite(self.data.join("consilium.db"))),
             Some(DatabaseConfig { url_file }) => read_url(url_file).map(Database::Postgres),
         }
+    }
+
+    /// The anchor file.
+    pub fn audit_anchor_file(&self) -> PathBuf {
+        self.audit_anchor_file.clone().unwrap_or_else(|| self.data.join("audit.anchor"))
     }
 
     /// The master keys. A file that the configuration names has to be there: one that is made anew opens nothing.

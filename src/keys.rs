@@ -8,6 +8,7 @@ use std::{
     sync::Arc,
 };
 
+use control_api::audit::CheckpointSigner;
 use media_engine::transport::dtls::Identity;
 use signaling_protocol::ticket::{ResumeSigner, Signer, TicketSigner, Token};
 
@@ -18,6 +19,8 @@ pub struct NodeKeys {
     pub ticket_signer: Arc<TicketSigner>,
     /// Signs resume tokens.
     pub resume_signer: ResumeSigner,
+    /// Signs where the audit log's chains stand.
+    pub checkpoint_signer: CheckpointSigner,
     /// DTLS certificate and its key.
     pub identity: Arc<Identity>,
 }
@@ -50,6 +53,7 @@ impl NodeKeys {
         Ok(Self {
             ticket_signer: Arc::new(signer(folder.join("ticket.ed25519.p8"))?),
             resume_signer: signer(folder.join("resume.ed25519.p8"))?,
+            checkpoint_signer: checkpoint_signer(&folder)?,
             identity: Arc::new(identity(&folder)?),
         })
     }
@@ -61,6 +65,19 @@ fn signer<T: Token>(path: PathBuf) -> Result<Signer<T>, KeyFileError> {
         return Signer::from_pkcs8(&der).map_err(invalid);
     }
     let signer = Signer::generate().map_err(invalid)?;
+    write_secret(&path, &signer.to_pkcs8().map_err(invalid)?)?;
+    Ok(signer)
+}
+
+/// With the public key beside it, which is what an auditor needs.
+fn checkpoint_signer(folder: &Path) -> Result<CheckpointSigner, KeyFileError> {
+    let path = folder.join("audit.ed25519.p8");
+    let invalid = |_| KeyFileError::Invalid(path.clone());
+    if let Some(der) = read(&path)? {
+        return CheckpointSigner::from_pkcs8(&der).map_err(invalid);
+    }
+    let signer = CheckpointSigner::generate().map_err(invalid)?;
+    write_secret(&folder.join("audit.public"), format!("{}\n", signer.public_line()).as_bytes())?;
     write_secret(&path, &signer.to_pkcs8().map_err(invalid)?)?;
     Ok(signer)
 }

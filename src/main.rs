@@ -11,6 +11,7 @@
 //! | `dev.rs` | dev mode: API key, demo consult, join links |
 //! | `shutdown.rs`, `failure.rs` | signals; what a command failed of |
 
+mod anchor;
 mod cli;
 mod config;
 mod dev;

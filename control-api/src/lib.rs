@@ -25,7 +25,9 @@ pub mod permissions;
 mod problem;
 mod routes;
 mod store;
+mod verify;
 
 pub use app::{BootstrapError, ControlApi, NewTicket, Refused, RunningConsults};
 pub use auth::ApiKey;
 pub use store::{Database, Store, StoreError, migrate_postgres};
+pub use verify::{Verified, VerifyError, verify};

@@ -10,6 +10,14 @@ pub const TICKET_LIFETIME_DEFAULT: Duration = Duration::from_secs(5 * 60);
 pub const TICKET_LIFETIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// Longest name of an API client.
 pub const API_CLIENT_NAME_BYTES_MAX: usize = 40;
+/// How often committed audit entries are sealed.
+pub const SEAL_INTERVAL: Duration = Duration::from_millis(500);
+/// How often every tenant is looked at for entries that another process left unsealed.
+pub const SEAL_SWEEP_INTERVAL: Duration = Duration::from_secs(30);
+/// Audit entries that are sealed in one transaction.
+pub const SEAL_BATCH_ENTRIES_MAX: i64 = 500;
+/// Links that are read at a time to verify them.
+pub const VERIFY_PAGE_LINKS: i64 = 1_000;
 /// Tenants whose unwrapped keys are kept in memory.
 pub const TENANTS_KEYS_CACHED_MAX: usize = 10_000;
 /// How long a request waits for the database.

@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod audit;
 mod client;
 mod migrate;
 mod serve;
@@ -26,6 +27,8 @@ enum Command {
     Tenant(tenant::TenantCommand),
     /// Back ends that may call the control API.
     Client(client::ClientCommand),
+    /// The audit log.
+    Audit(audit::AuditCommand),
     /// Brings the tables of a PostgreSQL database up to date.
     Migrate(migrate::Migrate),
 }
@@ -36,6 +39,7 @@ impl Cli {
             Command::Serve(command) => command.run().await,
             Command::Tenant(command) => command.run().await,
             Command::Client(command) => command.run().await,
+            Command::Audit(command) => command.run().await,
             Command::Migrate(command) => command.run().await,
         }
     }

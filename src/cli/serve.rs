@@ -17,6 +17,7 @@ use signaling::Signaling;
 use signaling_protocol::ticket::TicketVerifier;
 
 use crate::{
+    anchor::Anchor,
     config::{Config, TlsConfig},
     dev::{self, Demo},
     failure::Failure,
@@ -108,6 +109,8 @@ impl Node {
         )?;
         orders.connect(signaling.clone());
         api.replay_revocations().await?;
+        tokio::spawn(api.clone().keep_sealing());
+        tokio::spawn(Anchor::new(config.audit_anchor_file(), keys.checkpoint_signer).keep(api.clone()));
         Ok(Self { media, signaling, api, store, metrics: Arc::new(Metrics::new()?) })
     }
 

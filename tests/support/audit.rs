@@ -22,7 +22,7 @@ pub async fn entries(data: &Path) -> Vec<Entry> {
     let options = SqliteConnectOptions::new().filename(data.join("consilium.db")).read_only(true);
     let mut database = SqliteConnection::connect_with(&options).await.expect("the database opens");
     let rows = sqlx::query(
-        "SELECT action, outcome, actor, consult_id, participant, person_id, role, detail FROM audit ORDER BY rowid",
+        "SELECT action, outcome, actor, consult_id, participant, person_id, role, detail FROM audit ORDER BY nr",
     )
     .fetch_all(&mut database)
     .await

@@ -67,21 +67,52 @@ CREATE TABLE tickets (
 CREATE INDEX tickets_by_consult ON tickets (tenant, consult_id);
 CREATE INDEX tickets_by_revocation ON tickets (tenant, revoked_at) WHERE revoked_at IS NOT NULL;
 
+-- Entries: committed with the act that they tell of. `docs/audit-chain.md`.
 CREATE TABLE audit (
     nr          BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,  -- the order of insertion
     tenant      TEXT NOT NULL REFERENCES tenants (id),
+    entry       TEXT NOT NULL,
+    version     BIGINT NOT NULL,               -- of the bytes that are hashed
     at          BIGINT NOT NULL,
     action      TEXT NOT NULL,
     outcome     TEXT NOT NULL CHECK (outcome IN ('granted', 'refused')),
     actor       TEXT NOT NULL,
+    asserted_by TEXT,                           -- the API client that vouches for the actor
+    surface     TEXT NOT NULL,
+    patient     TEXT,
     consult_id  TEXT,
-    participant BIGINT,                         -- number in the consult
+    participant BIGINT,                        -- number in the consult
     person_id   TEXT,
     role        TEXT,
-    detail      TEXT                            -- a code, never free text
+    detail      TEXT,                           -- a code, never free text
+    address     BYTEA,                          -- sealed
+    request     TEXT,
+    duration_us BIGINT,
+    UNIQUE (tenant, entry)
 );
 
 CREATE INDEX audit_by_consult ON audit (tenant, consult_id, nr);
+
+-- The chain that entries are sealed into, each once and none twice, whoever seals.
+CREATE TABLE audit_links (
+    tenant    TEXT NOT NULL,
+    seq       BIGINT NOT NULL,
+    entry     TEXT NOT NULL,
+    previous  BYTEA NOT NULL,
+    hash      BYTEA NOT NULL,
+    sealed_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant, seq),
+    UNIQUE (tenant, entry),
+    FOREIGN KEY (tenant, entry) REFERENCES audit (tenant, entry)
+);
+
+-- Entries that wait to be sealed.
+CREATE TABLE audit_pending (
+    tenant TEXT NOT NULL,
+    entry  TEXT NOT NULL,
+    PRIMARY KEY (tenant, entry),
+    FOREIGN KEY (tenant, entry) REFERENCES audit (tenant, entry)
+);
 
 CREATE FUNCTION refuse_change() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN
@@ -92,12 +123,15 @@ $$;
 CREATE TRIGGER audit_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
+CREATE TRIGGER audit_links_are_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_links
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
 -- Row-level security, forced: it binds the owner of the tables as well.
 DO $$
 DECLARE
     name TEXT;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['api_clients', 'consults', 'tickets', 'audit'] LOOP
+    FOREACH name IN ARRAY ARRAY['api_clients', 'consults', 'tickets', 'audit', 'audit_links', 'audit_pending'] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', name);
         EXECUTE format('CREATE POLICY of_the_tenant ON %I USING (tenant = current_tenant()) WITH CHECK (tenant = current_tenant())', name);
@@ -113,6 +147,7 @@ CREATE POLICY its_own_insert ON tenants FOR INSERT WITH CHECK (id = current_tena
 CREATE POLICY its_own_update ON tenants FOR UPDATE USING (id = current_tenant()) WITH CHECK (id = current_tenant());
 
 GRANT SELECT, INSERT, UPDATE ON tenants, api_clients, consults, tickets TO consilium_service;
-GRANT SELECT, INSERT ON audit TO consilium_service;
-GRANT SELECT ON tenants, audit TO consilium_auditor;
+GRANT SELECT, INSERT ON audit, audit_links TO consilium_service;
+GRANT SELECT, INSERT, DELETE ON audit_pending TO consilium_service;
+GRANT SELECT ON tenants, audit, audit_links TO consilium_auditor;
 GRANT SELECT ON _sqlx_migrations TO consilium_service;

@@ -35,7 +35,7 @@ impl ControlApi {
         let entry =
             Entry { actor: caller.actor, consult: Some(consult.id), ..Entry::of(Action::ConsultCreated) };
         record(&mut act, &entry).await?;
-        self.store.commit(act).await?;
+        self.commit(act).await?;
         Ok(consult)
     }
 
@@ -50,7 +50,7 @@ impl ControlApi {
             store::tickets::revoke_all(&mut act, id, now_ms).await?;
             let entry = Entry { actor: caller.actor, consult: Some(id), ..Entry::of(Action::ConsultEnded) };
             record(&mut act, &entry).await?;
-            self.store.commit(act).await?;
+            self.commit(act).await?;
         }
         self.running.end(id);
         Ok(consult)

@@ -2,6 +2,7 @@
 
 mod consults;
 pub(crate) mod people;
+mod sealer;
 mod tenants;
 mod tickets;
 mod vault;
@@ -20,13 +21,14 @@ use signaling_protocol::{
 };
 
 pub(crate) use consults::NewConsult;
+use sealer::Unsealed;
 pub use tenants::BootstrapError;
 pub use tickets::NewTicket;
 use vault::Vault;
 
 use crate::{
     Store, StoreError,
-    audit::{Actor, Entry, unix_ms},
+    audit::{Actor, Entry, EntryId, StoredEntry, unix_ms},
     keys::MasterKeys,
     problem::Problem,
     routes::Caller,
@@ -51,6 +53,7 @@ pub struct ControlApi {
     signer: Arc<TicketSigner>,
     running: Arc<dyn RunningConsults>,
     vault: Vault,
+    unsealed: Arc<Unsealed>,
 }
 
 impl fmt::Debug for ControlApi {
@@ -68,7 +71,7 @@ impl ControlApi {
         running: Arc<dyn RunningConsults>,
         master: Arc<dyn MasterKeys>,
     ) -> Self {
-        Self { store, signer, running, vault: Vault::new(master) }
+        Self { store, signer, running, vault: Vault::new(master), unsealed: Arc::default() }
     }
 
     /// Creates a consult on the server's own account, for dev mode's demo.
@@ -112,7 +115,17 @@ impl ControlApi {
             }
             record(&mut act, entry).await?;
         }
-        self.store.commit(act).await
+        self.commit(act).await?;
+        entries.iter().for_each(|(tenant, _)| self.unsealed.note(*tenant));
+        Ok(())
+    }
+
+    /// Keeps an act and its entries for good.
+    async fn commit(&self, act: TenantTx) -> Result<(), StoreError> {
+        let tenant = act.tenant();
+        self.store.commit(act).await?;
+        self.unsealed.note(tenant);
+        Ok(())
     }
 
     /// Whether the database answers.
@@ -127,14 +140,14 @@ impl ControlApi {
 pub struct Refused(Problem);
 
 async fn record(act: &mut TenantTx, entry: &Entry) -> Result<(), StoreError> {
-    store::audit::insert(act, entry).await
+    store::audit::insert(act, &StoredEntry::of(entry, EntryId::from_bytes(random_bytes()), None)).await
 }
 
 fn now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     unix_ms(SystemTime::now())
 }
 

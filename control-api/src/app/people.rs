@@ -65,7 +65,7 @@ impl ControlApi {
         let external_id = opened.map(Opened::value).map_err(StoreError::from)?;
         let entry = about(id, Entry { actor: caller.actor, ..Entry::of(Action::PersonRead) });
         record(&mut act, &entry).await?;
-        self.store.commit(act).await?;
+        self.commit(act).await?;
         Ok(Person { id, external_id, created_at_ms: kept.created_at_ms, erased_at_ms: kept.erased_at_ms })
     }
 
@@ -80,7 +80,7 @@ impl ControlApi {
         let kept = store::people::load(&mut act, id).await?.ok_or(Problem::NotFound)?;
         let entry = about(id, Entry { actor: caller.actor, ..Entry::of(Action::PersonRegistered) });
         record(&mut act, &entry).await?;
-        self.store.commit(act).await?;
+        self.commit(act).await?;
         let external_id = Some(external_id);
         Ok(Person { id, external_id, created_at_ms: kept.created_at_ms, erased_at_ms: kept.erased_at_ms })
     }
@@ -94,7 +94,7 @@ impl ControlApi {
         }
         let entry = about(id, Entry { actor: caller.actor, ..Entry::of(Action::PersonErased) });
         record(&mut act, &entry).await?;
-        Ok(self.store.commit(act).await?)
+        Ok(self.commit(act).await?)
     }
 }
 

@@ -38,7 +38,7 @@ impl ControlApi {
             store::tenant_keys::insert(&mut act, &key, now_ms()).await?;
         }
         record(&mut act, &Entry::of(Action::TenantCreated)).await?;
-        Ok(self.store.commit(act).await?)
+        Ok(self.commit(act).await?)
     }
 
     /// Makes an API client and its secret. `name` becomes part of its id, which the audit log shows.
@@ -55,7 +55,7 @@ impl ControlApi {
         }
         store::api_clients::insert(&mut act, &id, &key.hash(), now_ms).await?;
         record(&mut act, &Entry::of(Action::ApiClientCreated)).await?;
-        self.store.commit(act).await?;
+        self.commit(act).await?;
         Ok(key)
     }
 

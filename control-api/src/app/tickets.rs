@@ -64,7 +64,7 @@ impl ControlApi {
             ..Entry::of(Action::TicketMinted)
         };
         record(&mut act, &entry).await?;
-        self.store.commit(act).await?;
+        self.commit(act).await?;
         let token = self.signer.sign(&ticket::Ticket {
             id: ticket.id,
             tenant: caller.tenant,
@@ -95,7 +95,7 @@ impl ControlApi {
         }
         let entry = Entry { actor: caller.actor, consult: Some(consult), ..Entry::of(Action::TicketRevoked) };
         record(&mut act, &entry).await?;
-        self.store.commit(act).await?;
+        self.commit(act).await?;
         self.running.revoke_ticket(consult, id);
         Ok(())
     }

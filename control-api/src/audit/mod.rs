@@ -35,5 +35,5 @@ pub use checkpoint::{CheckpointKeys, CheckpointSigner, InvalidKey, Kind, LineFau
 pub(crate) use entry::unix_ms;
 pub use entry::{Action, Actor, Entry, EntryId, Outcome, RequestId, Surface};
 pub use finding::{Finding, Findings};
-pub use stored::{ENTRY_VERSION, Sealed, StoredEntry, UnknownVersion};
+pub use stored::{ENTRY_VERSION, StoredEntry, UnknownVersion};
 pub use verify::{Report, SealedRow, Unsealed, Verifier};

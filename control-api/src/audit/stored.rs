@@ -27,15 +27,6 @@ pub const ENTRY_VERSION: i64 = 1;
 #[error("entry version {0} is not known")]
 pub struct UnknownVersion(pub i64);
 
-/// What an entry has sealed: encrypted before it is stored and hashed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Sealed {
-    /// The EHR's opaque identifier of the person.
-    pub person: Option<Vec<u8>>,
-    /// From where.
-    pub address: Option<Vec<u8>>,
-}
-
 /// One row of the table of entries. Nothing in it is trusted to be what it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEntry {
@@ -61,8 +52,8 @@ pub struct StoredEntry {
     pub consult: Option<String>,
     /// Which participant, by number.
     pub participant: Option<i64>,
-    /// The person whom it is about, sealed.
-    pub person: Option<Vec<u8>>,
+    /// The person whom it is about, by the internal id.
+    pub person: Option<String>,
     /// Their role.
     pub role: Option<String>,
     /// A code that says more.
@@ -76,8 +67,8 @@ pub struct StoredEntry {
 }
 
 impl StoredEntry {
-    /// The row of an entry.
-    pub fn of(entry: &Entry, id: EntryId, sealed: Sealed) -> Self {
+    /// The row of an entry; `address` is sealed: encrypted before it is stored and hashed.
+    pub fn of(entry: &Entry, id: EntryId, address: Option<Vec<u8>>) -> Self {
         let duration_us = entry.duration.map(|taken| i64::try_from(taken.as_micros()).unwrap_or(i64::MAX));
         Self {
             version: ENTRY_VERSION,
@@ -91,10 +82,10 @@ impl StoredEntry {
             patient: entry.patient.map(|id| id.to_string()),
             consult: entry.consult.map(|id| id.to_string()),
             participant: entry.participant.map(|number| i64::from(number.csrc())),
-            person: sealed.person,
+            person: entry.person_id.as_ref().map(|id| id.reveal().clone()),
             role: entry.role.map(|role| role.as_str().to_owned()),
             detail: entry.detail.map(str::to_owned),
-            address: sealed.address,
+            address,
             request: entry.request.map(|id| id.to_string()),
             duration_us,
         }
@@ -115,7 +106,7 @@ impl StoredEntry {
         text(&mut bytes, self.patient.as_deref());
         text(&mut bytes, self.consult.as_deref());
         integer(&mut bytes, self.participant);
-        field(&mut bytes, 2, self.person.as_deref());
+        text(&mut bytes, self.person.as_deref());
         text(&mut bytes, self.role.as_deref());
         text(&mut bytes, self.detail.as_deref());
         field(&mut bytes, 2, self.address.as_deref());

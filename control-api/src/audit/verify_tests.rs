@@ -4,7 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
 use crate::{
-    audit::{Action, Anchor, CheckpointSigner, Entry, EntryId, LineFault, Link, Sealed, Statement},
+    audit::{Action, Anchor, CheckpointSigner, Entry, EntryId, LineFault, Link, Statement},
     permissions::Act,
 };
 
@@ -102,8 +102,7 @@ impl Log {
 fn stored(number: u8) -> StoredEntry {
     let at = UNIX_EPOCH + Duration::from_millis(NOW_MS.unsigned_abs());
     let entry = Entry { at, ..Entry::of(Action::Asked(Act::ReadNotes)) };
-    let sealed = Sealed { person: Some(vec![number; 40]), address: None };
-    StoredEntry::of(&entry, EntryId::from_bytes([number; 16]), sealed)
+    StoredEntry::of(&entry, EntryId::from_bytes([number; 16]), Some(vec![number; 40]))
 }
 
 fn link(head: &mut Head, stored: StoredEntry) -> SealedRow {
@@ -125,7 +124,7 @@ fn a_genuine_log_is_clean() {
 fn verification_needs_no_key_that_erasure_takes_away() {
     // Erasing throws a person's key away and leaves what is stored: the same bytes are hashed as before.
     let log = Log::with(20);
-    assert_eq!(log.rows[4].stored.as_ref().and_then(|row| row.person.clone()), Some(vec![5; 40]));
+    assert_eq!(log.rows[4].stored.as_ref().and_then(|row| row.address.clone()), Some(vec![5; 40]));
     assert_eq!(log.findings(), Vec::<String>::new());
 }
 
@@ -134,7 +133,7 @@ fn a_changed_entry_is_named() {
     let mut log = Log::with(30);
     log.entry(5).outcome = "refused".into();
     assert_eq!(log.findings(), ["changed: entry 5"]);
-    log.entry(6).person = None;
+    log.entry(6).address = None;
     log.entry(7).at_ms += 1;
     log.entry(30).actor.clear();
     assert_eq!(log.findings(), ["changed: entries 5 to 7", "changed: entry 30"]);

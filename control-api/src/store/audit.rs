@@ -1,24 +1,165 @@
-//! Table `audit`: entries are added, never changed, never deleted.
+//! Tables `audit`, `audit_links` and `audit_pending`: entries and links are added, never changed, never deleted.
+
+use sqlx::{Row as _, any::AnyRow};
 
 use super::{StoreError, TenantTx};
-use crate::audit::{Entry, unix_ms};
+use crate::audit::{ChainHash, Head, Link, SealedRow, StoredEntry, Unsealed};
 
-pub(crate) async fn insert(tx: &mut TenantTx, entry: &Entry) -> Result<(), StoreError> {
+/// Columns of an entry in the order of [`entry_of`], each with the table's name: the only text that statements share.
+macro_rules! entry_columns {
+    () => {
+        "a.entry, a.version, a.at, a.action, a.outcome, a.actor, a.asserted_by, a.surface, a.patient, a.consult_id,
+         a.participant, a.person_id, a.role, a.detail, a.address, a.request, a.duration_us"
+    };
+}
+
+/// Adds an entry, to be sealed soon.
+pub(crate) async fn insert(tx: &mut TenantTx, entry: &StoredEntry) -> Result<(), StoreError> {
+    let tenant = tx.tenant();
     sqlx::query(
-        "INSERT INTO audit (tenant, at, action, outcome, actor, consult_id, participant, person_id, role, detail)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "INSERT INTO audit (tenant, entry, version, at, action, outcome, actor, asserted_by, surface, patient, consult_id,
+                            participant, person_id, role, detail, address, request, duration_us)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
     )
-    .bind(tx.tenant().as_str())
-    .bind(unix_ms(entry.at))
+    .bind(tenant.as_str())
+    .bind(entry.id.as_str())
+    .bind(entry.version)
+    .bind(entry.at_ms)
     .bind(entry.action.as_str())
     .bind(entry.outcome.as_str())
-    .bind(entry.actor.to_string())
-    .bind(entry.consult.map(|id| id.to_string()))
-    .bind(entry.participant.map(|number| i64::from(number.csrc())))
-    .bind(entry.person_id.as_ref().map(|id| id.reveal().as_str()))
-    .bind(entry.role.map(|role| role.as_str()))
-    .bind(entry.detail)
+    .bind(entry.actor.as_str())
+    .bind(entry.asserted_by.as_deref())
+    .bind(entry.surface.as_str())
+    .bind(entry.patient.as_deref())
+    .bind(entry.consult.as_deref())
+    .bind(entry.participant)
+    .bind(entry.person.as_deref())
+    .bind(entry.role.as_deref())
+    .bind(entry.detail.as_deref())
+    .bind(entry.address.as_deref())
+    .bind(entry.request.as_deref())
+    .bind(entry.duration_us)
     .execute(tx.connection())
     .await?;
+    sqlx::query("INSERT INTO audit_pending (tenant, entry) VALUES ($1, $2)")
+        .bind(tenant.as_str())
+        .bind(entry.id.as_str())
+        .execute(tx.connection())
+        .await?;
     Ok(())
+}
+
+/// Where the chain stands.
+pub(crate) async fn head(tx: &mut TenantTx) -> Result<Head, StoreError> {
+    let tenant = tx.tenant();
+    let row = sqlx::query("SELECT seq, hash FROM audit_links WHERE tenant = $1 ORDER BY seq DESC LIMIT 1")
+        .bind(tenant.as_str())
+        .fetch_optional(tx.connection())
+        .await?;
+    let Some(row) = row else { return Ok(Head::genesis(tenant.as_str())) };
+    let hash = ChainHash::from_slice(row.try_get("hash")?).ok_or(StoreError::Malformed("a link's hash"))?;
+    Ok(Head { seq: row.try_get("seq")?, hash })
+}
+
+/// Entries that wait to be sealed, in the order in which they were added.
+pub(crate) async fn pending(tx: &mut TenantTx, entries_max: i64) -> Result<Vec<StoredEntry>, StoreError> {
+    let rows = sqlx::query(concat!(
+        "SELECT ",
+        entry_columns!(),
+        " FROM audit_pending p JOIN audit a ON a.tenant = p.tenant AND a.entry = p.entry
+          WHERE p.tenant = $1 ORDER BY a.nr LIMIT $2"
+    ))
+    .bind(tx.tenant().as_str())
+    .bind(entries_max)
+    .fetch_all(tx.connection())
+    .await?;
+    rows.iter().map(entry_of).collect()
+}
+
+/// Adds a link; the entry waits no longer.
+pub(crate) async fn link(tx: &mut TenantTx, link: &Link, now_ms: i64) -> Result<(), StoreError> {
+    let tenant = tx.tenant();
+    sqlx::query(
+        "INSERT INTO audit_links (tenant, seq, entry, previous, hash, sealed_at) VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(tenant.as_str())
+    .bind(link.seq)
+    .bind(link.entry.as_str())
+    .bind(link.previous.as_bytes().as_slice())
+    .bind(link.hash.as_bytes().as_slice())
+    .bind(now_ms)
+    .execute(tx.connection())
+    .await?;
+    sqlx::query("DELETE FROM audit_pending WHERE tenant = $1 AND entry = $2")
+        .bind(tenant.as_str())
+        .bind(link.entry.as_str())
+        .execute(tx.connection())
+        .await?;
+    Ok(())
+}
+
+/// Links after this number, with the entries that they name as they are now.
+pub(crate) async fn sealed_after(
+    tx: &mut TenantTx,
+    seq: i64,
+    links_max: i64,
+) -> Result<Vec<SealedRow>, StoreError> {
+    let rows = sqlx::query(concat!(
+        "SELECT l.seq, l.entry AS link_entry, l.previous, l.hash, ",
+        entry_columns!(),
+        " FROM audit_links l LEFT JOIN audit a ON a.tenant = l.tenant AND a.entry = l.entry
+          WHERE l.tenant = $1 AND l.seq > $2 ORDER BY l.seq LIMIT $3"
+    ))
+    .bind(tx.tenant().as_str())
+    .bind(seq)
+    .bind(links_max)
+    .fetch_all(tx.connection())
+    .await?;
+    let sealed = |row: &AnyRow| {
+        let is_there = row.try_get::<Option<&str>, _>("entry")?.is_some();
+        Ok(SealedRow {
+            seq: row.try_get("seq")?,
+            entry: row.try_get("link_entry")?,
+            previous: ChainHash::from_slice(row.try_get("previous")?),
+            hash: ChainHash::from_slice(row.try_get("hash")?),
+            stored: if is_there { Some(entry_of(row)?) } else { None },
+        })
+    };
+    rows.iter().map(sealed).collect()
+}
+
+/// Entries that no link names, whether they are in line to be sealed or not.
+pub(crate) async fn unsealed(tx: &mut TenantTx) -> Result<Unsealed, StoreError> {
+    let row = sqlx::query(
+        "SELECT count(*) AS entries, min(a.at) AS oldest FROM audit a
+         WHERE a.tenant = $1
+           AND NOT EXISTS (SELECT 1 FROM audit_links l WHERE l.tenant = a.tenant AND l.entry = a.entry)",
+    )
+    .bind(tx.tenant().as_str())
+    .fetch_one(tx.connection())
+    .await?;
+    let count = row.try_get::<i64, _>("entries")?.unsigned_abs();
+    Ok(Unsealed { count, oldest_at_ms: row.try_get("oldest")? })
+}
+
+fn entry_of(row: &AnyRow) -> Result<StoredEntry, StoreError> {
+    Ok(StoredEntry {
+        id: row.try_get("entry")?,
+        version: row.try_get("version")?,
+        at_ms: row.try_get("at")?,
+        action: row.try_get("action")?,
+        outcome: row.try_get("outcome")?,
+        actor: row.try_get("actor")?,
+        asserted_by: row.try_get("asserted_by")?,
+        surface: row.try_get("surface")?,
+        patient: row.try_get("patient")?,
+        consult: row.try_get("consult_id")?,
+        participant: row.try_get("participant")?,
+        person: row.try_get("person_id")?,
+        role: row.try_get("role")?,
+        detail: row.try_get("detail")?,
+        address: row.try_get("address")?,
+        request: row.try_get("request")?,
+        duration_us: row.try_get("duration_us")?,
+    })
 }

@@ -23,6 +23,13 @@ pub enum Database {
     Postgres(Pii<String>),
 }
 
+/// What becomes of a database file that is not there.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Missing {
+    IsMade,
+    IsAnError,
+}
+
 /// Connections to a database.
 #[derive(Debug, Clone)]
 pub(super) struct Pools {
@@ -33,10 +40,10 @@ pub(super) struct Pools {
 }
 
 impl Pools {
-    pub async fn connect(database: &Database) -> Result<Self, sqlx::Error> {
+    pub async fn connect(database: &Database, missing: Missing) -> Result<Self, sqlx::Error> {
         sqlx::any::install_default_drivers();
         match database {
-            Database::Sqlite(path) => Self::sqlite(path).await,
+            Database::Sqlite(path) => Self::sqlite(path, missing).await,
             Database::Postgres(url) => {
                 let pool = postgres(url.reveal().parse()?, POSTGRES_CONNECTIONS_MAX).await?;
                 Ok(Self { readers: pool.clone(), writers: pool })
@@ -44,8 +51,8 @@ impl Pools {
         }
     }
 
-    async fn sqlite(path: &Path) -> Result<Self, sqlx::Error> {
-        let options = sqlite_options(path).map_err(sqlx::Error::Configuration)?;
+    async fn sqlite(path: &Path, missing: Missing) -> Result<Self, sqlx::Error> {
+        let options = sqlite_options(path, missing).map_err(sqlx::Error::Configuration)?;
         // First the writer, which creates the file.
         let writers = sqlite_pool(1).connect_with(options.clone()).await?;
         let readers = sqlite_pool(SQLITE_READERS_MAX).connect_with(options).await?;
@@ -58,11 +65,15 @@ impl Pools {
     }
 }
 
-fn sqlite_options(path: &Path) -> Result<AnyConnectOptions, BoxDynError> {
+fn sqlite_options(path: &Path, missing: Missing) -> Result<AnyConnectOptions, BoxDynError> {
     let path = std::path::absolute(path)?;
     let file = Url::from_file_path(path).map_err(|()| "not a path")?;
     // The driver takes what stands in the place of the path, percent-encoded.
-    let url = format!("sqlite://{}?mode=rwc", file.path());
+    let mode = match missing {
+        Missing::IsMade => "rwc",
+        Missing::IsAnError => "rw",
+    };
+    let url = format!("sqlite://{}?mode={mode}", file.path());
     Ok(url.parse()?)
 }
 

@@ -30,7 +30,7 @@ use crate::keys::KeyFault;
 
 pub(crate) use consults::Consult;
 pub use database::Database;
-use database::Pools;
+use database::{Missing, Pools};
 use flush::Flush;
 pub use schema::migrate_postgres;
 pub(crate) use tenant_tx::TenantTx;
@@ -72,13 +72,22 @@ pub struct Store {
 impl Store {
     /// Opens the database. A file is created if it is not there, and its tables are brought up to date.
     pub async fn open(database: &Database) -> Result<Self, StoreError> {
-        let pools = Pools::connect(database).await?;
+        let pools = Pools::connect(database, Missing::IsMade).await?;
         schema::prepare(database, &pools).await?;
+        Ok(Self::over(database, pools))
+    }
+
+    /// Opens a database that is there, to read it with whatever role: its tables stay as they are.
+    pub async fn open_to_read(database: &Database) -> Result<Self, StoreError> {
+        Ok(Self::over(database, Pools::connect(database, Missing::IsAnError).await?))
+    }
+
+    fn over(database: &Database, pools: Pools) -> Self {
         let flush = match database {
             Database::Sqlite(path) => Some(Arc::new(Flush::new(path))),
             Database::Postgres(_) => None,
         };
-        Ok(Self { pools, flush })
+        Self { pools, flush }
     }
 
     /// Whether the database answers.

@@ -42,6 +42,17 @@ pub enum Kept {
     Postgres(Postgres),
 }
 
+/// A request with a key.
+pub fn request(method: &str, path: &str, key: &str, body: String) -> Request<Body> {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::AUTHORIZATION, format!("Bearer {key}"))
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Body::from(body))
+        .expect("a request")
+}
+
 pub struct Fixture {
     pub router: Router,
     pub api: ControlApi,
@@ -50,6 +61,7 @@ pub struct Fixture {
     pub verifier: TicketVerifier,
     pub orders: Arc<Orders>,
     pub kept: Kept,
+    master: Arc<LocalMasterKeys>,
 }
 
 /// Runs a test over SQLite, then over PostgreSQL.
@@ -78,13 +90,43 @@ impl Fixture {
 
     async fn over(database: &Database, kept: Kept) -> Self {
         let store = Store::open(database).await.expect("a new database");
+        let master = Arc::new(LocalMasterKeys::ephemeral());
         let signer = Arc::new(TicketSigner::generate().expect("a key"));
         let verifier = TicketVerifier::new([signer.public_key().clone()]).expect("a good key");
         let orders = Arc::new(Orders::default());
-        let api = ControlApi::new(store, signer, orders.clone(), Arc::new(LocalMasterKeys::ephemeral()));
-        let mut fixture = Self { router: api.router(), api, key: String::new(), verifier, orders, kept };
+        let api = ControlApi::new(store, signer, orders.clone(), master.clone());
+        let mut fixture =
+            Self { router: api.router(), api, key: String::new(), verifier, orders, kept, master };
         fixture.key = fixture.key_of("clinic").await;
         fixture
+    }
+
+    /// Where the rows are, as a node sees them.
+    pub fn database(&self) -> Database {
+        match &self.kept {
+            Kept::Sqlite(folder) => Database::Sqlite(folder.path().join("consilium.db")),
+            Kept::Postgres(postgres) => Database::Postgres(Pii::new(postgres.node_url.reveal().clone())),
+        }
+    }
+
+    /// The rules of another process over the same database and master keys.
+    pub async fn another_process(&self) -> ControlApi {
+        let store = Store::open(&self.database()).await.expect("the database");
+        let signer = Arc::new(TicketSigner::generate().expect("a key"));
+        ControlApi::new(store, signer, Arc::new(Orders::default()), self.master.clone())
+    }
+
+    /// Switches off, for this connection, what keeps the owner of the tables from changing the audit log.
+    pub async fn lift_the_rules(&self, connection: &mut sqlx::AnyConnection) {
+        let statements = match &self.kept {
+            Kept::Sqlite(_) => {
+                "PRAGMA foreign_keys = OFF;
+                 DROP TRIGGER audit_is_append_only_update; DROP TRIGGER audit_is_append_only_delete;
+                 DROP TRIGGER audit_links_are_append_only_update; DROP TRIGGER audit_links_are_append_only_delete"
+            }
+            Kept::Postgres(_) => "SET session_replication_role = replica",
+        };
+        sqlx::raw_sql(statements).execute(connection).await.expect("the owner may");
     }
 
     /// Makes a tenant and gives the key of a client of it.
@@ -94,14 +136,8 @@ impl Fixture {
     }
 
     pub async fn send(&self, method: &str, path: &str, key: &str, body: String) -> (StatusCode, Value) {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(header::AUTHORIZATION, format!("Bearer {key}"))
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Body::from(body))
-            .expect("a request");
-        let response = self.router.clone().oneshot(request).await.expect("an answer");
+        let response =
+            self.router.clone().oneshot(request(method, path, key, body)).await.expect("an answer");
         let status = response.status();
         let bytes = to_bytes(response.into_body(), 1 << 20).await.expect("a body");
         (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))

@@ -1,0 +1,108 @@
+//! Seals committed entries into their tenants' chains, and signs where the chains stand.
+//!
+//! An act does not wait for its entry's place in the chain: taking the end of the chain within the act would put all acts of a
+//! tenant in one line. Two nodes may seal one tenant's entries at once: the second to commit a number fails on the table's
+//! keys, keeps nothing, and tries again later. So the chain never forks.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use media_model::TenantId;
+
+use super::{ControlApi, now_ms};
+use crate::{
+    StoreError,
+    audit::{CheckpointSigner, Head, Kind, Statement},
+    limits::{SEAL_BATCH_ENTRIES_MAX, SEAL_INTERVAL, SEAL_SWEEP_INTERVAL},
+    store,
+};
+
+/// Tenants for whom this process has committed entries since the sealer last looked.
+#[derive(Debug, Default)]
+pub(super) struct Unsealed(Mutex<BTreeSet<TenantId>>);
+
+impl Unsealed {
+    pub fn note(&self, tenant: TenantId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant);
+    }
+
+    fn take(&self) -> BTreeSet<TenantId> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl ControlApi {
+    /// Seals for as long as the process lives. What other processes left unsealed is looked for now and then.
+    pub async fn keep_sealing(self) {
+        let mut since_sweep = SEAL_SWEEP_INTERVAL;
+        loop {
+            let mut tenants = self.unsealed.take();
+            if since_sweep >= SEAL_SWEEP_INTERVAL {
+                since_sweep = Duration::ZERO;
+                match self.all_tenants().await {
+                    Ok(all) => tenants.extend(all),
+                    Err(error) => {
+                        tracing::warn!(%error, "tenants cannot be listed to seal their audit entries")
+                    }
+                }
+            }
+            for tenant in tenants {
+                if let Err(error) = self.seal(tenant).await {
+                    // Another node was faster, or the database is away: the entries wait.
+                    tracing::debug!(%tenant, %error, "audit entries were not sealed");
+                    self.unsealed.note(tenant);
+                }
+            }
+            tokio::time::sleep(SEAL_INTERVAL).await;
+            since_sweep += SEAL_INTERVAL;
+        }
+    }
+
+    /// Seals what waits of one tenant; where its chain stands then.
+    pub async fn seal(&self, tenant: TenantId) -> Result<Head, StoreError> {
+        loop {
+            let mut tx = self.store.begin(tenant).await?;
+            let pending = store::audit::pending(&mut tx, SEAL_BATCH_ENTRIES_MAX).await?;
+            let mut head = store::audit::head(&mut tx).await?;
+            if pending.is_empty() {
+                return Ok(head);
+            }
+            for (sealed, entry) in pending.iter().enumerate() {
+                match head.seal(entry) {
+                    Ok(link) => store::audit::link(&mut tx, &link, now_ms()).await?,
+                    // Of a newer binary: that one seals it, and what follows.
+                    Err(_) if sealed == 0 => return Ok(head),
+                    Err(_) => break,
+                }
+            }
+            self.store.commit(tx).await?;
+        }
+    }
+
+    /// Chains that have grown since `signed_up_to`, as they stand, signed, a line each: to be added to the anchor file.
+    pub async fn checkpoints(
+        &self,
+        signer: &CheckpointSigner,
+        signed_up_to: &mut BTreeMap<TenantId, i64>,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut lines = Vec::new();
+        for tenant in self.all_tenants().await? {
+            let mut tx = self.store.read(tenant).await?;
+            let head = store::audit::head(&mut tx).await?;
+            if signed_up_to.insert(tenant, head.seq).unwrap_or_default() < head.seq {
+                let (kind, tenant) = (Kind::Checkpoint, tenant.to_string());
+                lines.push(signer.sign(&Statement { kind, tenant, head, at_ms: now_ms() }));
+            }
+        }
+        Ok(lines)
+    }
+
+    async fn all_tenants(&self) -> Result<Vec<TenantId>, StoreError> {
+        let mut tenants = self.store.tenants().await?;
+        tenants.push(TenantId::SYSTEM);
+        Ok(tenants)
+    }
+}
