@@ -85,6 +85,13 @@ impl BackEnd {
         assert_eq!(answer.status, 204, "{answer:?}");
     }
 
+    /// What the control API calls a person.
+    pub async fn id_of(&self, person: Person) -> String {
+        let answer = self.call("POST", "/v1/people", &json!({"external_id": person.id})).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()["id"].as_str().expect("an id").to_owned()
+    }
+
     pub async fn end(&self, consult: &str) {
         let answer = self.call("POST", &format!("/v1/consults/{consult}/end"), &json!({})).await;
         assert_eq!(answer.status, 200, "{answer:?}");
