@@ -37,6 +37,8 @@ pub const BREAK_GLASS_LIFETIME: Duration = Duration::from_secs(60 * 60);
 pub const BREAK_GLASS_REASON_CHARS_MIN: usize = 10;
 /// Longest reason for breaking the glass.
 pub const BREAK_GLASS_REASON_CHARS_MAX: usize = 500;
+/// People who are booked for one appointment.
+pub const APPOINTMENT_PEOPLE_MAX: usize = 16;
 /// Shortest appointment.
 pub const APPOINTMENT_LENGTH_MIN: Duration = Duration::from_secs(5 * 60);
 /// Longest appointment.

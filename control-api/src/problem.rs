@@ -6,7 +6,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::{StoreError, keys::Whose};
+use crate::{StoreError, appointments::Refusal, keys::Whose};
 
 /// Why a request was refused. `docs/control-api.md` has a row for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,16 @@ pub(crate) enum Problem {
     NotFound,
     /// The consult has ended.
     ConsultEnded,
+    /// The appointment is not where this change could be made, or it is not time.
+    AppointmentRefused(Refusal),
+    /// Provider or interpreter has another appointment at that time.
+    BookedTwice,
+    /// The patient does not consent to telehealth, or no longer.
+    ConsentMissing,
+    /// The person is not booked for the appointment in that role.
+    NotBooked,
+    /// Somebody else changed it at the same time; nothing was done.
+    ChangedMeanwhile,
     /// The tenant has no consults without an appointment.
     DirectConsultsDisabled,
     /// The database did not answer; nothing was done.
@@ -53,6 +63,21 @@ impl Problem {
                 (StatusCode::UNPROCESSABLE_ENTITY, "field_invalid", "A field is out of bounds")
             }
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "There is no such thing"),
+            Self::AppointmentRefused(refusal) => {
+                (StatusCode::CONFLICT, refusal.as_str(), "The appointment does not change so")
+            }
+            Self::BookedTwice => {
+                (StatusCode::CONFLICT, "booked_twice", "Provider or interpreter is booked at that time")
+            }
+            Self::ConsentMissing => {
+                (StatusCode::CONFLICT, "consent_missing", "The patient's consent to telehealth is needed")
+            }
+            Self::NotBooked => {
+                (StatusCode::FORBIDDEN, "not_booked", "This person is not booked in this role")
+            }
+            Self::ChangedMeanwhile => {
+                (StatusCode::CONFLICT, "changed_meanwhile", "Somebody else changed it; read it again")
+            }
             Self::DirectConsultsDisabled => (
                 StatusCode::FORBIDDEN,
                 "direct_consults_disabled",
@@ -75,6 +100,9 @@ impl Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
+        if matches!(error, StoreError::BookedTwice) {
+            return Self::BookedTwice;
+        }
         tracing::error!(%error, "the store failed");
         match error {
             StoreError::Malformed(_) => Self::StoredValueDamaged,

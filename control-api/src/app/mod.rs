@@ -1,5 +1,6 @@
 //! The rules behind the routes: what an act means, and that its audit entry commits with it.
 
+pub(crate) mod appointments;
 mod consults;
 pub(crate) mod people;
 mod sealer;

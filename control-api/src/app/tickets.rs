@@ -46,6 +46,7 @@ impl ControlApi {
             return Err(Problem::ConsultEnded);
         }
         let person = self.person_of(&mut act, &request.person_id).await?;
+        self.check_admission(&mut act, request.consult, person, request.role).await?;
         let person_id = Pii::new(person.to_string());
         let ticket = Ticket {
             id: TicketId::from_bytes(random_bytes()),

@@ -1,5 +1,6 @@
 //! HTTP: one file a noun. Parses requests into types, leaves the rules to `app/`.
 
+mod appointments;
 mod consults;
 mod people;
 mod tickets;
@@ -8,7 +9,7 @@ use axum::{
     Router,
     extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request, rejection::JsonRejection},
     http::{StatusCode, request::Parts},
-    routing::{delete, get, post},
+    routing::{delete, get, post, put},
 };
 use media_model::TenantId;
 use serde::de::DeserializeOwned;
@@ -21,6 +22,14 @@ impl ControlApi {
         Router::new()
             .route("/v1/people", post(people::register))
             .route("/v1/people/{person}", get(people::read).delete(people::erase))
+            .route(
+                "/v1/people/{person}/consents/telehealth",
+                put(appointments::give_consent).delete(appointments::withdraw_consent),
+            )
+            .route("/v1/appointments", post(appointments::book))
+            .route("/v1/appointments/{appointment}", get(appointments::read))
+            .route("/v1/appointments/{appointment}/move", post(appointments::r#move))
+            .route("/v1/appointments/{appointment}/{change}", post(appointments::change))
             .route("/v1/consults", post(consults::create))
             .route("/v1/consults/{consult}/end", post(consults::end))
             .route("/v1/consults/{consult}/tickets", post(tickets::mint))

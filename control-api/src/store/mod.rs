@@ -10,7 +10,9 @@
 //! | the others | a table each |
 
 pub(crate) mod api_clients;
+pub(crate) mod appointments;
 pub(crate) mod audit;
+pub(crate) mod consents;
 pub(crate) mod consults;
 mod database;
 mod flush;
@@ -42,6 +44,9 @@ pub enum StoreError {
     /// The database failed or did not answer. Nothing of the transaction was kept, unless it failed in [`Store::commit`].
     #[error("the database failed: {0}")]
     Failed(#[from] sqlx::Error),
+    /// Somebody whose time is booked would be booked twice.
+    #[error("somebody would be booked twice")]
+    BookedTwice,
     /// A key or a sealed value could not be opened.
     #[error(transparent)]
     Keys(#[from] KeyFault),

@@ -22,6 +22,10 @@ pub enum Role {
 }
 
 impl Role {
+    /// Every role.
+    pub const ALL: [Self; 6] =
+        [Self::Patient, Self::Provider, Self::Nurse, Self::Interpreter, Self::Guardian, Self::Observer];
+
     /// Staff of the clinic may let others in; everybody else waits where a waiting room is on.
     pub const fn admits_others(self) -> bool {
         matches!(self, Self::Provider | Self::Nurse)
@@ -40,9 +44,23 @@ impl Role {
     }
 }
 
+impl std::str::FromStr for Role {
+    type Err = crate::InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|role| role.as_str() == text).ok_or(crate::InvalidId)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_role_is_read_back_from_its_name() {
+        assert!(Role::ALL.into_iter().all(|role| role.as_str().parse() == Ok(role)));
+        assert!("king".parse::<Role>().is_err());
+    }
 
     #[test]
     fn only_clinic_staff_admits_others() {

@@ -1,0 +1,218 @@
+//! Booking appointments, and how they go on.
+
+use media_model::{ConsultId, Pii, Role};
+
+use super::{ControlApi, now_ms, random_bytes, record};
+use crate::{
+    StoreError,
+    appointments::{Change, Course, TimeRange, VisitReason},
+    audit::{Action, Entry},
+    ids::{AppointmentId, PersonId},
+    keys::Place,
+    permissions::Act,
+    problem::Problem,
+    routes::Caller,
+    store::{self, Consult, TenantTx, appointments::Appointment},
+};
+
+/// What a back end books.
+#[derive(Debug)]
+pub(crate) struct NewAppointment {
+    pub time: TimeRange,
+    /// By their ids of the EHR's; exactly one is the patient, and nobody is there twice.
+    pub people: Vec<(Pii<String>, Role)>,
+    pub reason: Option<VisitReason>,
+    /// Whether patients and guests wait until staff lets them in.
+    pub waiting_room: bool,
+}
+
+/// An appointment and who is booked for it.
+#[derive(Debug)]
+pub(crate) struct Booked {
+    pub id: AppointmentId,
+    pub consult: ConsultId,
+    pub course: Course,
+    pub people: Vec<(PersonId, Role)>,
+    pub created_at_ms: i64,
+}
+
+impl ControlApi {
+    /// Books an appointment, and makes the consult that it will take place in.
+    pub(crate) async fn book_appointment(
+        &self,
+        caller: Caller,
+        new: NewAppointment,
+    ) -> Result<Booked, Problem> {
+        let now_ms = now_ms();
+        let course = Course::book(new.time, now_ms).map_err(Problem::AppointmentRefused)?;
+        let mut act = self.store.begin(caller.tenant).await?;
+        let mut people = Vec::with_capacity(new.people.len());
+        for (external_id, role) in &new.people {
+            people.push((self.person_of(&mut act, external_id).await?, *role));
+        }
+        // In one order, so that two bookings of the same people wait for each other and not in a circle.
+        people.sort_by_key(|(person, _)| *person);
+        let patient = people.iter().find(|(_, role)| *role == Role::Patient).map(|(person, _)| *person);
+        let patient = patient.ok_or(Problem::FieldInvalid("people"))?;
+        if !store::consents::is_given(&mut act, patient).await? {
+            return Err(Problem::ConsentMissing);
+        }
+        let consult = Consult {
+            id: ConsultId::from_bytes(random_bytes()),
+            waiting_room: new.waiting_room,
+            created_at_ms: now_ms,
+            ended_at_ms: None,
+        };
+        store::consults::insert(&mut act, &consult).await?;
+        let id = AppointmentId::from_bytes(random_bytes());
+        let reason = self.sealed_reason(&mut act, id, patient, new.reason.as_ref()).await?;
+        let appointment =
+            Appointment { id, consult: consult.id, patient, course, reason, created_at_ms: now_ms };
+        store::appointments::insert(&mut act, &appointment).await?;
+        for (person, role) in &people {
+            store::appointments::book(&mut act, &appointment, *person, *role).await?;
+        }
+        self.note_appointment(&mut act, caller, Act::BookAppointment, &appointment).await?;
+        self.commit(act).await?;
+        Ok(Booked { id, consult: consult.id, course, people, created_at_ms: now_ms })
+    }
+
+    /// Reads an appointment; that it was read is on disk before it is told.
+    pub(crate) async fn read_appointment(
+        &self,
+        caller: Caller,
+        id: AppointmentId,
+    ) -> Result<Booked, Problem> {
+        let mut act = self.store.begin(caller.tenant).await?;
+        let appointment = store::appointments::find(&mut act, id).await?.ok_or(Problem::NotFound)?;
+        let people = store::appointments::people(&mut act, id).await?;
+        self.note_appointment(&mut act, caller, Act::ReadAppointment, &appointment).await?;
+        self.commit(act).await?;
+        Ok(booked(appointment, people))
+    }
+
+    /// Moves, confirms, cancels, starts or ends an appointment, or puts it down as missed. With it ends its consult.
+    pub(crate) async fn change_appointment(
+        &self,
+        caller: Caller,
+        id: AppointmentId,
+        change: Change,
+    ) -> Result<Booked, Problem> {
+        let now_ms = now_ms();
+        let mut act = self.store.begin(caller.tenant).await?;
+        let mut appointment = store::appointments::find(&mut act, id).await?.ok_or(Problem::NotFound)?;
+        let before = appointment.course;
+        let after = before.after(change, now_ms).map_err(Problem::AppointmentRefused)?;
+        if change == Change::Start && !store::consents::is_given(&mut act, appointment.patient).await? {
+            return Err(Problem::ConsentMissing);
+        }
+        if !store::appointments::go_on(&mut act, id, before, after).await? {
+            return Err(Problem::ChangedMeanwhile);
+        }
+        appointment.course = after;
+        let is_over = after.state.is_final();
+        if is_over {
+            store::consults::set_ended(&mut act, appointment.consult, now_ms).await?;
+            store::tickets::revoke_all(&mut act, appointment.consult, now_ms).await?;
+        }
+        let people = store::appointments::people(&mut act, id).await?;
+        self.note_appointment(&mut act, caller, act_of(change), &appointment).await?;
+        self.commit(act).await?;
+        if is_over {
+            self.running.end(appointment.consult);
+        }
+        Ok(booked(appointment, people))
+    }
+
+    /// Notes that a patient consents to be treated from afar, or no longer does.
+    pub(crate) async fn record_consent(
+        &self,
+        caller: Caller,
+        person: PersonId,
+        is_given: bool,
+    ) -> Result<(), Problem> {
+        let mut act = self.store.begin(caller.tenant).await?;
+        let kept = store::people::load(&mut act, person).await?.ok_or(Problem::NotFound)?;
+        if kept.erased_at_ms.is_some() {
+            return Err(Problem::NotFound);
+        }
+        let is_there = if is_given {
+            store::consents::give(&mut act, person, now_ms()).await?;
+            true
+        } else {
+            store::consents::withdraw(&mut act, person, now_ms()).await?
+        };
+        if !is_there {
+            return Err(Problem::NotFound);
+        }
+        let detail = Some(if is_given { "given" } else { "withdrawn" });
+        let asked = Entry::of(Action::Asked(Act::RecordConsent));
+        record(&mut act, &Entry { actor: caller.actor, patient: Some(person), detail, ..asked }).await?;
+        Ok(self.commit(act).await?)
+    }
+
+    /// Whether somebody may come to a consult that is an appointment's: they are booked for it in that role, it is not over,
+    /// and its patient still consents. A consult without an appointment is everybody's who has a ticket.
+    pub(crate) async fn check_admission(
+        &self,
+        act: &mut TenantTx,
+        consult: ConsultId,
+        person: PersonId,
+        role: Role,
+    ) -> Result<(), Problem> {
+        let Some(appointment) = store::appointments::of_consult(act, consult).await? else { return Ok(()) };
+        let people = store::appointments::people(act, appointment.id).await?;
+        if !people.contains(&(person, role)) {
+            return Err(Problem::NotBooked);
+        }
+        if !store::consents::is_given(act, appointment.patient).await? {
+            return Err(Problem::ConsentMissing);
+        }
+        Ok(())
+    }
+
+    async fn sealed_reason(
+        &self,
+        act: &mut TenantTx,
+        id: AppointmentId,
+        patient: PersonId,
+        reason: Option<&VisitReason>,
+    ) -> Result<Option<Vec<u8>>, Problem> {
+        let Some(reason) = reason else { return Ok(None) };
+        let keys = self.vault.keys(act).await?;
+        let kept = store::people::load(act, patient).await?.ok_or(Problem::NotFound)?;
+        let person = keys.person(patient, &kept.keys).map_err(StoreError::from)?;
+        let place =
+            Place { tenant: act.tenant(), table: "appointments", row: &id.to_string(), column: "reason" };
+        let sealed = person.seal(&place, reason.text().reveal().as_bytes());
+        Ok(Some(sealed.map_err(StoreError::from)?))
+    }
+
+    async fn note_appointment(
+        &self,
+        act: &mut TenantTx,
+        caller: Caller,
+        what: Act,
+        appointment: &Appointment,
+    ) -> Result<(), StoreError> {
+        let (patient, consult) = (Some(appointment.patient), Some(appointment.consult));
+        let entry = Entry { actor: caller.actor, patient, consult, ..Entry::of(Action::Asked(what)) };
+        record(act, &entry).await
+    }
+}
+
+fn booked(appointment: Appointment, people: Vec<(PersonId, Role)>) -> Booked {
+    let Appointment { id, consult, course, created_at_ms, .. } = appointment;
+    Booked { id, consult, course, people, created_at_ms }
+}
+
+const fn act_of(change: Change) -> Act {
+    match change {
+        Change::Move { .. } => Act::MoveAppointment,
+        Change::Confirm => Act::ConfirmAppointment,
+        Change::Cancel => Act::CancelAppointment,
+        Change::Start => Act::StartAppointment,
+        Change::End => Act::EndAppointment,
+        Change::MarkNoShow { .. } => Act::MarkNoShow,
+    }
+}

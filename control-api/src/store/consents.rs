@@ -1,0 +1,51 @@
+//! Table `consents`.
+
+use super::{StoreError, TenantTx};
+use crate::ids::PersonId;
+
+/// The one kind there is: to be treated from afar.
+const TELEHEALTH: &str = "telehealth";
+
+/// Notes that a person consents to telehealth. One that was withdrawn is given anew.
+pub(crate) async fn give(tx: &mut TenantTx, person: PersonId, now_ms: i64) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO consents (tenant, person, kind, given_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (tenant, person, kind)
+         DO UPDATE SET given_at = $4, withdrawn_at = NULL WHERE consents.withdrawn_at IS NOT NULL",
+    )
+    .bind(tx.tenant().as_str())
+    .bind(person.to_string())
+    .bind(TELEHEALTH)
+    .bind(now_ms)
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// Notes that a person consents no longer; false if they did not.
+pub(crate) async fn withdraw(tx: &mut TenantTx, person: PersonId, now_ms: i64) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "UPDATE consents SET withdrawn_at = $4
+         WHERE tenant = $1 AND person = $2 AND kind = $3 AND withdrawn_at IS NULL",
+    )
+    .bind(tx.tenant().as_str())
+    .bind(person.to_string())
+    .bind(TELEHEALTH)
+    .bind(now_ms)
+    .execute(tx.connection())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Whether a person consents.
+pub(crate) async fn is_given(tx: &mut TenantTx, person: PersonId) -> Result<bool, StoreError> {
+    let row = sqlx::query(
+        "SELECT given_at FROM consents WHERE tenant = $1 AND person = $2 AND kind = $3 AND withdrawn_at IS NULL",
+    )
+    .bind(tx.tenant().as_str())
+    .bind(person.to_string())
+    .bind(TELEHEALTH)
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(row.is_some())
+}
