@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::Path, time::Duration};
 
 use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
-use control_api::{BootstrapError, ControlApi, NewTicket};
+use control_api::{BootstrapError, ControlApi, NewTicket, permissions::Scopes};
 use media_model::{ConsultId, Pii, Role, TenantId};
 use serde::{Deserialize, Serialize};
 
@@ -49,7 +49,7 @@ pub async fn api_key(api: &ControlApi, tenant: TenantId, data: &Path) -> Result<
     {
         return Ok(api_key);
     }
-    let api_key = api.create_client(tenant, "dev").await?.reveal().to_owned();
+    let api_key = api.create_client(tenant, "dev", Scopes::all()).await?.reveal().to_owned();
     keys::write_secret(&path, &serde_json::to_vec_pretty(&Credentials { api_key: api_key.clone() })?)?;
     Ok(api_key)
 }

@@ -5,6 +5,16 @@ use axum::http::{HeaderMap, header};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use media_model::{Pii, TenantId};
 
+use crate::{audit::Actor, permissions::Scopes};
+
+/// The back end behind a request: whoever holds a valid API key, and whose it is.
+pub(crate) struct Caller {
+    pub tenant: TenantId,
+    pub actor: Actor,
+    /// What the back end was made for.
+    pub scopes: Scopes,
+}
+
 /// What a key starts with, so that secret scanners recognise one.
 const PREFIX: &str = "consilium_";
 

@@ -6,7 +6,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::{StoreError, appointments::Refusal, keys::Whose};
+use crate::{StoreError, appointments::Refusal, keys::Whose, permissions::Reason};
 
 /// Why a request was refused. `docs/control-api.md` has a row for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub(crate) enum Problem {
     BookedTwice,
     /// The patient does not consent to telehealth, or no longer.
     ConsentMissing,
+    /// The caller may not do this.
+    Forbidden(Reason),
     /// The person is not booked for the appointment in that role.
     NotBooked,
     /// Somebody else changed it at the same time; nothing was done.
@@ -72,6 +74,7 @@ impl Problem {
             Self::ConsentMissing => {
                 (StatusCode::CONFLICT, "consent_missing", "The patient's consent to telehealth is needed")
             }
+            Self::Forbidden(reason) => (StatusCode::FORBIDDEN, reason.as_str(), "This is not allowed"),
             Self::NotBooked => {
                 (StatusCode::FORBIDDEN, "not_booked", "This person is not booked in this role")
             }

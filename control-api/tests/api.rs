@@ -3,6 +3,7 @@
 mod support;
 
 use axum::http::StatusCode;
+use control_api::permissions::Scopes;
 use media_model::{RandomId, Role};
 use serde_json::{Value, json};
 
@@ -179,8 +180,8 @@ async fn a_key_is_known_by_its_secret_only() {
     on_both(async |f| {
         assert!(f.api.knows_key(&f.key).await.expect("the store works"));
         assert!(!f.api.knows_key("consilium_").await.expect("the store works"));
-        assert!(f.api.create_client(tenant("clinic"), "not a name").await.is_err());
-        assert!(f.api.create_client(tenant("nobody"), "name").await.is_err());
+        assert!(f.api.create_client(tenant("clinic"), "not a name", Scopes::all()).await.is_err());
+        assert!(f.api.create_client(tenant("nobody"), "name", Scopes::all()).await.is_err());
     })
     .await;
 }

@@ -46,7 +46,15 @@ async fn change(f: &Fixture, appointment: &Value, change: &str) -> (StatusCode, 
 async fn of_two_hundred_who_book_one_slot_at_once_one_gets_it() {
     on_both(async |f| {
         assert_eq!(consent(&f, "PUT").await, StatusCode::NO_CONTENT);
-        let all = (0..200).map(|_| f.post("/v1/appointments", appointment("dr-1", 60, 90)));
+        let all = (0..200).map(async |_| {
+            loop {
+                let answer = f.post("/v1/appointments", appointment("dr-1", 60, 90)).await;
+                // On a busy machine some wait too long for the database: nothing was done, they try again.
+                if answer.0 != StatusCode::SERVICE_UNAVAILABLE {
+                    return answer;
+                }
+            }
+        });
         let answers = futures_util::future::join_all(all).await;
         let winners = answers.iter().filter(|(status, _)| *status == StatusCode::CREATED).count();
         let losers = answers

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use control_api::permissions::Scope;
 use media_model::TenantId;
 
 use super::shell::Shell;
@@ -27,14 +28,17 @@ enum Action {
         /// What the audit log calls it: letters, digits and hyphens.
         #[arg(long)]
         name: String,
+        /// What it may do; once for each (docs/control-api.md has the list).
+        #[arg(long = "scope", value_name = "SCOPE", default_values_t = [Scope::ConsultsWrite, Scope::TicketsWrite])]
+        scopes: Vec<Scope>,
     },
 }
 
 impl ClientCommand {
     pub async fn run(self) -> Result<(), Failure> {
-        let Action::Create { config, tenant, name } = self.action;
+        let Action::Create { config, tenant, name, scopes } = self.action;
         let shell = Shell::open(&config).await?;
-        let key = shell.api.create_client(tenant, &name).await?;
+        let key = shell.api.create_client(tenant, &name, scopes.into_iter().collect()).await?;
         println!("{}", key.reveal());
         shell.close().await;
         Ok(())

@@ -2,18 +2,22 @@
 
 use media_model::{ConsultId, Pii, Role};
 
-use super::{ControlApi, now_ms, random_bytes, record};
+use super::{ControlApi, by, now_ms, random_bytes, record};
 use crate::{
     StoreError,
     appointments::{Change, Course, TimeRange, VisitReason},
     audit::{Action, Entry},
+    auth::Caller,
     ids::{AppointmentId, PersonId},
     keys::Place,
-    permissions::Act,
+    permissions::{Act, Relation},
     problem::Problem,
-    routes::Caller,
     store::{self, Consult, TenantTx, appointments::Appointment},
 };
+
+/// A program is asked what it was made for before anything is looked up: what is there must not show in the answer.
+const NO_CONSULT: ConsultId = ConsultId::from_bytes([0; 16]);
+const NO_PERSON: PersonId = PersonId::from_bytes([0; 16]);
 
 /// What a back end books.
 #[derive(Debug)]
@@ -43,6 +47,7 @@ impl ControlApi {
         caller: Caller,
         new: NewAppointment,
     ) -> Result<Booked, Problem> {
+        self.permit(&caller, Act::BookAppointment, &Relation::to_patient(NO_PERSON, None)).await?;
         let now_ms = now_ms();
         let course = Course::book(new.time, now_ms).map_err(Problem::AppointmentRefused)?;
         let mut act = self.store.begin(caller.tenant).await?;
@@ -72,7 +77,7 @@ impl ControlApi {
         for (person, role) in &people {
             store::appointments::book(&mut act, &appointment, *person, *role).await?;
         }
-        self.note_appointment(&mut act, caller, Act::BookAppointment, &appointment).await?;
+        self.note_appointment(&mut act, &caller, Act::BookAppointment, &appointment).await?;
         self.commit(act).await?;
         Ok(Booked { id, consult: consult.id, course, people, created_at_ms: now_ms })
     }
@@ -83,10 +88,12 @@ impl ControlApi {
         caller: Caller,
         id: AppointmentId,
     ) -> Result<Booked, Problem> {
+        let nobody = Relation::to_visit(NO_CONSULT, None, None);
+        self.permit(&caller, Act::ReadAppointment, &nobody).await?;
         let mut act = self.store.begin(caller.tenant).await?;
         let appointment = store::appointments::find(&mut act, id).await?.ok_or(Problem::NotFound)?;
         let people = store::appointments::people(&mut act, id).await?;
-        self.note_appointment(&mut act, caller, Act::ReadAppointment, &appointment).await?;
+        self.note_appointment(&mut act, &caller, Act::ReadAppointment, &appointment).await?;
         self.commit(act).await?;
         Ok(booked(appointment, people))
     }
@@ -98,6 +105,7 @@ impl ControlApi {
         id: AppointmentId,
         change: Change,
     ) -> Result<Booked, Problem> {
+        self.permit(&caller, act_of(change), &Relation::to_visit(NO_CONSULT, None, None)).await?;
         let now_ms = now_ms();
         let mut act = self.store.begin(caller.tenant).await?;
         let mut appointment = store::appointments::find(&mut act, id).await?.ok_or(Problem::NotFound)?;
@@ -116,7 +124,7 @@ impl ControlApi {
             store::tickets::revoke_all(&mut act, appointment.consult, now_ms).await?;
         }
         let people = store::appointments::people(&mut act, id).await?;
-        self.note_appointment(&mut act, caller, act_of(change), &appointment).await?;
+        self.note_appointment(&mut act, &caller, act_of(change), &appointment).await?;
         self.commit(act).await?;
         if is_over {
             self.running.end(appointment.consult);
@@ -131,6 +139,7 @@ impl ControlApi {
         person: PersonId,
         is_given: bool,
     ) -> Result<(), Problem> {
+        self.permit(&caller, Act::RecordConsent, &Relation::to_patient(person, None)).await?;
         let mut act = self.store.begin(caller.tenant).await?;
         let kept = store::people::load(&mut act, person).await?.ok_or(Problem::NotFound)?;
         if kept.erased_at_ms.is_some() {
@@ -146,8 +155,8 @@ impl ControlApi {
             return Err(Problem::NotFound);
         }
         let detail = Some(if is_given { "given" } else { "withdrawn" });
-        let asked = Entry::of(Action::Asked(Act::RecordConsent));
-        record(&mut act, &Entry { actor: caller.actor, patient: Some(person), detail, ..asked }).await?;
+        let asked = by(&caller, Action::Asked(Act::RecordConsent));
+        record(&mut act, &Entry { patient: Some(person), detail, ..asked }).await?;
         Ok(self.commit(act).await?)
     }
 
@@ -191,12 +200,12 @@ impl ControlApi {
     async fn note_appointment(
         &self,
         act: &mut TenantTx,
-        caller: Caller,
+        caller: &Caller,
         what: Act,
         appointment: &Appointment,
     ) -> Result<(), StoreError> {
         let (patient, consult) = (Some(appointment.patient), Some(appointment.consult));
-        let entry = Entry { actor: caller.actor, patient, consult, ..Entry::of(Action::Asked(what)) };
+        let entry = Entry { patient, consult, ..by(caller, Action::Asked(what)) };
         record(act, &entry).await
     }
 }

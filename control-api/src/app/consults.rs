@@ -2,11 +2,12 @@
 
 use media_model::ConsultId;
 
-use super::{ControlApi, now_ms, random_bytes, record};
+use super::{ControlApi, by, now_ms, random_bytes, record};
 use crate::{
     audit::{Action, Entry},
+    auth::Caller,
+    permissions::{Act, Relation},
     problem::Problem,
-    routes::Caller,
     store::{self, Consult},
 };
 
@@ -19,6 +20,7 @@ pub(crate) struct NewConsult {
 
 impl ControlApi {
     pub(crate) async fn create_consult(&self, caller: Caller, new: NewConsult) -> Result<Consult, Problem> {
+        self.permit(&caller, Act::CreateConsult, &Relation::to_tenant()).await?;
         let now_ms = now_ms();
         let consult = Consult {
             id: ConsultId::from_bytes(random_bytes()),
@@ -32,8 +34,7 @@ impl ControlApi {
             return Err(Problem::DirectConsultsDisabled);
         }
         store::consults::insert(&mut act, &consult).await?;
-        let entry =
-            Entry { actor: caller.actor, consult: Some(consult.id), ..Entry::of(Action::ConsultCreated) };
+        let entry = Entry { consult: Some(consult.id), ..by(&caller, Action::ConsultCreated) };
         record(&mut act, &entry).await?;
         self.commit(act).await?;
         Ok(consult)
@@ -41,6 +42,7 @@ impl ControlApi {
 
     /// Ends a consult for good and sends everyone home. Ending it again changes nothing.
     pub(crate) async fn end_consult(&self, caller: Caller, id: ConsultId) -> Result<Consult, Problem> {
+        self.permit(&caller, Act::EndConsult, &Relation::to_visit(id, None, None)).await?;
         let now_ms = now_ms();
         let mut act = self.store.begin(caller.tenant).await?;
         let mut consult = store::consults::find(&mut act, id).await?.ok_or(Problem::NotFound)?;
@@ -48,7 +50,7 @@ impl ControlApi {
             consult.ended_at_ms = Some(now_ms);
             store::consults::set_ended(&mut act, id, now_ms).await?;
             store::tickets::revoke_all(&mut act, id, now_ms).await?;
-            let entry = Entry { actor: caller.actor, consult: Some(id), ..Entry::of(Action::ConsultEnded) };
+            let entry = Entry { consult: Some(id), ..by(&caller, Action::ConsultEnded) };
             record(&mut act, &entry).await?;
             self.commit(act).await?;
         }

@@ -29,10 +29,11 @@ use vault::Vault;
 
 use crate::{
     Store, StoreError,
-    audit::{Actor, Entry, EntryId, StoredEntry, unix_ms},
+    audit::{Action, Actor, Entry, EntryId, Outcome, StoredEntry, Surface, unix_ms},
+    auth::Caller,
     keys::MasterKeys,
+    permissions::{Act, Relation, Scopes, Subject, Verdict, may},
     problem::Problem,
-    routes::Caller,
     store::{self, TenantTx},
 };
 
@@ -77,15 +78,27 @@ impl ControlApi {
 
     /// Creates a consult on the server's own account, for dev mode's demo.
     pub async fn create_demo_consult(&self, tenant: TenantId) -> Result<ConsultId, Refused> {
-        let caller = Caller { tenant, actor: Actor::Server };
+        let caller = Caller { tenant, actor: Actor::Server, scopes: Scopes::all() };
         let consult = self.create_consult(caller, NewConsult::default()).await;
         consult.map(|consult| consult.id).map_err(Refused)
     }
 
     /// Mints a ticket on the server's own account, for dev mode's demo.
     pub async fn mint_demo_ticket(&self, tenant: TenantId, new: NewTicket) -> Result<Pii<String>, Refused> {
-        let caller = Caller { tenant, actor: Actor::Server };
+        let caller = Caller { tenant, actor: Actor::Server, scopes: Scopes::all() };
         self.mint_ticket(caller, new).await.map(|minted| minted.token).map_err(Refused)
+    }
+
+    /// Refuses what the caller was not made for, and puts that down.
+    pub(crate) async fn permit(&self, caller: &Caller, act: Act, relation: &Relation) -> Result<(), Problem> {
+        let verdict = may(&Subject::Client(caller.scopes), act, relation);
+        let Verdict::Refused(reason) = verdict else { return Ok(()) };
+        let mut tx = self.store.begin(caller.tenant).await?;
+        let (outcome, detail) = (Outcome::Refused, Some(reason.as_str()));
+        let entry = Entry { outcome, detail, ..by(caller, Action::Asked(act)) };
+        record(&mut tx, &entry).await?;
+        self.commit(tx).await?;
+        Err(Problem::Forbidden(reason))
     }
 
     /// Tells running consults again what was taken back and which consults were ended, after a restart has made them
@@ -139,6 +152,11 @@ impl ControlApi {
 #[derive(Debug, thiserror::Error)]
 #[error("refused: {0:?}")]
 pub struct Refused(Problem);
+
+/// What a back end did.
+fn by(caller: &Caller, action: Action) -> Entry {
+    Entry { actor: caller.actor.clone(), surface: Surface::Api, ..Entry::of(action) }
+}
 
 async fn record(act: &mut TenantTx, entry: &Entry) -> Result<(), StoreError> {
     store::audit::insert(act, &StoredEntry::of(entry, EntryId::from_bytes(random_bytes()), None)).await

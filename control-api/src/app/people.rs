@@ -2,14 +2,15 @@
 
 use media_model::{Pii, TenantId};
 
-use super::{ControlApi, now_ms, random_bytes, record};
+use super::{ControlApi, by, now_ms, random_bytes, record};
 use crate::{
     StoreError,
     audit::{Action, Entry},
+    auth::Caller,
     ids::PersonId,
     keys::{Opened, Place},
+    permissions::{Act, Relation},
     problem::Problem,
-    routes::Caller,
     store::{self, TenantTx, people::NewPerson},
 };
 
@@ -56,6 +57,7 @@ impl ControlApi {
 
     /// What is kept of a person; that it was read is on disk before it is told.
     pub(crate) async fn read_person(&self, caller: Caller, id: PersonId) -> Result<Person, Problem> {
+        self.permit(&caller, Act::ReadPerson, &Relation::to_patient(id, None)).await?;
         let mut act = self.store.begin(caller.tenant).await?;
         let kept = store::people::load(&mut act, id).await?.ok_or(Problem::NotFound)?;
         let keys = self.vault.keys(&mut act).await?;
@@ -63,7 +65,7 @@ impl ControlApi {
         let person = keys.person(id, &kept.keys).map_err(StoreError::from)?;
         let opened = person.open_text(&external_id_of(tenant, &row), &kept.external_id);
         let external_id = opened.map(Opened::value).map_err(StoreError::from)?;
-        let entry = about(id, Entry { actor: caller.actor, ..Entry::of(Action::PersonRead) });
+        let entry = about(id, by(&caller, Action::PersonRead));
         record(&mut act, &entry).await?;
         self.commit(act).await?;
         Ok(Person { id, external_id, created_at_ms: kept.created_at_ms, erased_at_ms: kept.erased_at_ms })
@@ -75,10 +77,11 @@ impl ControlApi {
         caller: Caller,
         external_id: Pii<String>,
     ) -> Result<Person, Problem> {
+        self.permit(&caller, Act::ManagePeople, &Relation::to_tenant()).await?;
         let mut act = self.store.begin(caller.tenant).await?;
         let id = self.person_of(&mut act, &external_id).await?;
         let kept = store::people::load(&mut act, id).await?.ok_or(Problem::NotFound)?;
-        let entry = about(id, Entry { actor: caller.actor, ..Entry::of(Action::PersonRegistered) });
+        let entry = about(id, by(&caller, Action::PersonRegistered));
         record(&mut act, &entry).await?;
         self.commit(act).await?;
         let external_id = Some(external_id);
@@ -88,11 +91,12 @@ impl ControlApi {
     /// Erases a person's keys: what was sealed about them can be read by nobody any more. The audit log keeps that they
     /// were there, under an id that leads nowhere.
     pub(crate) async fn erase_person(&self, caller: Caller, id: PersonId) -> Result<(), Problem> {
+        self.permit(&caller, Act::ErasePerson, &Relation::to_patient(id, None)).await?;
         let mut act = self.store.begin(caller.tenant).await?;
         if !store::people::erase(&mut act, id, now_ms()).await? {
             return Err(Problem::NotFound);
         }
-        let entry = about(id, Entry { actor: caller.actor, ..Entry::of(Action::PersonErased) });
+        let entry = about(id, by(&caller, Action::PersonErased));
         record(&mut act, &entry).await?;
         Ok(self.commit(act).await?)
     }

@@ -5,9 +5,10 @@ use media_model::TenantId;
 use super::{ControlApi, now_ms, random_id, record};
 use crate::{
     ApiKey, StoreError,
-    audit::{Action, Entry},
+    audit::{Action, Actor, Entry, Surface},
     limits::API_CLIENT_NAME_BYTES_MAX,
-    store::{self, tenants::Tenant},
+    permissions::Scopes,
+    store::{self, api_clients::ApiClient, tenants::Tenant},
 };
 
 /// What was asked for from the shell and not done.
@@ -37,24 +38,29 @@ impl ControlApi {
         for key in self.vault.draw(tenant).await? {
             store::tenant_keys::insert(&mut act, &key, now_ms()).await?;
         }
-        record(&mut act, &Entry::of(Action::TenantCreated)).await?;
+        record(&mut act, &from_shell(Action::TenantCreated)).await?;
         Ok(self.commit(act).await?)
     }
 
-    /// Makes an API client and its secret. `name` becomes part of its id, which the audit log shows.
-    pub async fn create_client(&self, tenant: TenantId, name: &str) -> Result<ApiKey, BootstrapError> {
+    /// Makes an API client for some purposes, and its secret. `name` becomes part of its id, which the audit log shows.
+    pub async fn create_client(
+        &self,
+        tenant: TenantId,
+        name: &str,
+        scopes: Scopes,
+    ) -> Result<ApiKey, BootstrapError> {
         let is_sound = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
         if name.is_empty() || name.len() > API_CLIENT_NAME_BYTES_MAX || !name.bytes().all(is_sound) {
             return Err(BootstrapError::ClientName);
         }
         let (key, now_ms) = (ApiKey::generate(tenant), now_ms());
-        let id = format!("{name}-{}", &random_id()[..8]);
+        let client = ApiClient { id: format!("{name}-{}", &random_id()[..8]), scopes };
         let mut act = self.store.begin(tenant).await?;
         if store::tenants::find(&mut act).await?.is_none() {
             return Err(BootstrapError::NoTenant(tenant));
         }
-        store::api_clients::insert(&mut act, &id, &key.hash(), now_ms).await?;
-        record(&mut act, &Entry::of(Action::ApiClientCreated)).await?;
+        store::api_clients::insert(&mut act, &client, &key.hash(), now_ms).await?;
+        record(&mut act, &from_shell(Action::ApiClientCreated)).await?;
         self.commit(act).await?;
         Ok(key)
     }
@@ -66,8 +72,12 @@ impl ControlApi {
     }
 
     /// The client that this is the secret of.
-    pub(crate) async fn client_of(&self, key: &ApiKey) -> Result<Option<String>, StoreError> {
+    pub(crate) async fn client_of(&self, key: &ApiKey) -> Result<Option<ApiClient>, StoreError> {
         let mut tx = self.store.read(key.tenant()).await?;
         store::api_clients::find_by_secret(&mut tx, &key.hash()).await
     }
+}
+
+fn from_shell(action: Action) -> Entry {
+    Entry { actor: Actor::Shell, surface: Surface::Cli, ..Entry::of(action) }
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 use media_model::{ConsultId, Pii, Role};
 use signaling_protocol::ticket::{self, TicketId};
 
-use super::{ControlApi, now, now_ms, random_bytes, record};
+use super::{ControlApi, by, now, now_ms, random_bytes, record};
 use crate::{
     audit::{Action, Entry},
+    auth::Caller,
+    permissions::{Act, Relation},
     problem::Problem,
-    routes::Caller,
     store::{self, Ticket},
 };
 
@@ -38,6 +39,8 @@ pub(crate) struct Minted {
 
 impl ControlApi {
     pub(crate) async fn mint_ticket(&self, caller: Caller, request: NewTicket) -> Result<Minted, Problem> {
+        let visit = Relation::to_visit(request.consult, None, None);
+        self.permit(&caller, Act::IssueTicket, &visit).await?;
         let (now_ms, issued_at_s) = (now_ms(), now().as_secs());
         let expires_at_s = issued_at_s + request.lifetime.as_secs();
         let mut act = self.store.begin(caller.tenant).await?;
@@ -58,11 +61,10 @@ impl ControlApi {
         };
         store::tickets::insert(&mut act, &ticket).await?;
         let entry = Entry {
-            actor: caller.actor,
             consult: Some(request.consult),
             person_id: Some(person_id.clone()),
             role: Some(request.role),
-            ..Entry::of(Action::TicketMinted)
+            ..by(&caller, Action::TicketMinted)
         };
         record(&mut act, &entry).await?;
         self.commit(act).await?;
@@ -89,12 +91,13 @@ impl ControlApi {
         consult: ConsultId,
         id: TicketId,
     ) -> Result<(), Problem> {
+        self.permit(&caller, Act::RevokeTicket, &Relation::to_visit(consult, None, None)).await?;
         let now_ms = now_ms();
         let mut act = self.store.begin(caller.tenant).await?;
         if !store::tickets::set_revoked(&mut act, consult, id, now_ms).await? {
             return Err(Problem::NotFound);
         }
-        let entry = Entry { actor: caller.actor, consult: Some(consult), ..Entry::of(Action::TicketRevoked) };
+        let entry = Entry { consult: Some(consult), ..by(&caller, Action::TicketRevoked) };
         record(&mut act, &entry).await?;
         self.commit(act).await?;
         self.running.revoke_ticket(consult, id);

@@ -7,11 +7,12 @@ use axum::{
 use media_model::{ConsultId, Pii, Role};
 use serde::{Deserialize, Serialize};
 
-use super::{Caller, Json, people::external_id, rfc3339};
+use super::{Json, people::external_id, rfc3339};
 use crate::{
     ControlApi,
     app::appointments::{Booked, NewAppointment},
     appointments::{Change, TimeRange, VisitReason},
+    auth::Caller,
     ids::{AppointmentId, PersonId},
     limits::APPOINTMENT_PEOPLE_MAX,
     problem::Problem,

@@ -7,8 +7,8 @@ use axum::{
 use media_model::ConsultId;
 use serde::{Deserialize, Serialize};
 
-use super::{Caller, Json, rfc3339};
-use crate::{ControlApi, app::NewConsult, problem::Problem, store};
+use super::{Json, rfc3339};
+use crate::{ControlApi, app::NewConsult, auth::Caller, problem::Problem, store};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

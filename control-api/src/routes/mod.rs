@@ -11,10 +11,9 @@ use axum::{
     http::{StatusCode, request::Parts},
     routing::{delete, get, post, put},
 };
-use media_model::TenantId;
 use serde::de::DeserializeOwned;
 
-use crate::{ApiKey, ControlApi, audit::Actor, limits, problem::Problem};
+use crate::{ApiKey, ControlApi, audit::Actor, auth::Caller, limits, problem::Problem};
 
 impl ControlApi {
     /// The routes under `/v1` that belong to the control API.
@@ -39,19 +38,13 @@ impl ControlApi {
     }
 }
 
-/// The back end behind a request: whoever holds a valid API key, and whose it is.
-pub(crate) struct Caller {
-    pub tenant: TenantId,
-    pub actor: Actor,
-}
-
 impl FromRequestParts<ControlApi> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &ControlApi) -> Result<Self, Problem> {
         let key = ApiKey::from_headers(&parts.headers).ok_or(Problem::Unauthorized)?;
-        let id = api.client_of(&key).await?.ok_or(Problem::Unauthorized)?;
-        Ok(Self { tenant: key.tenant(), actor: Actor::ApiClient(id) })
+        let client = api.client_of(&key).await?.ok_or(Problem::Unauthorized)?;
+        Ok(Self { tenant: key.tenant(), actor: Actor::ApiClient(client.id), scopes: client.scopes })
     }
 }
 

@@ -8,8 +8,8 @@ use media_model::Pii;
 use serde::{Deserialize, Serialize};
 use signaling_protocol::limits::PERSON_ID_BYTES_MAX;
 
-use super::{Caller, Json, rfc3339};
-use crate::{ControlApi, app::people::Person, ids::PersonId, problem::Problem};
+use super::{Json, rfc3339};
+use crate::{ControlApi, app::people::Person, auth::Caller, ids::PersonId, problem::Problem};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

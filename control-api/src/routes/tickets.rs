@@ -10,8 +10,8 @@ use media_model::{ConsultId, Pii, Role};
 use serde::{Deserialize, Serialize};
 use signaling_protocol::{limits::DISPLAY_NAME_CHARS_MAX, ticket::TicketId};
 
-use super::{Caller, Json, people::external_id, rfc3339};
-use crate::{ControlApi, NewTicket, limits, problem::Problem};
+use super::{Json, people::external_id, rfc3339};
+use crate::{ControlApi, NewTicket, auth::Caller, limits, problem::Problem};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -3,34 +3,49 @@
 use sqlx::Row as _;
 
 use super::{StoreError, TenantTx};
+use crate::permissions::Scopes;
 
-/// The id of the client with a secret of this hash, unless it was revoked.
+/// A back end that may call.
+#[derive(Debug)]
+pub(crate) struct ApiClient {
+    pub id: String,
+    /// What it was made for.
+    pub scopes: Scopes,
+}
+
+/// The client with a secret of this hash, unless it was revoked.
 pub(crate) async fn find_by_secret(
     tx: &mut TenantTx,
     secret_hash: &[u8],
-) -> Result<Option<String>, StoreError> {
+) -> Result<Option<ApiClient>, StoreError> {
     let row = sqlx::query(
-        "SELECT id FROM api_clients WHERE tenant = $1 AND secret_hash = $2 AND revoked_at IS NULL",
+        "SELECT id, scopes FROM api_clients WHERE tenant = $1 AND secret_hash = $2 AND revoked_at IS NULL",
     )
     .bind(tx.tenant().as_str())
     .bind(secret_hash)
     .fetch_optional(tx.connection())
     .await?;
-    Ok(row.map(|row| row.try_get("id")).transpose()?)
+    let Some(row) = row else { return Ok(None) };
+    let scopes = row.try_get::<&str, _>("scopes")?.parse();
+    let scopes = scopes.map_err(|_| StoreError::Malformed("the scopes of a client"))?;
+    Ok(Some(ApiClient { id: row.try_get("id")?, scopes }))
 }
 
 pub(crate) async fn insert(
     tx: &mut TenantTx,
-    id: &str,
+    client: &ApiClient,
     secret_hash: &[u8],
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO api_clients (tenant, id, secret_hash, created_at) VALUES ($1, $2, $3, $4)")
-        .bind(tx.tenant().as_str())
-        .bind(id)
-        .bind(secret_hash)
-        .bind(now_ms)
-        .execute(tx.connection())
-        .await?;
+    sqlx::query(
+        "INSERT INTO api_clients (tenant, id, secret_hash, created_at, scopes) VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(tx.tenant().as_str())
+    .bind(client.id.as_str())
+    .bind(secret_hash)
+    .bind(now_ms)
+    .bind(client.scopes.to_string())
+    .execute(tx.connection())
+    .await?;
     Ok(())
 }

@@ -10,7 +10,7 @@ use axum::{
     body::{Body, to_bytes},
     http::{Request, StatusCode, header},
 };
-use control_api::{ControlApi, Database, RunningConsults, Store, keys::LocalMasterKeys};
+use control_api::{ControlApi, Database, RunningConsults, Store, keys::LocalMasterKeys, permissions::Scopes};
 use media_model::{ConsultId, Pii, TenantId};
 use serde_json::{Value, json};
 use signaling_protocol::ticket::{TicketId, TicketSigner, TicketVerifier};
@@ -132,7 +132,12 @@ impl Fixture {
     /// Makes a tenant and gives the key of a client of it.
     pub async fn key_of(&self, name: &str) -> String {
         self.api.create_tenant(tenant(name)).await.expect("a tenant");
-        self.api.create_client(tenant(name), "test").await.expect("an API client").reveal().to_owned()
+        self.api
+            .create_client(tenant(name), "test", Scopes::all())
+            .await
+            .expect("an API client")
+            .reveal()
+            .to_owned()
     }
 
     pub async fn send(&self, method: &str, path: &str, key: &str, body: String) -> (StatusCode, Value) {

@@ -1,0 +1,66 @@
+//! A back end may do what it was made for, over HTTP: every operation with every scope, and with none.
+
+mod support;
+
+use axum::http::StatusCode;
+use control_api::permissions::{Scope, Scopes};
+use serde_json::json;
+
+use support::{on_both, tenant};
+
+/// Method, path and the scope that it takes. Ids are of nothing: who may ask is told not found, who may not is refused.
+const OPERATIONS: [(&str, &str, Scope); 15] = [
+    ("POST", "/v1/people", Scope::PeopleWrite),
+    ("GET", "/v1/people/ID", Scope::PeopleRead),
+    ("DELETE", "/v1/people/ID", Scope::PeopleErase),
+    ("PUT", "/v1/people/ID/consents/telehealth", Scope::ConsentsWrite),
+    ("DELETE", "/v1/people/ID/consents/telehealth", Scope::ConsentsWrite),
+    ("POST", "/v1/appointments", Scope::AppointmentsWrite),
+    ("GET", "/v1/appointments/ID", Scope::AppointmentsRead),
+    ("POST", "/v1/appointments/ID/confirm", Scope::AppointmentsWrite),
+    ("POST", "/v1/appointments/ID/cancel", Scope::AppointmentsWrite),
+    ("POST", "/v1/appointments/ID/start", Scope::AppointmentsWrite),
+    ("POST", "/v1/appointments/ID/end", Scope::AppointmentsWrite),
+    ("POST", "/v1/consults", Scope::ConsultsWrite),
+    ("POST", "/v1/consults/ID/end", Scope::ConsultsWrite),
+    ("POST", "/v1/consults/ID/tickets", Scope::TicketsWrite),
+    ("DELETE", "/v1/consults/ID/tickets/ID", Scope::TicketsWrite),
+];
+
+fn body_of(path: &str) -> String {
+    let person = json!([{"person_id": "p", "role": "patient"}]);
+    match path {
+        "/v1/people" => json!({"external_id": "p"}),
+        "/v1/appointments" => {
+            json!({"starts_at": "2020-01-01T00:00:00Z", "ends_at": "2020-01-01T01:00:00Z", "people": person})
+        }
+        _ if path.ends_with("tickets") => support::a_patient(),
+        _ => json!({}),
+    }
+    .to_string()
+}
+
+#[tokio::test]
+async fn every_operation_takes_its_own_scope_and_no_other_opens_it() {
+    on_both(async |f| {
+        let mut refused = 0;
+        for scopes in Scope::ALL.iter().map(|scope| Scopes::from_iter([*scope])).chain([Scopes::NONE]) {
+            let key = f.api.create_client(tenant("clinic"), "one", scopes).await.expect("a client");
+            for (method, path, needed) in OPERATIONS {
+                let id = path.replace("ID", &"0".repeat(32));
+                let (status, body) = f.send(method, &id, key.reveal(), body_of(path)).await;
+                if scopes.contains(needed) {
+                    assert_ne!(status, StatusCode::FORBIDDEN, "{method} {path} with {scopes}: {body}");
+                    assert!(!status.is_server_error(), "{method} {path}: {body}");
+                } else {
+                    let refusal = (StatusCode::FORBIDDEN, &json!("scope_missing"));
+                    assert_eq!((status, &body["code"]), refusal, "{method} {path} with {scopes}");
+                    refused += 1;
+                }
+            }
+        }
+        let noted = f.audit().await.into_iter().filter(|(_, _, outcome, _)| outcome == "refused").count();
+        assert_eq!(noted, refused, "every refusal is in the audit log");
+    })
+    .await;
+}
