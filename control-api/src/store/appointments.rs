@@ -12,6 +12,14 @@ use crate::{
 /// The constraint on PostgreSQL and the triggers' message on SQLite.
 const BOOKED_TWICE: &str = "nobody_is_booked_twice";
 
+/// What [`appointment_of`] reads: the only text that statements share.
+macro_rules! select {
+    () => {
+        "SELECT id, consult_id, patient, state, starts_at, ends_at, started_at, ended_at, reason, created_at
+         FROM appointments"
+    };
+}
+
 /// A row of `appointments`.
 #[derive(Debug)]
 pub(crate) struct Appointment {
@@ -88,14 +96,11 @@ pub(crate) async fn people(
 }
 
 pub(crate) async fn find(tx: &mut TenantTx, id: AppointmentId) -> Result<Option<Appointment>, StoreError> {
-    let row = sqlx::query(
-        "SELECT id, consult_id, patient, state, starts_at, ends_at, started_at, ended_at, reason, created_at
-         FROM appointments WHERE tenant = $1 AND id = $2",
-    )
-    .bind(tx.tenant().as_str())
-    .bind(id.to_string())
-    .fetch_optional(tx.connection())
-    .await?;
+    let row = sqlx::query(concat!(select!(), " WHERE tenant = $1 AND id = $2"))
+        .bind(tx.tenant().as_str())
+        .bind(id.to_string())
+        .fetch_optional(tx.connection())
+        .await?;
     row.as_ref().map(appointment_of).transpose()
 }
 
@@ -104,14 +109,11 @@ pub(crate) async fn of_consult(
     tx: &mut TenantTx,
     consult: ConsultId,
 ) -> Result<Option<Appointment>, StoreError> {
-    let row = sqlx::query(
-        "SELECT id, consult_id, patient, state, starts_at, ends_at, started_at, ended_at, reason, created_at
-         FROM appointments WHERE tenant = $1 AND consult_id = $2",
-    )
-    .bind(tx.tenant().as_str())
-    .bind(consult.to_string())
-    .fetch_optional(tx.connection())
-    .await?;
+    let row = sqlx::query(concat!(select!(), " WHERE tenant = $1 AND consult_id = $2"))
+        .bind(tx.tenant().as_str())
+        .bind(consult.to_string())
+        .fetch_optional(tx.connection())
+        .await?;
     row.as_ref().map(appointment_of).transpose()
 }
 
