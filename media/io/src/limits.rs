@@ -84,6 +84,13 @@ pub(crate) const CHECKS_OF_A_DROP: u32 = 4;
 /// From one quarter of the video that is withheld to the next.
 pub(crate) const RELIEF_STEP_INTERVAL: Duration = Duration::from_millis(200);
 
+/// A shard that takes less of its core than this has time to spare: what it could not keep up with was not its own load.
+pub(crate) const SPARE_SHARE: f64 = 0.5;
+
+/// How long a shard with time to spare has to keep up before a quarter of the video goes on; [`RELIEF_HOLD_MIN`] when that
+/// was too early again and again.
+pub(crate) const RELIEF_HOLD_SHORT: Duration = Duration::from_millis(400);
+
 /// How long a shard has to keep up before a quarter of the video goes on.
 pub(crate) const RELIEF_HOLD_MIN: Duration = Duration::from_secs(3);
 

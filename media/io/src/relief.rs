@@ -2,7 +2,8 @@
 //!
 //! Behind is who leaves datagrams waiting in the socket's buffer turn after turn, or has the kernel drop some. Each step
 //! withholds another quarter of the video; when the shard has kept up for a while, a quarter goes on. What turns out to
-//! have been too early makes the next such wait longer.
+//! have been too early makes the next such wait longer. A shard that has most of its core to spare did not fall behind by
+//! its own work: the machine stood still, and the wait is short.
 
 use std::{
     os::fd::{AsRawFd, BorrowedFd},
@@ -11,7 +12,7 @@ use std::{
 
 use crate::limits::{
     BACKLOG_BYTES_MAX, BEHIND_CHECKS, CHECKS_OF_A_DROP, RELIEF_CHECK_INTERVAL, RELIEF_HOLD_MAX,
-    RELIEF_HOLD_MIN, RELIEF_STEP_INTERVAL,
+    RELIEF_HOLD_MIN, RELIEF_HOLD_SHORT, RELIEF_STEP_INTERVAL, SPARE_SHARE,
 };
 use media_engine::SHEDDING_STEPS;
 
@@ -38,6 +39,7 @@ pub(crate) struct Relief {
     calm_since: Option<Instant>,
     /// When video last went on.
     eased_at: Option<Instant>,
+    /// Grows with every time that was too early.
     hold: Duration,
 }
 
@@ -51,15 +53,22 @@ impl Default for Relief {
             stepped_at: None,
             calm_since: None,
             eased_at: None,
-            hold: RELIEF_HOLD_MIN,
+            hold: RELIEF_HOLD_SHORT,
         }
     }
 }
 
 impl Relief {
     /// Looks at the sockets if that is due, at the end of a turn; how many quarters of the video are to be withheld from
-    /// now on, where that changes. `has_more` says that the turn ended before the sockets were empty.
-    pub fn poll(&mut self, now: Instant, sockets: [Option<BorrowedFd<'_>>; 2], has_more: bool) -> Option<u8> {
+    /// now on, where that changes. `has_more` says that the turn ended before the sockets were empty, `share` how much of
+    /// its core the shard takes.
+    pub fn poll(
+        &mut self,
+        now: Instant,
+        sockets: [Option<BorrowedFd<'_>>; 2],
+        has_more: bool,
+        share: f64,
+    ) -> Option<u8> {
         let is_due =
             self.checked_at.is_none_or(|at| now.saturating_duration_since(at) >= RELIEF_CHECK_INTERVAL);
         if !is_due {
@@ -70,7 +79,7 @@ impl Relief {
             capacity: one.capacity.min(other.capacity),
             drops: one.drops + other.drops,
         });
-        self.note(now, backlog, has_more)
+        self.note(now, backlog, has_more, share)
     }
 
     /// Quarters of the video that are withheld now, and datagrams that the kernel has dropped.
@@ -78,7 +87,7 @@ impl Relief {
         (self.quarters, self.drops)
     }
 
-    fn note(&mut self, now: Instant, backlog: Option<Backlog>, has_more: bool) -> Option<u8> {
+    fn note(&mut self, now: Instant, backlog: Option<Backlog>, has_more: bool, share: f64) -> Option<u8> {
         self.checked_at = Some(now);
         let behind = match backlog {
             Some(backlog) if backlog.drops > self.drops => {
@@ -91,18 +100,18 @@ impl Relief {
         if behind > 0 {
             self.calm_since = None;
             self.behind += behind;
-            return self.shed(now);
+            return self.shed(now, share);
         }
         self.behind = 0;
         let calm_since = *self.calm_since.get_or_insert(now);
         let calm = now.saturating_duration_since(calm_since);
         if self.quarters == 0 {
             if calm >= RELIEF_HOLD_MAX {
-                self.hold = RELIEF_HOLD_MIN;
+                self.hold = RELIEF_HOLD_SHORT;
             }
             return None;
         }
-        if calm < self.hold {
+        if calm < self.hold(share) {
             return None;
         }
         self.calm_since = Some(now);
@@ -111,14 +120,19 @@ impl Relief {
         Some(self.quarters)
     }
 
-    fn shed(&mut self, now: Instant) -> Option<u8> {
+    /// How long the shard has to keep up before a quarter goes on.
+    fn hold(&self, share: f64) -> Duration {
+        if share < SPARE_SHARE { self.hold.min(RELIEF_HOLD_MIN) } else { self.hold.max(RELIEF_HOLD_MIN) }
+    }
+
+    fn shed(&mut self, now: Instant, share: f64) -> Option<u8> {
         let since = |at: Option<Instant>| at.map(|at| now.saturating_duration_since(at));
         let is_too_soon = since(self.stepped_at).is_some_and(|since| since < RELIEF_STEP_INTERVAL);
         if self.behind < BEHIND_CHECKS || is_too_soon || self.quarters == SHEDDING_STEPS {
             return None;
         }
-        if since(self.eased_at.take()).is_some_and(|since| since < 2 * self.hold) {
-            self.hold = (2 * self.hold).min(RELIEF_HOLD_MAX);
+        if since(self.eased_at.take()).is_some_and(|since| since < 2 * self.hold(share)) {
+            self.hold = (2 * self.hold(share)).min(RELIEF_HOLD_MAX);
         }
         self.stepped_at = Some(now);
         self.quarters += 1;

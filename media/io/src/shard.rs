@@ -155,8 +155,8 @@ impl<S: MediaSocket> Shard<S> {
     /// Has the engine withhold video while this shard falls behind.
     fn relieve<M: Machine>(&mut self, engine: &mut M, now: Instant, has_more: bool) {
         let sockets = self.io.descriptors();
-        let before = self.relief.read();
-        let Some(quarters) = self.relief.poll(now, sockets, has_more) else { return };
+        let (before, (_, share, _)) = (self.relief.read(), self.meter.read());
+        let Some(quarters) = self.relief.poll(now, sockets, has_more, share) else { return };
         engine.withhold_video(now, quarters);
         let (shard, kernel_drops) = (self.id.0, self.relief.read().1);
         match (before.0, quarters) {

@@ -10,11 +10,16 @@ const BEHIND: Backlog = Backlog { bytes: 600_000, ..CALM };
 
 /// Checks for so long, as often as a busy shard does; how often the answer changed, and to what.
 fn pass(relief: &mut Relief, now: &mut Instant, time: Duration, backlog: Backlog) -> Vec<u8> {
+    pass_at(0.9, relief, now, time, backlog)
+}
+
+/// The same on a shard that takes this share of its core.
+fn pass_at(share: f64, relief: &mut Relief, now: &mut Instant, time: Duration, backlog: Backlog) -> Vec<u8> {
     let until = *now + time;
     let mut changes = Vec::new();
     while *now < until {
         *now += RELIEF_CHECK_INTERVAL;
-        changes.extend(relief.note(*now, Some(backlog), false));
+        changes.extend(relief.note(*now, Some(backlog), false, share));
     }
     changes
 }
@@ -37,7 +42,7 @@ fn a_short_burst_is_no_reason_and_drops_that_go_on_are_one() {
     let mut changes = Vec::new();
     for drops in 1..=4 {
         now += RELIEF_CHECK_INTERVAL;
-        changes.extend(relief.note(now, Some(Backlog { drops, ..CALM }), false));
+        changes.extend(relief.note(now, Some(Backlog { drops, ..CALM }), false, 0.9));
     }
     assert_eq!((changes, relief.read()), (vec![1], (1, 4)));
 }
@@ -56,14 +61,31 @@ fn what_came_back_too_early_waits_longer_the_next_time() {
     }
     assert!(waits.windows(2).all(|pair| pair[0] < pair[1]), "{waits:?}");
     pass(&mut relief, &mut now, RELIEF_HOLD_MAX * 2, CALM);
-    assert_eq!(relief.hold, RELIEF_HOLD_MIN, "and all is forgotten");
+    assert_eq!(relief.hold, RELIEF_HOLD_SHORT, "and all is forgotten");
+}
+
+#[test]
+fn a_shard_with_time_to_spare_goes_on_soon_after_the_machine_stood_still() {
+    let (mut relief, mut now) = (Relief::default(), Instant::now());
+    let mut waits = Vec::new();
+    for _ in 0..20 {
+        // Dropped datagrams for a while, again and again, at a tenth of the core.
+        assert_eq!(pass_at(0.1, &mut relief, &mut now, Duration::from_secs(1), BEHIND).first(), Some(&1));
+        let begun = now;
+        while relief.quarters > 0 {
+            pass_at(0.1, &mut relief, &mut now, RELIEF_CHECK_INTERVAL, CALM);
+        }
+        waits.push(now - begun);
+    }
+    assert!(waits[0] <= Duration::from_secs(2), "{waits:?}");
+    assert!(waits.iter().all(|wait| *wait <= RELIEF_HOLD_MIN * 4 + Duration::from_secs(1)), "{waits:?}");
 }
 
 #[test]
 fn without_a_measure_turns_that_leave_something_over_count() {
     let (mut relief, now) = (Relief::default(), Instant::now());
     let changes: Vec<u8> = (1..=BEHIND_CHECKS + 10)
-        .filter_map(|n| relief.note(now + RELIEF_CHECK_INTERVAL * n, None, true))
+        .filter_map(|n| relief.note(now + RELIEF_CHECK_INTERVAL * n, None, true, 0.9))
         .collect();
     assert_eq!(changes, [1, 2]);
 }
@@ -125,7 +147,8 @@ impl Slow {
             let bytes = self.socket.len() as u64 * Self::PACKET_BYTES;
             let capacity = Self::SOCKET_PACKETS as u64 * Self::PACKET_BYTES;
             if self.relief.checked_at.is_none_or(|at| self.now - at >= RELIEF_CHECK_INTERVAL) {
-                self.relief.note(self.now, Some(Backlog { bytes, capacity, drops }), false);
+                let share = (self.cost.as_secs_f64() / Self::SPACING.as_secs_f64()).min(1.0);
+                self.relief.note(self.now, Some(Backlog { bytes, capacity, drops }), false, share);
             }
         }
     }
