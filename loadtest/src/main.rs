@@ -7,7 +7,7 @@ use consilium_loadtest::{
     capacity::{Table, Wanted},
     compare::Comparison,
     report::Report,
-    run::{self, RunOptions},
+    run::{self, RunOptions, Stop},
     scenario::{Profile, Scenario},
     target::Target,
     usage,
@@ -133,9 +133,11 @@ fn execute(command: Command) -> Result<bool, Failure> {
         server_pid: options.server_pid,
         restart_command: options.restart_command.clone(),
         progress: true,
+        stop: Stop::default(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let everything = async {
+        tokio::task::spawn_local(stop_at_interrupt(run_options.stop.clone()));
         if is_ramp {
             return ramp(&scenario, &target, &run_options, &options).await;
         }
@@ -146,6 +148,17 @@ fn execute(command: Command) -> Result<bool, Failure> {
         Ok(report.is_good())
     };
     LocalSet::new().block_on(&runtime, everything)
+}
+
+/// Ctrl-C ends the run with a report of what there was; once more ends it at once.
+async fn stop_at_interrupt(stop: Stop) {
+    while tokio::signal::ctrl_c().await.is_ok() {
+        if stop.is_asked() {
+            std::process::exit(130);
+        }
+        eprintln!("\ncoming to an end; once more ends it at once");
+        stop.ask();
+    }
 }
 
 async fn ramp(

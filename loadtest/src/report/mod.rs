@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `checks.rs` | every threshold, passed or failed |
 //! | `timeline.rs` | the window second by second |
+//! | `undisturbed.rs` | the seconds in which the host took nothing |
 //! | `text.rs` | for a terminal |
 //! | `page.rs`, `page.css`, `plot.rs` | as a page of HTML that loads nothing |
 
@@ -12,9 +13,11 @@ mod page;
 mod plot;
 mod text;
 mod timeline;
+mod undisturbed;
 
 pub use checks::Check;
 pub use timeline::{Drift, Sample, ServerSample};
+pub use undisturbed::{Undisturbed, UndisturbedSeconds};
 
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +53,9 @@ pub struct Report {
     pub loss_percent: f64,
     /// One-way delay, kernel to kernel.
     pub delay: Quantiles,
+    /// The same in the seconds in which the host took nothing, where there were some and others, too.
+    #[serde(default)]
+    pub undisturbed: Option<Undisturbed>,
     /// How late the harness was with what it sent; in no delay.
     pub harness_lag: Quantiles,
     /// From the first stamp of each batch that the harness sent until the kernel had all of it: the most of a delay that may be
@@ -220,10 +226,14 @@ pub struct Gathered<'a> {
     pub host: Vec<Core>,
     /// Second by second.
     pub timeline: Vec<Sample>,
+    /// Of them those in which the host took nothing.
+    pub undisturbed: Option<Undisturbed>,
     /// From the cut of connections until everybody was back, or until the end.
     pub recovery_s: Option<f64>,
     /// Whether everybody was back.
     pub is_recovered: bool,
+    /// Whether it was ended before its time.
+    pub stopped: bool,
     /// When it ended, in seconds since 1970.
     pub at_s: u64,
 }
@@ -251,6 +261,7 @@ impl Report {
             received_per_second: c.received as f64 / wall_ns * 1e9,
             loss_percent: percent(c.lost),
             delay: Quantiles::of(&sum.delay_ns),
+            undisturbed: gathered.undisturbed,
             harness_lag: Quantiles::of(&sum.lag_ns),
             harness_handover: Quantiles::of(&sum.handover_ns),
             join: Quantiles::of_list(gathered.join_ms),
@@ -270,7 +281,13 @@ impl Report {
             is_recovered: gathered.is_recovered,
             checks: Vec::new(),
             failures: Vec::new(),
-            notes: gathered.host.iter().filter_map(Core::note).chain(unnoted(&c)).collect(),
+            notes: gathered
+                .host
+                .iter()
+                .filter_map(Core::note)
+                .chain(unnoted(&c))
+                .chain(gathered.stopped.then(|| cut_short(wall_ns / 1e9, scenario)))
+                .collect(),
             host: gathered.host,
             drifts: Drift::all(&gathered.timeline),
             counters: c,
@@ -297,6 +314,14 @@ fn unnoted(counters: &Counters) -> Option<String> {
     (count > 0).then(|| {
         format!("of {count} datagrams the kernel did not note the arrival, or the clock was set: their delays end when they were read")
     })
+}
+
+/// What has to be said of a run that somebody ended.
+fn cut_short(window_s: f64, scenario: &Scenario) -> String {
+    format!(
+        "ended by hand after {window_s:.0} s of {:.0} s: it shows nothing about the rest",
+        scenario.run.measure_s
+    )
 }
 
 impl Server {
@@ -376,8 +401,10 @@ pub(crate) mod tests {
                 stolen_second_percent: 30.0,
             }],
             timeline: (1..=60).map(sample).collect(),
+            undisturbed: None,
             recovery_s: None,
             is_recovered: true,
+            stopped: false,
             at_s: 1_795_330_800,
         };
         Report::new(gathered, &scenario)

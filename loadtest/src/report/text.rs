@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Drift, Quantiles, Refusals, Report, Step, timeline};
+use super::{Drift, Quantiles, Refusals, Report, Step, Undisturbed, timeline};
 use crate::host::Core;
 
 impl Report {
@@ -105,6 +105,9 @@ impl fmt::Display for Report {
             self.out_of_order_percent
         )?;
         writeln!(f, "delay          {}", self.delay)?;
+        if let Some(Undisturbed { seconds, server_percent, delay }) = &self.undisturbed {
+            writeln!(f, "  undisturbed  {delay}, in {seconds} s at {server_percent:.0} % of a core")?;
+        }
         if let Some(delay) = &self.established_delay {
             writeln!(f, "  there before {delay}")?;
         }

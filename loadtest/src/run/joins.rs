@@ -76,6 +76,13 @@ impl<'a> Joins<'a> {
         self.due.make_contiguous().sort_unstable();
     }
 
+    /// How many more have to come until as many run as the scenario wants at one time, as long as there is room for them.
+    pub(super) fn missing(&self) -> u32 {
+        let coming = self.up() + self.joining.len() as u32 + self.due.len() as u32;
+        let room = self.scenario.consults_max().saturating_sub(self.wanted);
+        self.scenario.consults.count.saturating_sub(coming).min(room)
+    }
+
     /// Consults that were wanted so far.
     pub(super) fn wanted(&self) -> u32 {
         self.wanted
@@ -176,9 +183,11 @@ impl<'a> Joins<'a> {
         }
     }
 
-    /// Ends the oldest consults.
-    pub(super) fn end(&mut self, consults: u32) {
-        (0..consults).for_each(|_| drop(self.running.pop_front()));
+    /// Ends the oldest consults, as far as there are so many; how many that were.
+    pub(super) fn end(&mut self, consults: u32) -> u32 {
+        let ended = consults.min(self.up());
+        self.running.drain(..ended as usize);
+        ended
     }
 
     /// From now on who is lost comes back.

@@ -10,6 +10,10 @@ mod window;
 
 use std::{
     io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -38,6 +42,24 @@ pub struct RunOptions {
     pub restart_command: Option<String>,
     /// Whether progress is told on standard error.
     pub progress: bool,
+    /// Ends the run early, with a report of what there was.
+    pub stop: Stop,
+}
+
+/// Asks a run to come to its end, from anywhere.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// The run ends within a second or two.
+    pub fn ask(&self) {
+        self.0.store(true, Relaxed);
+    }
+
+    /// Whether it was asked to.
+    pub fn is_asked(&self) -> bool {
+        self.0.load(Relaxed)
+    }
 }
 
 /// Why a run did not come to a report.
@@ -95,7 +117,7 @@ pub async fn ramp(
             failed += 1;
         }
         reports.push(report);
-        if failed >= FAILED_STEPS_MAX || wanted >= most {
+        if failed >= FAILED_STEPS_MAX || wanted >= most || options.stop.is_asked() {
             return Ok((reports, good));
         }
         // A step that failed is tried again before more is added.
@@ -139,7 +161,7 @@ impl<'a> Stage<'a> {
         let more = wanted.saturating_sub(self.joins.wanted());
         let rate = self.scenario.run.consults_per_second;
         self.joins.want(more, Duration::from_secs_f64(f64::from(more) / rate));
-        while self.joins.is_busy() {
+        while self.joins.is_busy() && !self.options.stop.is_asked() {
             self.joins.pass(Instant::now() + Duration::from_millis(200)).await;
             self.progress.joining(self.joins.up(), wanted);
         }

@@ -9,12 +9,11 @@ use tokio::time::sleep_until;
 
 use super::{RunError, Stage};
 use crate::{
-    host::{Core, Watch},
-    media::Window,
-    report::{Gathered, Refusals, Report, Sample},
+    host::Watch,
+    report::{Gathered, Refusals, Report, Sample, UndisturbedSeconds},
     scenario::Cut,
     target::Tally,
-    usage::{Usage, Used},
+    usage::Usage,
 };
 
 /// From one sample to the next.
@@ -45,6 +44,7 @@ impl Stage<'_> {
         let end = begin + Duration::from_secs_f64(run.measure_s);
         let mut due = self.plan(begin);
         let (mut samples, mut before) = (Samples::default(), first.clone());
+        let mut undisturbed = UndisturbedSeconds::default();
         let mut next = begin + SAMPLE;
         loop {
             let until = next.min(end).min(due.churn.unwrap_or(end));
@@ -61,10 +61,12 @@ impl Stage<'_> {
             let tasks_alive =
                 if self.watches_tasks() { self.joins.target().tasks_alive().await } else { None };
             let sample = Sample { stolen_percent: stolen, tasks_alive, ..sample };
+            let server_percent = sample.server.as_ref().map_or(0.0, |server| server.cpu_percent);
+            undisturbed.note(&windows, server_percent, stolen);
             self.progress.measuring(&sample, begin.elapsed().as_secs_f64() / run.measure_s);
             samples.push(sample);
             before = now;
-            if until == end {
+            if until == end || self.options.stop.is_asked() {
                 break;
             }
             next += SAMPLE;
@@ -74,36 +76,39 @@ impl Stage<'_> {
         self.progress.done();
         let last = self.usage()?;
         let used = last.since(&first);
-        Ok(self.report(windows, samples, used, host.end(), due))
+        let gathered = Gathered {
+            windows,
+            undisturbed: undisturbed.sum().filter(|quiet| (quiet.seconds as usize) < samples.seen),
+            timeline: samples.kept,
+            used,
+            host: host.end(),
+            ..self.gathered(due)
+        };
+        Ok(Report::new(gathered, self.scenario))
     }
 
-    fn report(
-        &self,
-        windows: Vec<Window>,
-        samples: Samples,
-        used: Option<Used>,
-        host: Vec<Core>,
-        due: Due,
-    ) -> Report {
+    /// Who came, and what became of them.
+    fn gathered(&self, due: Due) -> Gathered<'_> {
         let consults = self.joins.up();
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let gathered = Gathered {
+        Gathered {
             consults,
             participants: consults * self.scenario.consults.participants,
             lost_participants: self.joins.lost(),
-            windows,
+            windows: Vec::new(),
             join_ms: self.joins.join_ms(),
             join_steps_ms: self.joins.join_steps_ms(),
             resume_ms: self.joins.resume_ms(),
             refusals: self.refusals(),
-            used,
-            host,
-            timeline: samples.kept,
+            used: None,
+            host: Vec::new(),
+            timeline: Vec::new(),
+            undisturbed: None,
             recovery_s: due.was_cut.map(|at| due.recovered.unwrap_or(at.elapsed()).as_secs_f64()),
             is_recovered: due.was_cut.is_none() || due.recovered.is_some(),
+            stopped: self.options.stop.is_asked(),
             at_s: since_1970.as_secs(),
-        };
-        Report::new(gathered, self.scenario)
+        }
     }
 
     fn refusals(&self) -> Refusals {
@@ -152,8 +157,9 @@ impl Stage<'_> {
         if let Some(churn) = &self.scenario.churn {
             while let Some(at) = due.churn.filter(|at| *at <= now) {
                 due.churn = Some(at + Duration::from_secs_f64(60.0 / churn.consults_per_minute));
-                self.joins.end(1);
-                self.joins.want(1, Duration::ZERO);
+                let ended = self.joins.end(1);
+                // Those whom a full server refused for good are replaced, too.
+                self.joins.want(ended.max(self.joins.missing()), Duration::ZERO);
             }
         }
         if let Some(cut) = self.scenario.cut.as_ref().filter(|_| due.cut.is_some_and(|at| at <= now)) {

@@ -181,7 +181,8 @@ impl Scenario {
         let storm = self.storm.as_ref().map_or(0, |storm| storm.consults);
         let churn =
             self.churn.as_ref().map_or(0.0, |churn| churn.consults_per_minute / 60.0 * self.run.measure_s);
-        let once = self.consults.count + storm + churn as u32;
+        // And as many again for those that a full server refused for good.
+        let once = self.consults.count + storm + 2 * churn as u32;
         if self.cut.is_some() { 2 * once } else { once }
     }
 
