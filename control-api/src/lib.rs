@@ -29,5 +29,6 @@ mod verify;
 
 pub use app::{BootstrapError, ControlApi, NewTicket, Refused, RunningConsults};
 pub use auth::ApiKey;
+pub use routes::openapi;
 pub use store::{Database, Store, StoreError, migrate_postgres};
 pub use verify::{Verified, VerifyError, verify};

@@ -54,6 +54,21 @@ struct Body {
 }
 
 impl Problem {
+    /// The HTTP status.
+    pub const fn status(self) -> StatusCode {
+        self.parts().0
+    }
+
+    /// The stable name.
+    pub const fn code(self) -> &'static str {
+        self.parts().1
+    }
+
+    /// What a person reads.
+    pub const fn title(self) -> &'static str {
+        self.parts().2
+    }
+
     const fn parts(self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "A valid API key is needed"),

@@ -73,12 +73,16 @@ async fn every_bad_body_has_its_own_answer() {
             (with("display_name", json!("x".repeat(101))), "field_invalid"),
             (with("expires_in_s", json!(0)), "field_invalid"),
             (with("expires_in_s", json!(1_000_000)), "field_invalid"),
+            (with("expires_in_s", json!(-1)), "field_invalid"),
+            (with("expires_in_s", json!(1e300)), "field_invalid"),
+            (with("expires_in_s", json!(1.5)), "body_malformed"),
             (with("display_name", json!("x".repeat(20_000))), "body_too_large"),
         ] {
             let (status, answer) = f.post(&path, body).await;
             assert!(status.is_client_error());
             assert_eq!(answer["code"], code);
         }
+        assert_eq!(f.post(&path, with("expires_in_s", json!(300.0))).await.0, StatusCode::CREATED);
         let (status, _) = f.post("/v1/consults/not-an-id/tickets", a_patient()).await;
         assert_eq!(status, StatusCode::NOT_FOUND);
         let (status, _) = f.post(&format!("/v1/consults/{}/tickets", "0".repeat(32)), a_patient()).await;

@@ -3,6 +3,7 @@
 mod audit;
 mod client;
 mod migrate;
+mod openapi;
 mod serve;
 mod shell;
 mod tenant;
@@ -31,6 +32,9 @@ enum Command {
     Audit(audit::AuditCommand),
     /// Brings the tables of a PostgreSQL database up to date.
     Migrate(migrate::Migrate),
+    /// Prints the OpenAPI document of the control API.
+    #[command(name = "openapi")]
+    OpenApi(openapi::OpenApi),
 }
 
 impl Cli {
@@ -41,6 +45,10 @@ impl Cli {
             Command::Client(command) => command.run().await,
             Command::Audit(command) => command.run().await,
             Command::Migrate(command) => command.run().await,
+            Command::OpenApi(command) => {
+                command.run();
+                Ok(())
+            }
         }
     }
 }

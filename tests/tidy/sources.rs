@@ -14,7 +14,7 @@ pub struct Source {
     pub tests_from: usize,
 }
 
-const SKIPPED_FOLDERS: [&str; 6] = ["target", "node_modules", "dist", ".git", "data", ".artifacts"];
+const SKIPPED_FOLDERS: [&str; 7] = ["target", "node_modules", "dist", ".git", "data", ".artifacts", ".venv"];
 
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -99,6 +99,14 @@ named! {
     }
 }
 
+/// The scope that an API client needs for the act; `None` where no API client may.
+pub fn scope_for(act: Act) -> Option<Scope> {
+    match table::row(act).client {
+        ClientCell::Never => None,
+        ClientCell::Alone(scope) | ClientCell::ForPerson(scope) => Some(scope),
+    }
+}
+
 /// Whether the subject may do the act, standing to what it is about as the relation says.
 pub fn may(subject: &Subject, act: Act, relation: &Relation) -> Verdict {
     let row = table::row(act);

@@ -1,63 +1,90 @@
 //! `/v1/appointments`, and patients' consents
 
-use axum::{
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{extract::State, http::StatusCode};
 use media_model::{ConsultId, Pii, Role};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Json, people::external_id, rfc3339};
+use super::{Json, Path, operation::Operation, people::external_id, rfc3339, schema};
 use crate::{
     ControlApi,
     app::appointments::{Booked, NewAppointment},
-    appointments::{Change, TimeRange, VisitReason},
+    appointments::{Change, Refusal, TimeRange, VisitReason},
     auth::Caller,
     ids::{AppointmentId, PersonId},
     limits::APPOINTMENT_PEOPLE_MAX,
+    permissions::Act,
     problem::Problem,
 };
 
-#[derive(Deserialize)]
+/// An appointment to be booked: 5 minutes to 12 hours long, at most two years ahead.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewAppointment")]
 pub(super) struct BookBody {
+    #[schemars(schema_with = "schema::instant")]
     starts_at: String,
+    #[schemars(schema_with = "schema::instant")]
     ends_at: String,
+    #[schemars(schema_with = "schema::booked_people")]
     people: Vec<BookedBody>,
+    #[serde(default)]
+    #[schemars(schema_with = "schema::visit_reason")]
     reason: Option<Pii<String>>,
+    /// Whether patients and guests wait until staff lets them in.
     #[serde(default)]
     waiting_room: bool,
 }
 
-#[derive(Deserialize)]
+/// Somebody who is to be booked.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct BookedBody {
+#[schemars(rename = "PersonToBook")]
+pub(super) struct BookedBody {
+    #[schemars(schema_with = "schema::external_id")]
     person_id: Pii<String>,
     role: Role,
 }
 
-#[derive(Deserialize)]
+/// Another time for an appointment.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewTime")]
 pub(super) struct MoveBody {
+    #[schemars(schema_with = "schema::instant")]
     starts_at: String,
+    #[schemars(schema_with = "schema::instant")]
     ends_at: String,
 }
 
-#[derive(Serialize)]
+/// An appointment, and the consult that it takes place in.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Appointment")]
 pub(super) struct AppointmentBody {
+    #[schemars(schema_with = "schema::id")]
     id: AppointmentId,
+    #[schemars(schema_with = "schema::id")]
     consult: ConsultId,
+    #[schemars(schema_with = "schema::state")]
     state: &'static str,
+    #[schemars(schema_with = "schema::utc")]
     starts_at: String,
+    #[schemars(schema_with = "schema::utc")]
     ends_at: String,
+    #[schemars(schema_with = "schema::utc_if_any")]
     started_at: Option<String>,
+    #[schemars(schema_with = "schema::utc_if_any")]
     ended_at: Option<String>,
     people: Vec<PersonBody>,
+    #[schemars(schema_with = "schema::utc")]
     created_at: String,
 }
 
-#[derive(Serialize)]
+/// Somebody who is booked.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "BookedPerson")]
 struct PersonBody {
+    #[schemars(schema_with = "schema::id")]
     id: PersonId,
     role: Role,
 }
@@ -106,8 +133,67 @@ fn time_range(starts_at: &str, ends_at: &str) -> Result<TimeRange, Problem> {
     TimeRange::parse(starts_at, ends_at).map_err(|error| Problem::FieldInvalid(error.field()))
 }
 
-/// `POST /v1/appointments`
-pub(super) async fn book(
+pub(super) fn operations() -> Vec<Operation> {
+    let changed = |operation: Operation| {
+        operation
+            .gives::<AppointmentBody>(StatusCode::OK)
+            .refuses([Problem::ChangedMeanwhile, Problem::AppointmentRefused(Refusal::StateForbids)])
+    };
+    vec![
+        Operation::post("/v1/appointments", book)
+            .is(
+                "bookAppointment",
+                Act::BookAppointment,
+                "Books an appointment for a patient who consents to telehealth",
+            )
+            .takes::<BookBody>()
+            .gives::<AppointmentBody>(StatusCode::CREATED)
+            .refuses([Refusal::InThePast, Refusal::TooFarAhead].map(Problem::AppointmentRefused))
+            .refuses([Problem::BookedTwice, Problem::ConsentMissing]),
+        Operation::get("/v1/appointments/{appointment}", read)
+            .is("readAppointment", Act::ReadAppointment, "Reads an appointment")
+            .gives::<AppointmentBody>(StatusCode::OK),
+        changed(Operation::post("/v1/appointments/{appointment}/move", r#move))
+            .is("moveAppointment", Act::MoveAppointment, "Moves an appointment to another time")
+            .takes::<MoveBody>()
+            .refuses(
+                [Refusal::InThePast, Refusal::TooFarAhead, Refusal::TimeUnchanged]
+                    .map(Problem::AppointmentRefused),
+            )
+            .refuses([Problem::BookedTwice]),
+        changed(Operation::post("/v1/appointments/{appointment}/confirm", confirm)).is(
+            "confirmAppointment",
+            Act::ConfirmAppointment,
+            "Puts down that it will take place",
+        ),
+        changed(Operation::post("/v1/appointments/{appointment}/cancel", cancel)).is(
+            "cancelAppointment",
+            Act::CancelAppointment,
+            "Calls it off; its consult ends",
+        ),
+        changed(Operation::post("/v1/appointments/{appointment}/start", start))
+            .is("startAppointment", Act::StartAppointment, "Begins it, from 30 minutes before its time")
+            .refuses([Refusal::TooEarly, Refusal::TooLate].map(Problem::AppointmentRefused))
+            .refuses([Problem::ConsentMissing]),
+        changed(Operation::post("/v1/appointments/{appointment}/end", end)).is(
+            "endAppointment",
+            Act::EndAppointment,
+            "Ends it; its consult ends",
+        ),
+        Operation::put("/v1/people/{person}/consents/telehealth", give_consent).is(
+            "giveConsent",
+            Act::RecordConsent,
+            "Puts down that the person consents to be treated from afar",
+        ),
+        Operation::delete("/v1/people/{person}/consents/telehealth", withdraw_consent).is(
+            "withdrawConsent",
+            Act::RecordConsent,
+            "Puts down that the person no longer consents",
+        ),
+    ]
+}
+
+async fn book(
     State(api): State<ControlApi>,
     caller: Caller,
     Json(body): Json<BookBody>,
@@ -116,58 +202,58 @@ pub(super) async fn book(
     Ok((StatusCode::CREATED, axum::Json(booked.into())))
 }
 
-/// `GET /v1/appointments/{appointment}`
-pub(super) async fn read(
+async fn read(
     State(api): State<ControlApi>,
     caller: Caller,
-    Path(appointment): Path<String>,
+    Path(appointment): Path<AppointmentId>,
 ) -> Result<axum::Json<AppointmentBody>, Problem> {
-    let id = appointment.parse().map_err(|_| Problem::NotFound)?;
-    Ok(axum::Json(api.read_appointment(caller, id).await?.into()))
+    Ok(axum::Json(api.read_appointment(caller, appointment).await?.into()))
 }
 
-/// `POST /v1/appointments/{appointment}/move`
-pub(super) async fn r#move(
+async fn r#move(
     State(api): State<ControlApi>,
     caller: Caller,
-    Path(appointment): Path<String>,
+    Path(appointment): Path<AppointmentId>,
     Json(body): Json<MoveBody>,
 ) -> Result<axum::Json<AppointmentBody>, Problem> {
-    let id = appointment.parse().map_err(|_| Problem::NotFound)?;
     let to = time_range(&body.starts_at, &body.ends_at)?;
-    Ok(axum::Json(api.change_appointment(caller, id, Change::Move { to }).await?.into()))
+    Ok(axum::Json(api.change_appointment(caller, appointment, Change::Move { to }).await?.into()))
 }
 
-/// `POST /v1/appointments/{appointment}/confirm`, `…/cancel`, `…/start` and `…/end`
-pub(super) async fn change(
-    State(api): State<ControlApi>,
-    caller: Caller,
-    Path((appointment, change)): Path<(String, String)>,
-) -> Result<axum::Json<AppointmentBody>, Problem> {
-    let id = appointment.parse().map_err(|_| Problem::NotFound)?;
-    let changes = [Change::Confirm, Change::Cancel, Change::Start, Change::End];
-    let change = changes.into_iter().find(|known| known.as_str() == change).ok_or(Problem::NotFound)?;
-    Ok(axum::Json(api.change_appointment(caller, id, change).await?.into()))
+/// Changes that take no fields, a route each.
+macro_rules! changes {
+    ($($name:ident: $change:expr,)+) => {
+        $(async fn $name(
+            State(api): State<ControlApi>,
+            caller: Caller,
+            Path(appointment): Path<AppointmentId>,
+        ) -> Result<axum::Json<AppointmentBody>, Problem> {
+            Ok(axum::Json(api.change_appointment(caller, appointment, $change).await?.into()))
+        })+
+    };
 }
 
-/// `PUT /v1/people/{person}/consents/telehealth`
-pub(super) async fn give_consent(
+changes! {
+    confirm: Change::Confirm,
+    cancel: Change::Cancel,
+    start: Change::Start,
+    end: Change::End,
+}
+
+async fn give_consent(
     State(api): State<ControlApi>,
     caller: Caller,
-    Path(person): Path<String>,
+    Path(person): Path<PersonId>,
 ) -> Result<StatusCode, Problem> {
-    let person = person.parse().map_err(|_| Problem::NotFound)?;
     api.record_consent(caller, person, true).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `DELETE /v1/people/{person}/consents/telehealth`
-pub(super) async fn withdraw_consent(
+async fn withdraw_consent(
     State(api): State<ControlApi>,
     caller: Caller,
-    Path(person): Path<String>,
+    Path(person): Path<PersonId>,
 ) -> Result<StatusCode, Problem> {
-    let person = person.parse().map_err(|_| Problem::NotFound)?;
     api.record_consent(caller, person, false).await?;
     Ok(StatusCode::NO_CONTENT)
 }

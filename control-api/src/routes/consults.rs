@@ -1,27 +1,33 @@
 //! `/v1/consults`
 
-use axum::{
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{extract::State, http::StatusCode};
 use media_model::ConsultId;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Json, rfc3339};
-use crate::{ControlApi, app::NewConsult, auth::Caller, problem::Problem, store};
+use super::{Json, Path, operation::Operation, rfc3339, schema};
+use crate::{ControlApi, app::NewConsult, auth::Caller, permissions::Act, problem::Problem, store};
 
-#[derive(Deserialize)]
+/// A consult to be created.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewConsult")]
 pub(super) struct CreateBody {
+    /// Whether patients and guests wait until staff lets them in.
     #[serde(default)]
     waiting_room: bool,
 }
 
-#[derive(Serialize)]
+/// A consult.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Consult")]
 pub(super) struct ConsultBody {
+    #[schemars(schema_with = "schema::id")]
     id: ConsultId,
     waiting_room: bool,
+    #[schemars(schema_with = "schema::utc")]
     created_at: String,
+    #[schemars(schema_with = "schema::utc_if_any")]
     ended_at: Option<String>,
 }
 
@@ -36,8 +42,20 @@ impl From<store::Consult> for ConsultBody {
     }
 }
 
-/// `POST /v1/consults`
-pub(super) async fn create(
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::post("/v1/consults", create)
+            .is("createConsult", Act::CreateConsult, "Creates a consult without an appointment")
+            .takes::<CreateBody>()
+            .gives::<ConsultBody>(StatusCode::CREATED)
+            .refuses([Problem::DirectConsultsDisabled]),
+        Operation::post("/v1/consults/{consult}/end", end)
+            .is("endConsult", Act::EndConsult, "Ends a consult for good; ending it again changes nothing")
+            .gives::<ConsultBody>(StatusCode::OK),
+    ]
+}
+
+async fn create(
     State(api): State<ControlApi>,
     caller: Caller,
     Json(body): Json<CreateBody>,
@@ -46,12 +64,10 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, axum::Json(consult.into())))
 }
 
-/// `POST /v1/consults/{consult}/end`
-pub(super) async fn end(
+async fn end(
     State(api): State<ControlApi>,
     caller: Caller,
-    Path(consult): Path<String>,
+    Path(consult): Path<ConsultId>,
 ) -> Result<axum::Json<ConsultBody>, Problem> {
-    let id = consult.parse().map_err(|_| Problem::NotFound)?;
-    Ok(axum::Json(api.end_consult(caller, id).await?.into()))
+    Ok(axum::Json(api.end_consult(caller, consult).await?.into()))
 }

@@ -1,38 +1,51 @@
 //! HTTP: one file a noun. Parses requests into types, leaves the rules to `app/`.
+//!
+//! Each noun lists its operations ([`operation::Operation`]). Of that list both the router and the OpenAPI document are made.
 
 mod appointments;
 mod consults;
+mod document;
+mod operation;
+mod page;
 mod people;
+mod schema;
 mod tickets;
 
 use axum::{
     Router,
     extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request, rejection::JsonRejection},
     http::{StatusCode, request::Parts},
-    routing::{delete, get, post, put},
+    routing::get,
 };
 use serde::de::DeserializeOwned;
 
 use crate::{ApiKey, ControlApi, audit::Actor, auth::Caller, limits, problem::Problem};
+use operation::Operation;
+
+/// What there is below `/v1`.
+fn operations() -> Vec<Operation> {
+    [people::operations(), appointments::operations(), consults::operations(), tickets::operations()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// The OpenAPI 3.1 document of the control API, as JSON.
+pub fn openapi() -> &'static str {
+    &document::DOCUMENT
+}
 
 impl ControlApi {
     /// The routes under `/v1` that belong to the control API.
     pub fn router(&self) -> Router {
-        Router::new()
-            .route("/v1/people", post(people::register))
-            .route("/v1/people/{person}", get(people::read).delete(people::erase))
-            .route(
-                "/v1/people/{person}/consents/telehealth",
-                put(appointments::give_consent).delete(appointments::withdraw_consent),
-            )
-            .route("/v1/appointments", post(appointments::book))
-            .route("/v1/appointments/{appointment}", get(appointments::read))
-            .route("/v1/appointments/{appointment}/move", post(appointments::r#move))
-            .route("/v1/appointments/{appointment}/{change}", post(appointments::change))
-            .route("/v1/consults", post(consults::create))
-            .route("/v1/consults/{consult}/end", post(consults::end))
-            .route("/v1/consults/{consult}/tickets", post(tickets::mint))
-            .route("/v1/consults/{consult}/tickets/{ticket}", delete(tickets::revoke))
+        let add =
+            |router: Router<Self>, operation: Operation| router.route(operation.path, operation.handler);
+        operations()
+            .into_iter()
+            .fold(Router::new(), add)
+            .route("/v1/openapi.json", get(page::openapi))
+            .route("/v1/docs", get(page::docs))
+            .route("/v1/docs/page.css", get(page::style))
             .layer(DefaultBodyLimit::max(limits::BODY_BYTES_MAX))
             .with_state(self.clone())
     }
@@ -45,6 +58,18 @@ impl FromRequestParts<ControlApi> for Caller {
         let key = ApiKey::from_headers(&parts.headers).ok_or(Problem::Unauthorized)?;
         let client = api.client_of(&key).await?.ok_or(Problem::Unauthorized)?;
         Ok(Self { tenant: key.tenant(), actor: Actor::ApiClient(client.id), scopes: client.scopes })
+    }
+}
+
+/// Ids in the path. One that does not look like one names nothing.
+pub(crate) struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = axum::extract::Path::from_request_parts(parts, state).await;
+        path.map(|axum::extract::Path(ids)| Self(ids)).map_err(|_| Problem::NotFound)
     }
 }
 

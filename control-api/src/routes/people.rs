@@ -1,27 +1,36 @@
 //! `/v1/people`
 
-use axum::{
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{extract::State, http::StatusCode};
 use media_model::Pii;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use signaling_protocol::limits::PERSON_ID_BYTES_MAX;
 
-use super::{Json, rfc3339};
-use crate::{ControlApi, app::people::Person, auth::Caller, ids::PersonId, problem::Problem};
+use super::{Json, Path, operation::Operation, rfc3339, schema};
+use crate::{
+    ControlApi, app::people::Person, auth::Caller, ids::PersonId, permissions::Act, problem::Problem,
+};
 
-#[derive(Deserialize)]
+/// A person to be made known.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewPerson")]
 pub(super) struct RegisterBody {
+    #[schemars(schema_with = "schema::external_id")]
     external_id: Pii<String>,
 }
 
-#[derive(Serialize)]
+/// What is kept of a person.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Person")]
 pub(super) struct PersonBody {
+    #[schemars(schema_with = "schema::id")]
     id: PersonId,
+    #[schemars(schema_with = "schema::external_id_if_any")]
     external_id: Option<Pii<String>>,
+    #[schemars(schema_with = "schema::utc")]
     created_at: String,
+    #[schemars(schema_with = "schema::utc_if_any")]
     erased_at: Option<String>,
 }
 
@@ -43,8 +52,25 @@ pub(super) fn external_id(text: Pii<String>, field: &'static str) -> Result<Pii<
     if is_sound { Ok(text) } else { Err(Problem::FieldInvalid(field)) }
 }
 
-/// `POST /v1/people`: an id of the EHR's is personal and stands in no URL.
-pub(super) async fn register(
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::post("/v1/people", register)
+            .is("registerPerson", Act::ManagePeople, "Makes a person known, or finds who is")
+            .takes::<RegisterBody>()
+            .gives::<PersonBody>(StatusCode::OK),
+        Operation::get("/v1/people/{person}", read)
+            .is("readPerson", Act::ReadPerson, "Reads what is kept of a person")
+            .gives::<PersonBody>(StatusCode::OK),
+        Operation::delete("/v1/people/{person}", erase).is(
+            "erasePerson",
+            Act::ErasePerson,
+            "Makes what is kept of a person unreadable for good",
+        ),
+    ]
+}
+
+/// An id of the EHR's is personal and stands in no URL.
+async fn register(
     State(api): State<ControlApi>,
     caller: Caller,
     Json(body): Json<RegisterBody>,
@@ -53,23 +79,19 @@ pub(super) async fn register(
     Ok(axum::Json(api.register_person(caller, external_id).await?.into()))
 }
 
-/// `GET /v1/people/{person}`
-pub(super) async fn read(
+async fn read(
     State(api): State<ControlApi>,
     caller: Caller,
-    Path(person): Path<String>,
+    Path(person): Path<PersonId>,
 ) -> Result<axum::Json<PersonBody>, Problem> {
-    let id = person.parse().map_err(|_| Problem::NotFound)?;
-    Ok(axum::Json(api.read_person(caller, id).await?.into()))
+    Ok(axum::Json(api.read_person(caller, person).await?.into()))
 }
 
-/// `DELETE /v1/people/{person}`
-pub(super) async fn erase(
+async fn erase(
     State(api): State<ControlApi>,
     caller: Caller,
-    Path(person): Path<String>,
+    Path(person): Path<PersonId>,
 ) -> Result<StatusCode, Problem> {
-    let id = person.parse().map_err(|_| Problem::NotFound)?;
-    api.erase_person(caller, id).await?;
+    api.erase_person(caller, person).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -2,31 +2,48 @@
 
 use std::time::Duration;
 
-use axum::{
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{extract::State, http::StatusCode};
 use media_model::{ConsultId, Pii, Role};
-use serde::{Deserialize, Serialize};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use signaling_protocol::{limits::DISPLAY_NAME_CHARS_MAX, ticket::TicketId};
 
-use super::{Json, people::external_id, rfc3339};
-use crate::{ControlApi, NewTicket, auth::Caller, limits, problem::Problem};
+use super::{Json, Path, operation::Operation, people::external_id, rfc3339, schema};
+use crate::{ControlApi, NewTicket, auth::Caller, limits, permissions::Act, problem::Problem};
 
-#[derive(Deserialize)]
+/// For whom a ticket is asked.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewTicket")]
 pub(super) struct MintBody {
     role: Role,
+    #[schemars(schema_with = "schema::external_id")]
     person_id: Pii<String>,
+    #[schemars(schema_with = "schema::display_name")]
     display_name: Pii<String>,
+    #[serde(default, deserialize_with = "whole_number")]
+    #[schemars(schema_with = "schema::expires_in_s")]
     expires_in_s: Option<u64>,
 }
 
-#[derive(Serialize)]
+/// A ticket. It opens once; whoever holds it is that person until then.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Ticket")]
 pub(super) struct TicketBody {
+    #[schemars(schema_with = "schema::id")]
     id: TicketId,
     ticket: Pii<String>,
+    #[schemars(schema_with = "schema::utc")]
     expires_at: String,
+}
+
+/// JSON has one kind of number: 300.0 is 300. One below zero is as much out of bounds as zero.
+fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let Some(number) = Option::<f64>::deserialize(deserializer)? else { return Ok(None) };
+    if number.fract() != 0.0 {
+        return Err(D::Error::custom("not a whole number"));
+    }
+    Ok(Some(number as u64))
 }
 
 impl MintBody {
@@ -47,26 +64,37 @@ impl MintBody {
     }
 }
 
-/// `POST /v1/consults/{consult}/tickets`
-pub(super) async fn mint(
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::post("/v1/consults/{consult}/tickets", mint)
+            .is("mintTicket", Act::IssueTicket, "Gives out a ticket for one person")
+            .takes::<MintBody>()
+            .gives::<TicketBody>(StatusCode::CREATED)
+            .refuses([Problem::ConsultEnded, Problem::ConsentMissing, Problem::NotBooked]),
+        Operation::delete("/v1/consults/{consult}/tickets/{ticket}", revoke).is(
+            "revokeTicket",
+            Act::RevokeTicket,
+            "Takes a ticket back; whoever came in with it is sent away",
+        ),
+    ]
+}
+
+async fn mint(
     State(api): State<ControlApi>,
     caller: Caller,
-    Path(consult): Path<String>,
+    Path(consult): Path<ConsultId>,
     Json(body): Json<MintBody>,
 ) -> Result<(StatusCode, axum::Json<TicketBody>), Problem> {
-    let consult = consult.parse().map_err(|_| Problem::NotFound)?;
     let minted = api.mint_ticket(caller, body.into_request(consult)?).await?;
     let body = TicketBody { id: minted.id, ticket: minted.token, expires_at: rfc3339(minted.expires_at_ms) };
     Ok((StatusCode::CREATED, axum::Json(body)))
 }
 
-/// `DELETE /v1/consults/{consult}/tickets/{ticket}`
-pub(super) async fn revoke(
+async fn revoke(
     State(api): State<ControlApi>,
     caller: Caller,
-    Path((consult, ticket)): Path<(String, String)>,
+    Path((consult, ticket)): Path<(ConsultId, TicketId)>,
 ) -> Result<StatusCode, Problem> {
-    let (Ok(consult), Ok(ticket)) = (consult.parse(), ticket.parse()) else { return Err(Problem::NotFound) };
     api.revoke_ticket(caller, consult, ticket).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,0 +1,150 @@
+//! The OpenAPI 3.1 document, made of the operations that are routed and the types that are parsed.
+
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use schemars::{SchemaGenerator, generate::SchemaSettings};
+use serde_json::{Map, Value, json};
+
+use super::{operation::Operation, schema::ID_PATTERN};
+use crate::{permissions, problem::Problem};
+
+/// What every operation may answer: who asks is looked up in the database.
+const ALWAYS: [Problem; 4] = [
+    Problem::Unauthorized,
+    Problem::Forbidden(permissions::Reason::ScopeMissing),
+    Problem::StoredValueDamaged,
+    Problem::StoreUnavailable,
+];
+
+/// The document, as it is served and checked in.
+pub(super) static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
+    let mut text = serde_json::to_string_pretty(&document(&super::operations())).unwrap_or_default();
+    text.push('\n');
+    text
+});
+
+/// The document of these operations.
+pub(super) fn document(operations: &[Operation]) -> Value {
+    // OpenAPI 3.1 speaks JSON Schema 2020-12 itself. What is taken and what is given differ in which members have to be there.
+    let settings = || {
+        let mut settings = SchemaSettings::draft2020_12();
+        settings.definitions_path = "/components/schemas".into();
+        settings.meta_schema = None;
+        settings
+    };
+    let mut taken = settings().for_deserialize().into_generator();
+    let mut given = settings().for_serialize().into_generator();
+    let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
+    for operation in operations {
+        let path = paths.entry(operation.path).or_insert_with(|| path_item(operation.path));
+        let method = operation.method.as_str().to_lowercase();
+        path.insert(method, operation_object(operation, &mut taken, &mut given));
+    }
+    let mut schemas = given.take_definitions(true);
+    schemas.extend(taken.take_definitions(true));
+    schemas.insert("Problem".into(), problem_schema());
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Consilium control API",
+            "version": "1",
+            "description": "For the back end of an EHR or portal. docs/control-api.md says more.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "apiKey": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The key of one of the tenant's API clients, and the scope that it needs",
+                },
+            },
+        },
+    })
+}
+
+/// The path's parameters, which all are ids of ours.
+fn path_item(path: &str) -> Map<String, Value> {
+    let names = path.split(['{', '}']).skip(1).step_by(2);
+    let parameters: Vec<Value> = names
+        .map(|name| {
+            let schema = json!({"type": "string", "pattern": ID_PATTERN});
+            json!({"name": name, "in": "path", "required": true, "schema": schema})
+        })
+        .collect();
+    let mut item = Map::new();
+    if !parameters.is_empty() {
+        item.insert("parameters".into(), parameters.into());
+    }
+    item
+}
+
+fn operation_object(
+    operation: &Operation,
+    taken: &mut SchemaGenerator,
+    given: &mut SchemaGenerator,
+) -> Value {
+    let (status, body) = &operation.gives;
+    let mut done = json!({"description": "Done"});
+    if let Some(body) = body {
+        done["content"] = json!({"application/json": {"schema": body(given)}});
+    }
+    let mut responses = refusals(operation);
+    responses.insert(status.as_str().to_owned(), done);
+    let scopes: Vec<_> =
+        permissions::scope_for(operation.act).map(|scope| scope.as_str()).into_iter().collect();
+    let mut object = json!({
+        "operationId": operation.id,
+        "summary": operation.summary,
+        "security": [{"apiKey": scopes}],
+        "responses": responses,
+    });
+    if let Some(body) = operation.takes {
+        let content = json!({"application/json": {"schema": body(taken)}});
+        object["requestBody"] = json!({"required": true, "content": content});
+    }
+    object
+}
+
+/// One answer for each status, with the codes that it may have.
+fn refusals(operation: &Operation) -> BTreeMap<String, Value> {
+    let mut by_status: BTreeMap<String, Vec<Problem>> = BTreeMap::new();
+    for problem in ALWAYS.iter().chain(&operation.refusals) {
+        by_status.entry(problem.status().as_str().to_owned()).or_default().push(*problem);
+    }
+    by_status
+        .into_iter()
+        .map(|(status, problems)| {
+            let mut codes: Vec<_> = problems.iter().map(|problem| problem.code()).collect();
+            codes.sort_unstable();
+            codes.dedup();
+            let titles: Vec<_> = problems.iter().map(|problem| problem.title()).collect();
+            let mut titles: Vec<&str> = titles;
+            titles.dedup();
+            let schema = json!({
+                "$ref": "#/components/schemas/Problem",
+                "properties": {"code": {"enum": codes}},
+            });
+            let content = json!({"application/problem+json": {"schema": schema}});
+            (status, json!({"description": titles.join("; "), "content": content}))
+        })
+        .collect()
+}
+
+fn problem_schema() -> Value {
+    json!({
+        "type": "object",
+        "description": "Why it was not done (RFC 9457)",
+        "properties": {
+            "type": {"type": "string"},
+            "title": {"type": "string", "description": "For people"},
+            "status": {"type": "integer"},
+            "code": {"type": "string", "description": "For programs; never changes its meaning"},
+            "field": {"type": "string", "description": "Which field is out of bounds"},
+        },
+        "required": ["type", "title", "status", "code"],
+    })
+}

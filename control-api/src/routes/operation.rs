@@ -1,0 +1,79 @@
+//! One operation: its route, and what the OpenAPI document says of it. Both are made of this, so that they agree.
+
+use axum::{
+    handler::Handler,
+    http::{Method, StatusCode},
+    routing::{MethodFilter, MethodRouter, on},
+};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+use crate::{ControlApi, permissions::Act, problem::Problem};
+
+/// Gives a body's schema to a generator.
+pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
+
+/// A method of a path.
+pub(super) struct Operation {
+    pub method: Method,
+    pub path: &'static str,
+    /// Its name for programs.
+    pub id: &'static str,
+    /// Which permission it takes.
+    pub act: Act,
+    pub summary: &'static str,
+    pub handler: MethodRouter<ControlApi>,
+    /// The body that it takes, if it does.
+    pub takes: Option<SchemaOf>,
+    /// How it answers when it was done.
+    pub gives: (StatusCode, Option<SchemaOf>),
+    /// What else it may answer, besides what every operation may.
+    pub refusals: Vec<Problem>,
+}
+
+impl Operation {
+    pub fn get<H: Handler<T, ControlApi>, T: 'static>(path: &'static str, handler: H) -> Self {
+        Self::new(Method::GET, path, on(MethodFilter::GET, handler))
+    }
+
+    pub fn post<H: Handler<T, ControlApi>, T: 'static>(path: &'static str, handler: H) -> Self {
+        Self::new(Method::POST, path, on(MethodFilter::POST, handler))
+    }
+
+    pub fn put<H: Handler<T, ControlApi>, T: 'static>(path: &'static str, handler: H) -> Self {
+        Self::new(Method::PUT, path, on(MethodFilter::PUT, handler))
+    }
+
+    pub fn delete<H: Handler<T, ControlApi>, T: 'static>(path: &'static str, handler: H) -> Self {
+        Self::new(Method::DELETE, path, on(MethodFilter::DELETE, handler))
+    }
+
+    fn new(method: Method, path: &'static str, handler: MethodRouter<ControlApi>) -> Self {
+        let (id, act, summary) = ("", Act::ReadAppointment, "");
+        let gives = (StatusCode::NO_CONTENT, None);
+        // An id that does not look like one names nothing.
+        let refusals = if path.contains('{') { vec![Problem::NotFound] } else { Vec::new() };
+        Self { method, path, id, act, summary, handler, takes: None, gives, refusals }
+    }
+
+    /// Its name for programs, the permission it takes, and one line for people.
+    pub fn is(self, id: &'static str, act: Act, summary: &'static str) -> Self {
+        Self { id, act, summary, ..self }
+    }
+
+    /// Takes a JSON body.
+    pub fn takes<T: JsonSchema>(mut self) -> Self {
+        self.refusals.extend([Problem::BodyMalformed, Problem::BodyTooLarge, Problem::FieldInvalid("")]);
+        Self { takes: Some(|generator| generator.subschema_for::<T>()), ..self }
+    }
+
+    /// Answers with a JSON body.
+    pub fn gives<T: JsonSchema>(self, status: StatusCode) -> Self {
+        Self { gives: (status, Some(|generator| generator.subschema_for::<T>())), ..self }
+    }
+
+    /// Answers with these problems, too.
+    pub fn refuses(mut self, problems: impl IntoIterator<Item = Problem>) -> Self {
+        self.refusals.extend(problems);
+        self
+    }
+}

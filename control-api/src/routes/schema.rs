@@ -1,0 +1,111 @@
+//! What values look like in the OpenAPI document: the bounds that the parsers check, as JSON Schema (draft 2020-12).
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+use signaling_protocol::limits::{DISPLAY_NAME_CHARS_MAX, PERSON_ID_BYTES_MAX};
+
+use crate::limits::{
+    APPOINTMENT_PEOPLE_MAX, INSTANT_BYTES_MAX, TICKET_LIFETIME_DEFAULT, TICKET_LIFETIME_MAX,
+    VISIT_REASON_CHARS_MAX,
+};
+
+/// 128 random bits.
+pub const ID_PATTERN: &str = "^[0-9a-f]{32}$";
+
+/// The id of a thing of ours.
+pub fn id(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "pattern": ID_PATTERN})
+}
+
+/// A person's id of the EHR's.
+pub fn external_id(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "description": "The EHR's opaque id of a person: printable ASCII without spaces. Personal.",
+        "minLength": 1,
+        "maxLength": PERSON_ID_BYTES_MAX,
+        "pattern": "^[!-~]+$",
+    })
+}
+
+/// The same, or none once the person was erased.
+pub fn external_id_if_any(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": ["string", "null"],
+        "description": "The EHR's opaque id; null once the person was erased. Personal.",
+    })
+}
+
+/// A date and time that a request has.
+pub fn instant(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "format": "date-time",
+        "maxLength": INSTANT_BYTES_MAX,
+        "description": "Date and time with its offset from UTC (RFC 3339)",
+    })
+}
+
+/// A date and time that an answer has.
+pub fn utc(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "format": "date-time", "pattern": "Z$"})
+}
+
+/// The same, or none if it has not come.
+pub fn utc_if_any(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": ["string", "null"], "format": "date-time", "pattern": "Z$"})
+}
+
+/// One of the states of an appointment.
+pub fn state(_: &mut SchemaGenerator) -> Schema {
+    let states: Vec<_> = crate::appointments::State::ALL.iter().map(|state| state.as_str()).collect();
+    json_schema!({"type": "string", "enum": states})
+}
+
+/// Why the patient comes. Characters at either end that are spaces do not count.
+pub fn visit_reason(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": ["string", "null"],
+        "description": "Why the patient comes: some lines of text without control characters. Personal.",
+        "minLength": 1,
+        "maxLength": VISIT_REASON_CHARS_MAX,
+        "pattern": r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$",
+    })
+}
+
+/// What the others see of somebody.
+pub fn display_name(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "description": "What the others see: one line, not only spaces. Personal.",
+        "minLength": 1,
+        "maxLength": DISPLAY_NAME_CHARS_MAX,
+        "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$",
+    })
+}
+
+/// How long a ticket opens the door.
+pub fn expires_in_s(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": ["integer", "null"],
+        "description": "How long the ticket opens the door, in seconds",
+        "minimum": 1,
+        "maximum": TICKET_LIFETIME_MAX.as_secs(),
+        "default": TICKET_LIFETIME_DEFAULT.as_secs(),
+    })
+}
+
+/// Who is booked: exactly one patient, nobody twice.
+pub fn booked_people(generator: &mut SchemaGenerator) -> Schema {
+    let person = generator.subschema_for::<super::appointments::BookedBody>();
+    json_schema!({
+        "type": "array",
+        "description": "Who is booked: exactly one is the patient, and nobody is there twice",
+        "items": person,
+        "minItems": 1,
+        "maxItems": APPOINTMENT_PEOPLE_MAX,
+        "uniqueItems": true,
+        "contains": {"properties": {"role": {"const": "patient"}}, "required": ["role"]},
+        "minContains": 1,
+        "maxContains": 1,
+    })
+}
