@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs::{File, OpenOptions},
-    io::{self, Write as _},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -25,13 +25,13 @@ impl Anchor {
         Self { path, signer, signed_up_to: BTreeMap::new() }
     }
 
-    /// Signs for as long as the process lives.
+    /// Signs for as long as the process lives, at once to begin with: a node that is restarted all the time signs as well.
     pub async fn keep(mut self, api: ControlApi) {
         loop {
-            tokio::time::sleep(CHECKPOINT_INTERVAL).await;
             if let Err(error) = self.sign(&api).await {
                 tracing::error!(%error, path = %self.path.display(), "the audit log's checkpoints cannot be written");
             }
+            tokio::time::sleep(CHECKPOINT_INTERVAL).await;
         }
     }
 
@@ -47,7 +47,35 @@ fn append(path: &Path, lines: &[String]) -> io::Result<()> {
     if lines.is_empty() {
         return Ok(());
     }
-    let mut file: File = OpenOptions::new().create(true).append(true).open(path)?;
-    file.write_all(format!("{}\n", lines.join("\n")).as_bytes())?;
+    let mut file: File = OpenOptions::new().create(true).read(true).append(true).open(path)?;
+    // A line that a power cut left half written stays a finding of its own, and spoils no other.
+    let end = if ends_a_line(&mut file)? { "" } else { "\n" };
+    file.write_all(format!("{end}{}\n", lines.join("\n")).as_bytes())?;
     file.sync_data()
+}
+
+fn ends_a_line(file: &mut File) -> io::Result<bool> {
+    if file.metadata()?.len() == 0 {
+        return Ok(true);
+    }
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_was_cut_off_does_not_spoil_the_next() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("audit.anchor");
+        append(&path, &["one".into(), "two".into()]).expect("a new file");
+        std::fs::write(&path, "one\ntw").expect("the cut");
+        append(&path, &["three".into()]).expect("the next line");
+        append(&path, &["four".into()]).expect("the next line");
+        assert_eq!(std::fs::read_to_string(&path).expect("the file"), "one\ntw\nthree\nfour\n");
+    }
 }

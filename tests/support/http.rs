@@ -1,6 +1,6 @@
 //! One HTTP request on a connection of its own: enough for tests, and nothing between them and the bytes.
 
-use std::net::SocketAddr;
+use std::{io, net::SocketAddr};
 
 use serde_json::Value;
 use tokio::{
@@ -51,32 +51,44 @@ pub async fn request(
     headers: &[(&str, &str)],
     body: &str,
 ) -> Answer {
-    within_patience("an HTTP answer", async {
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
-        for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        head.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
-        let mut stream = TcpStream::connect(address).await.expect("the node takes connections");
-        stream.write_all(head.as_bytes()).await.expect("a request is taken");
-        stream.write_all(body.as_bytes()).await.expect("a body is taken");
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).await.expect("an answer");
-        parse(&bytes)
-    })
-    .await
+    within_patience("an HTTP answer", try_request(address, method, path, headers, body))
+        .await
+        .expect("the node answers")
 }
 
-fn parse(bytes: &[u8]) -> Answer {
+/// As [`request`], of a node that may be gone before it has answered.
+pub async fn try_request(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> io::Result<Answer> {
+    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(body.as_bytes()).await?;
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).await?;
+    parse(&bytes).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+}
+
+/// `None` for an answer that is not whole.
+fn parse(bytes: &[u8]) -> Option<Answer> {
     let text = String::from_utf8_lossy(bytes).into_owned();
-    let (head, body) = text.split_once("\r\n\r\n").expect("an HTTP answer");
+    let (head, body) = text.split_once("\r\n\r\n")?;
     let mut lines = head.lines();
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok());
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
     let headers: Vec<(String, String)> = lines
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
         .collect();
-    let answer = Answer { status: status.expect("a status"), headers, body: body.to_owned() };
+    let answer = Answer { status, headers, body: body.to_owned() };
     assert_eq!(answer.header("transfer-encoding"), None, "chunks are not read here");
-    answer
+    let length = answer.header("content-length").and_then(|length| length.parse().ok()).unwrap_or_default();
+    (answer.body.len() >= length).then_some(answer)
 }

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
@@ -9,7 +10,7 @@ use std::{
         atomic::{AtomicU32, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use media_model::Pii;
@@ -20,6 +21,21 @@ const FOLDER: &str = "consilium-postgres-";
 
 /// The role that owns the tables.
 const OWNER: &str = "owner";
+
+/// How long a start or a recovery may take.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often a server that was killed is started again.
+const STARTS_MAX: u32 = 200;
+
+/// What is killed.
+#[derive(Debug, Clone, Copy)]
+pub enum Crash {
+    /// The whole server.
+    Server,
+    /// A process that serves one connection of a node's: the server then throws all the others off, and recovers.
+    Backend,
+}
 
 /// A database with the product's tables, empty.
 pub struct Postgres {
@@ -54,6 +70,29 @@ impl Postgres {
         dump.stdout
     }
 
+    /// Kills with SIGKILL; returns when the server takes connections again.
+    pub async fn crash(&self, what: Crash) {
+        let process = match what {
+            Crash::Server => {
+                let file =
+                    fs::read_to_string(server().join("data/postmaster.pid")).expect("a running server");
+                file.lines().next().expect("a process").to_owned()
+            }
+            Crash::Backend => {
+                let mut owner = connect(self.owner_url.reveal()).await;
+                let of_a_node = "SELECT pid FROM pg_stat_activity WHERE usename LIKE 'node_of_%' LIMIT 1";
+                match sqlx::query_scalar::<_, i32>(of_a_node).fetch_optional(&mut owner).await.expect("a row")
+                {
+                    Some(process) => process.to_string(),
+                    None => return,
+                }
+            }
+        };
+        // A backend may have ended by itself since.
+        Command::new("kill").args(["-KILL", &process]).stderr(Stdio::null()).status().expect("kill runs");
+        let _ = connect(self.owner_url.reveal()).await.close().await;
+    }
+
     /// The same database, seen by another role.
     pub fn url_of(&self, role: &str) -> Pii<String> {
         let database = self.owner_url.reveal().split(['/', '?']).nth(3).expect("a database's name");
@@ -61,8 +100,22 @@ impl Postgres {
     }
 }
 
+/// A connection, once the server takes any.
+async fn connect(url: &str) -> PgConnection {
+    let started = Instant::now();
+    loop {
+        match PgConnection::connect(url).await {
+            Ok(connection) => return connection,
+            Err(error) => {
+                assert!(started.elapsed() < START_TIMEOUT, "the server does not let us in: {error}")
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 async fn run(url: &str, statements: &str) {
-    let mut connection = PgConnection::connect(url).await.expect("the server lets us in");
+    let mut connection = connect(url).await;
     connection.execute(sqlx::AssertSqlSafe(statements.to_owned())).await.expect(statements);
     connection.close().await.expect("a goodbye");
 }
@@ -78,59 +131,66 @@ fn server() -> &'static Path {
         let (started, has_started) = std::sync::mpsc::channel();
         // The server ends with the thread that made it: one that lives as long as the process.
         thread::spawn(move || {
-            let (folder, mut server) = start();
-            started.send(folder).expect("somebody waits");
-            let _ = server.wait();
+            let folder = initialise();
+            let mut server = launch(&folder);
+            started.send(folder.clone()).expect("somebody waits");
+            for _ in 1..STARTS_MAX {
+                let _ = server.wait();
+                server = launch(&folder);
+            }
         });
         has_started.recv().expect("the server starts")
     })
 }
 
-fn start() -> (PathBuf, Child) {
+/// A new folder of a server.
+fn initialise() -> PathBuf {
     remove_what_others_left();
     let folder = std::env::temp_dir().join(format!("{FOLDER}{}", std::process::id()));
     fs::create_dir(&folder).expect("a new folder");
-    let is_root = fs::metadata("/proc/self").is_ok_and(|me| std::os::unix::fs::MetadataExt::uid(&me) == 0);
-    if is_root {
+    if is_root() {
         let chown = Command::new("chown").arg("postgres").arg(&folder).status();
         assert!(chown.expect("chown runs").success(), "there is a user postgres");
     }
-    let data = folder.join("data");
-    let mut init = command(is_root, "initdb");
-    init.args([
-        "--username",
-        OWNER,
-        "--auth",
-        "trust",
-        "--no-sync",
-        "--encoding",
-        "UTF8",
-        "--locale",
-        "C",
-        "-D",
-    ]);
-    let init = init.arg(&data).stdin(Stdio::null()).output().expect("initdb runs");
+    let mut init = command("initdb");
+    init.args(["--username", OWNER, "--auth", "trust", "--no-sync"]);
+    init.args(["--encoding", "UTF8", "--locale", "C", "-D"]);
+    let init = init.arg(folder.join("data")).stdin(Stdio::null()).output().expect("initdb runs");
     assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
-    let mut server = command(is_root, "postgres");
-    server.arg("-D").arg(&data).arg("-k").arg(&folder).args(["-c", "listen_addresses=", "-c", "fsync=off"]);
-    let log = fs::File::create(folder.join("log")).expect("a log");
-    let server = server.args(["-c", "max_connections=300"]).stdin(Stdio::null()).stdout(Stdio::null());
-    let mut server = server.stderr(log).spawn().expect("postgres runs");
-    let is_up = (0..300).any(|_| {
-        thread::sleep(Duration::from_millis(100));
-        let is_gone = server.try_wait().expect("a child").is_some();
-        is_gone || folder.join(".s.PGSQL.5432").exists()
-    });
-    let is_gone = server.try_wait().expect("a child").is_some();
-    assert!(is_up && !is_gone, "{}", fs::read_to_string(folder.join("log")).unwrap_or_default());
-    (folder, server)
+    folder
+}
+
+/// Starts a server. One that was killed leaves processes that hold its memory for a moment: until then it does not start.
+fn launch(folder: &Path) -> Child {
+    let started = Instant::now();
+    loop {
+        let log = fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).expect("a log");
+        let mut server = command("postgres");
+        server.arg("-D").arg(folder.join("data")).arg("-k").arg(folder);
+        server.args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=300"]);
+        let mut server =
+            server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("postgres runs");
+        while server.try_wait().expect("a child").is_none() {
+            if UnixStream::connect(folder.join(".s.PGSQL.5432")).is_ok() {
+                return server;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
+        assert!(started.elapsed() < START_TIMEOUT, "{log}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|me| std::os::unix::fs::MetadataExt::uid(&me) == 0)
 }
 
 /// A program of PostgreSQL that ends with the thread that starts it, under a user that PostgreSQL runs as.
-fn command(is_root: bool, program: &str) -> Command {
+fn command(program: &str) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "INT"]);
-    if is_root {
+    if is_root() {
         command.args(["--reuid", "postgres", "--regid", "postgres", "--clear-groups"]);
     }
     command.arg("--").arg(find(program));
