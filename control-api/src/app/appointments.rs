@@ -9,7 +9,7 @@ use crate::{
     audit::{Action, Entry},
     auth::Caller,
     ids::{AppointmentId, PersonId},
-    keys::Place,
+    keys::{Place, TenantKeys},
     permissions::{Act, Relation},
     problem::Problem,
     store::{self, Consult, TenantTx, appointments::Appointment},
@@ -90,11 +90,11 @@ impl ControlApi {
     ) -> Result<Booked, Problem> {
         let nobody = Relation::to_visit(NO_CONSULT, None, None);
         self.permit(&caller, Act::ReadAppointment, &nobody).await?;
-        let mut act = self.store.begin(caller.tenant).await?;
-        let appointment = store::appointments::find(&mut act, id).await?.ok_or(Problem::NotFound)?;
-        let people = store::appointments::people(&mut act, id).await?;
-        self.note_appointment(&mut act, &caller, Act::ReadAppointment, &appointment).await?;
-        self.commit(act).await?;
+        let mut tx = self.store.read(caller.tenant).await?;
+        let appointment = store::appointments::find(&mut tx, id).await?.ok_or(Problem::NotFound)?;
+        let people = store::appointments::people(&mut tx, id).await?;
+        drop(tx);
+        self.note_read(caller.tenant, &about(&caller, Act::ReadAppointment, &appointment)).await?;
         Ok(booked(appointment, people))
     }
 
@@ -188,13 +188,12 @@ impl ControlApi {
         reason: Option<&VisitReason>,
     ) -> Result<Option<Vec<u8>>, Problem> {
         let Some(reason) = reason else { return Ok(None) };
-        let keys = self.vault.keys(act).await?;
         let kept = store::people::load(act, patient).await?.ok_or(Problem::NotFound)?;
-        let person = keys.person(patient, &kept.keys).map_err(StoreError::from)?;
-        let place =
-            Place { tenant: act.tenant(), table: "appointments", row: &id.to_string(), column: "reason" };
-        let sealed = person.seal(&place, reason.text().reveal().as_bytes());
-        Ok(Some(sealed.map_err(StoreError::from)?))
+        let row = id.to_string();
+        let place = Place { tenant: act.tenant(), table: "appointments", row: &row, column: "reason" };
+        let text = reason.text().reveal().as_bytes();
+        let seal = |keys: &TenantKeys| keys.person(patient, &kept.keys)?.seal(&place, text);
+        Ok(Some(self.vault.with_keys(act, seal).await?))
     }
 
     async fn note_appointment(
@@ -204,10 +203,13 @@ impl ControlApi {
         what: Act,
         appointment: &Appointment,
     ) -> Result<(), StoreError> {
-        let (patient, consult) = (Some(appointment.patient), Some(appointment.consult));
-        let entry = Entry { patient, consult, ..by(caller, Action::Asked(what)) };
-        record(act, &entry).await
+        record(act, &about(caller, what, appointment)).await
     }
+}
+
+fn about(caller: &Caller, what: Act, appointment: &Appointment) -> Entry {
+    let (patient, consult) = (Some(appointment.patient), Some(appointment.consult));
+    Entry { patient, consult, ..by(caller, Action::Asked(what)) }
 }
 
 fn booked(appointment: Appointment, people: Vec<(PersonId, Role)>) -> Booked {

@@ -3,6 +3,7 @@
 pub(crate) mod appointments;
 mod consults;
 pub(crate) mod people;
+mod reads;
 mod sealer;
 mod tenants;
 mod tickets;
@@ -22,6 +23,7 @@ use signaling_protocol::{
 };
 
 pub(crate) use consults::NewConsult;
+use reads::Reads;
 use sealer::Unsealed;
 pub use tenants::BootstrapError;
 pub use tickets::NewTicket;
@@ -56,6 +58,7 @@ pub struct ControlApi {
     running: Arc<dyn RunningConsults>,
     vault: Vault,
     unsealed: Arc<Unsealed>,
+    reads: Arc<Reads>,
 }
 
 impl fmt::Debug for ControlApi {
@@ -73,7 +76,8 @@ impl ControlApi {
         running: Arc<dyn RunningConsults>,
         master: Arc<dyn MasterKeys>,
     ) -> Self {
-        Self { store, signer, running, vault: Vault::new(master), unsealed: Arc::default() }
+        let (unsealed, reads) = (Arc::default(), Arc::default());
+        Self { store, signer, running, vault: Vault::new(master), unsealed, reads }
     }
 
     /// Creates a consult on the server's own account, for dev mode's demo.

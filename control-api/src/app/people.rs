@@ -8,7 +8,7 @@ use crate::{
     audit::{Action, Entry},
     auth::Caller,
     ids::PersonId,
-    keys::{Opened, Place},
+    keys::{Place, TenantKeys},
     permissions::{Act, Relation},
     problem::Problem,
     store::{self, TenantTx, people::NewPerson},
@@ -58,16 +58,20 @@ impl ControlApi {
     /// What is kept of a person; that it was read is on disk before it is told.
     pub(crate) async fn read_person(&self, caller: Caller, id: PersonId) -> Result<Person, Problem> {
         self.permit(&caller, Act::ReadPerson, &Relation::to_patient(id, None)).await?;
-        let mut act = self.store.begin(caller.tenant).await?;
-        let kept = store::people::load(&mut act, id).await?.ok_or(Problem::NotFound)?;
-        let keys = self.vault.keys(&mut act).await?;
-        let (row, tenant) = (id.to_string(), keys.tenant());
-        let person = keys.person(id, &kept.keys).map_err(StoreError::from)?;
-        let opened = person.open_text(&external_id_of(tenant, &row), &kept.external_id);
-        let external_id = opened.map(Opened::value).map_err(StoreError::from)?;
-        let entry = about(id, by(&caller, Action::PersonRead));
-        record(&mut act, &entry).await?;
-        self.commit(act).await?;
+        let person = self.person_as_kept(caller.tenant, id).await?;
+        self.note_read(caller.tenant, &about(id, by(&caller, Action::PersonRead))).await?;
+        Ok(person)
+    }
+
+    /// What is kept of a person. To be told only once the audit log says so.
+    pub(crate) async fn person_as_kept(&self, tenant: TenantId, id: PersonId) -> Result<Person, Problem> {
+        let mut tx = self.store.read(tenant).await?;
+        let kept = store::people::load(&mut tx, id).await?.ok_or(Problem::NotFound)?;
+        let row = id.to_string();
+        let open = |keys: &TenantKeys| {
+            keys.person(id, &kept.keys)?.open_text(&external_id_of(tenant, &row), &kept.external_id)
+        };
+        let external_id = self.vault.with_keys(&mut tx, open).await?.value();
         Ok(Person { id, external_id, created_at_ms: kept.created_at_ms, erased_at_ms: kept.erased_at_ms })
     }
 

@@ -10,7 +10,7 @@ use media_model::TenantId;
 
 use crate::{
     StoreError,
-    keys::{MasterKeys, StoredTenantKey, TenantKeys},
+    keys::{KeyFault, MasterKeys, StoredTenantKey, TenantKeys, Whose},
     limits::TENANTS_KEYS_CACHED_MAX,
     store::{self, TenantTx},
 };
@@ -53,6 +53,27 @@ impl Vault {
         }
         unwrapped.insert(tenant, keys.clone());
         Ok(keys)
+    }
+
+    /// What comes of the tenant's keys. Where they are older than what they have to open, they are read again, once: another
+    /// process may have rotated them.
+    pub async fn with_keys<T>(
+        &self,
+        tx: &mut TenantTx,
+        mut work: impl FnMut(&TenantKeys) -> Result<T, KeyFault>,
+    ) -> Result<T, StoreError> {
+        match work(&self.keys(tx).await?) {
+            Err(fault) if fault.whose() == Whose::Missing => {
+                self.forget(tx.tenant());
+                Ok(work(&self.keys(tx).await?)?)
+            }
+            done => Ok(done?),
+        }
+    }
+
+    /// Has the keys read again when they are needed.
+    pub fn forget(&self, tenant: TenantId) {
+        self.lock().remove(&tenant);
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<TenantId, TenantKeys>> {

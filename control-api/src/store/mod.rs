@@ -53,6 +53,9 @@ pub enum StoreError {
     /// A row that cannot be there.
     #[error("the database holds what is not {0}")]
     Malformed(&'static str),
+    /// The audit entry of a read could not be kept, so that nothing may be told.
+    #[error("the audit entry of a read was not kept")]
+    ReadNotKept,
     /// `consilium migrate` has to run first.
     #[error("the database has tables of version {version}, {needed} is needed: run `consilium migrate`")]
     TablesTooOld {
