@@ -8,7 +8,7 @@ use std::{
 };
 
 use control_api::{
-    Database,
+    Database, TrustedProxies,
     keys::{KeyFault, LocalMasterKeys, MasterFile},
 };
 use media_model::{Pii, limits::CONSULT_TRANSPORTS_MAX};
@@ -35,6 +35,9 @@ pub struct Config {
     /// Web origins whose pages may open the signaling WebSocket besides the node's own; `"*"` for any.
     #[serde(default)]
     pub allowed_origins: Vec<String>,
+    /// Proxies that are believed about where a request came from: addresses, or networks such as `10.1.0.0/16`.
+    #[serde(default, deserialize_with = "trusted_proxies")]
+    pub trusted_proxies: TrustedProxies,
     /// PostgreSQL, instead of a file in the data folder.
     pub database: Option<DatabaseConfig>,
     /// Where the signed checkpoints of the audit log are added; `DATA/audit.anchor` when absent.
@@ -146,6 +149,12 @@ fn participants_max<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D:
     Ok(people)
 }
 
+fn trusted_proxies<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TrustedProxies, D::Error> {
+    let list = Vec::<String>::deserialize(deserializer)?;
+    let bad = || serde::de::Error::custom("trusted_proxies are addresses, or networks such as 10.1.0.0/16");
+    TrustedProxies::parse(&list).ok_or_else(bad)
+}
+
 impl Config {
     /// Reads a TOML file. Unknown keys are refused: a mistyped one must not be ignored.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
@@ -164,6 +173,7 @@ impl Config {
             pin_shards: default_pin_shards(),
             consult_participants_max: default_participants_max(),
             allowed_origins: Vec::new(),
+            trusted_proxies: TrustedProxies::default(),
             database: None,
             master_keys_file: None,
             audit_anchor_file: None,
@@ -226,6 +236,7 @@ mod tests {
         assert_eq!((config.pin_shards, config.consult_participants_max), (true, 32));
         assert!(toml::from_str::<Config>("data = \"/x\"\nshard = 2").is_err());
         assert!(toml::from_str::<Config>("data = \"/x\"\nshards = 0").is_err());
+        assert!(toml::from_str::<Config>("data = \"/x\"\ntrusted_proxies = [\"10.0.0.0/99\"]").is_err());
         for (people, is_taken) in [(0, false), (1, true), (128, true), (129, false)] {
             let text = format!("data = \"/x\"\nconsult_participants_max = {people}");
             assert_eq!(toml::from_str::<Config>(&text).is_ok(), is_taken, "{people}");

@@ -1,18 +1,62 @@
 //! API keys: whose and 256 random bits, sent by a back end as a bearer token (RFC 6750 §2.1); only their hash is kept.
 
+use std::{net::IpAddr, time::Instant};
+
 use aws_lc_rs::{digest, rand};
 use axum::http::{HeaderMap, header};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use media_model::{Pii, TenantId};
 
-use crate::{audit::Actor, permissions::Scopes};
+use crate::{
+    audit::{Actor, RequestId, SealedAddress},
+    permissions::Scopes,
+};
 
 /// The back end behind a request: whoever holds a valid API key, and whose it is.
+#[derive(Debug, Clone)]
 pub(crate) struct Caller {
     pub tenant: TenantId,
     pub actor: Actor,
     /// What the back end was made for.
     pub scopes: Scopes,
+    /// By which request; `None` where the server acts itself.
+    pub asked: Option<Asked>,
+    /// Set where the request had an idempotency key.
+    pub repeatable: Option<Repeatable>,
+}
+
+impl Caller {
+    /// The server itself, on behalf of a tenant.
+    pub const fn server(tenant: TenantId, scopes: Scopes) -> Self {
+        Self { tenant, actor: Actor::Server, scopes, asked: None, repeatable: None }
+    }
+}
+
+/// A request on its way in.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub id: RequestId,
+    /// From where, as far as anybody knows.
+    pub address: Option<Pii<IpAddr>>,
+    pub started: Instant,
+}
+
+/// What the audit log says of a request.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub id: RequestId,
+    pub address: Option<SealedAddress>,
+    pub started: Instant,
+}
+
+/// What makes a request one that is done once.
+#[derive(Debug, Clone)]
+pub(crate) struct Repeatable {
+    /// Of the API client, method, path and key.
+    pub key_hash: [u8; 32],
+    pub body_hash: [u8; 32],
+    /// Of the answer when it is done.
+    pub status: u16,
 }
 
 /// What a key starts with, so that secret scanners recognise one.

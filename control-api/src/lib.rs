@@ -13,6 +13,7 @@
 //! It never imports `signaling`; what a running consult has to learn (an ended consult, a revoked ticket) goes out
 //! through [`RunningConsults`], which the binary wires up.
 
+mod answer;
 mod app;
 pub mod appointments;
 pub mod audit;
@@ -23,12 +24,14 @@ pub mod limits;
 pub mod named;
 pub mod permissions;
 mod problem;
+mod proxies;
 mod routes;
 mod store;
 mod verify;
 
 pub use app::{BootstrapError, ControlApi, NewTicket, Refused, RunningConsults};
 pub use auth::ApiKey;
+pub use proxies::TrustedProxies;
 pub use routes::openapi;
 pub use store::{Database, Store, StoreError, migrate_postgres};
 pub use verify::{Verified, VerifyError, verify};

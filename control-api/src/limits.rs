@@ -24,6 +24,14 @@ pub const SEAL_BATCH_ENTRIES_MAX: i64 = 500;
 pub const VERIFY_PAGE_LINKS: i64 = 1_000;
 /// Tenants whose unwrapped keys are kept in memory.
 pub const TENANTS_KEYS_CACHED_MAX: usize = 10_000;
+/// How long the answer to a request with an idempotency key is kept.
+pub const ANSWER_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// How often answers that were kept long enough are deleted.
+pub const ANSWER_SWEEP_INTERVAL: Duration = Duration::from_secs(10 * 60);
+/// Longest idempotency key.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
+/// Proxies that are looked past to find where a request came from.
+pub const FORWARDED_HOPS_MAX: usize = 16;
 /// How long a request waits for the database.
 pub const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection to the database is kept that nobody uses.

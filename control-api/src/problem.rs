@@ -37,6 +37,12 @@ pub(crate) enum Problem {
     ChangedMeanwhile,
     /// The tenant has no consults without an appointment.
     DirectConsultsDisabled,
+    /// The idempotency key has a form that none has.
+    IdempotencyKeyMalformed,
+    /// Another request had this key.
+    IdempotencyKeyReused,
+    /// A request with this key is being done.
+    IdempotencyKeyInUse,
     /// The database did not answer; nothing was done.
     StoreUnavailable,
     /// What the database holds was changed, or moved from another place; nothing was done.
@@ -102,6 +108,21 @@ impl Problem {
                 "This tenant has no consults without an appointment",
             ),
             Self::ConsultEnded => (StatusCode::CONFLICT, "consult_ended", "The consult has ended"),
+            Self::IdempotencyKeyMalformed => (
+                StatusCode::BAD_REQUEST,
+                "idempotency_key_malformed",
+                "An Idempotency-Key is 1 to 128 printable ASCII characters",
+            ),
+            Self::IdempotencyKeyReused => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency_key_reused",
+                "Another request had this Idempotency-Key",
+            ),
+            Self::IdempotencyKeyInUse => (
+                StatusCode::CONFLICT,
+                "idempotency_key_in_use",
+                "A request with this Idempotency-Key is being done",
+            ),
             Self::StoredValueDamaged => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "stored_value_damaged",
@@ -141,6 +162,7 @@ impl IntoResponse for Problem {
         let json = serde_json::to_string(&body).unwrap_or_default();
         let mut response =
             (status, [(header::CONTENT_TYPE, "application/problem+json")], json).into_response();
+        response.extensions_mut().insert(self);
         if self == Self::Unauthorized {
             // RFC 6750 §3
             let challenge = header::HeaderValue::from_static("Bearer");

@@ -92,7 +92,8 @@ impl Node {
             keys.ticket_signer.clone(),
             Arc::new(orders.clone()),
             config.master_keys()?,
-        );
+        )
+        .with_trusted_proxies(config.trusted_proxies.clone());
         let (media, events) = MediaNode::start(media_config(config, dev, &keys))?;
         let media = Arc::new(media);
         let signaling = Signaling::start(
@@ -110,6 +111,7 @@ impl Node {
         orders.connect(signaling.clone());
         api.replay_revocations().await?;
         tokio::spawn(api.clone().keep_sealing());
+        tokio::spawn(api.clone().keep_forgetting_answers());
         tokio::spawn(Anchor::new(config.audit_anchor_file(), keys.checkpoint_signer).keep(api.clone()));
         Ok(Self { media, signaling, api, store, metrics: Arc::new(Metrics::new()?) })
     }

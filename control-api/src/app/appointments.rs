@@ -31,7 +31,7 @@ pub(crate) struct NewAppointment {
 }
 
 /// An appointment and who is booked for it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Booked {
     pub id: AppointmentId,
     pub consult: ConsultId,
@@ -50,7 +50,7 @@ impl ControlApi {
         self.permit(&caller, Act::BookAppointment, &Relation::to_patient(NO_PERSON, None)).await?;
         let now_ms = now_ms();
         let course = Course::book(new.time, now_ms).map_err(Problem::AppointmentRefused)?;
-        let mut act = self.store.begin(caller.tenant).await?;
+        let mut act = self.begin(&caller).await?;
         let mut people = Vec::with_capacity(new.people.len());
         for (external_id, role) in &new.people {
             people.push((self.person_of(&mut act, external_id).await?, *role));
@@ -78,8 +78,8 @@ impl ControlApi {
             store::appointments::book(&mut act, &appointment, *person, *role).await?;
         }
         self.note_appointment(&mut act, &caller, Act::BookAppointment, &appointment).await?;
-        self.commit(act).await?;
-        Ok(Booked { id, consult: consult.id, course, people, created_at_ms: now_ms })
+        let booked = Booked { id, consult: consult.id, course, people, created_at_ms: now_ms };
+        self.keep(act, &caller, booked).await
     }
 
     /// Reads an appointment; that it was read is on disk before it is told.
@@ -107,7 +107,7 @@ impl ControlApi {
     ) -> Result<Booked, Problem> {
         self.permit(&caller, act_of(change), &Relation::to_visit(NO_CONSULT, None, None)).await?;
         let now_ms = now_ms();
-        let mut act = self.store.begin(caller.tenant).await?;
+        let mut act = self.begin(&caller).await?;
         let mut appointment = store::appointments::find(&mut act, id).await?.ok_or(Problem::NotFound)?;
         let before = appointment.course;
         let after = before.after(change, now_ms).map_err(Problem::AppointmentRefused)?;
@@ -125,11 +125,12 @@ impl ControlApi {
         }
         let people = store::appointments::people(&mut act, id).await?;
         self.note_appointment(&mut act, &caller, act_of(change), &appointment).await?;
-        self.commit(act).await?;
+        let consult = appointment.consult;
+        let booked = self.keep(act, &caller, booked(appointment, people)).await?;
         if is_over {
-            self.running.end(appointment.consult);
+            self.running.end(consult);
         }
-        Ok(booked(appointment, people))
+        Ok(booked)
     }
 
     /// Notes that a patient consents to be treated from afar, or no longer does.
@@ -140,7 +141,7 @@ impl ControlApi {
         is_given: bool,
     ) -> Result<(), Problem> {
         self.permit(&caller, Act::RecordConsent, &Relation::to_patient(person, None)).await?;
-        let mut act = self.store.begin(caller.tenant).await?;
+        let mut act = self.begin(&caller).await?;
         let kept = store::people::load(&mut act, person).await?.ok_or(Problem::NotFound)?;
         if kept.erased_at_ms.is_some() {
             return Err(Problem::NotFound);
@@ -157,7 +158,7 @@ impl ControlApi {
         let detail = Some(if is_given { "given" } else { "withdrawn" });
         let asked = by(&caller, Action::Asked(Act::RecordConsent));
         record(&mut act, &Entry { patient: Some(person), detail, ..asked }).await?;
-        Ok(self.commit(act).await?)
+        self.keep(act, &caller, ()).await
     }
 
     /// Whether somebody may come to a consult that is an appointment's: they are booked for it in that role, it is not over,

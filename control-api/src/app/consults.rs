@@ -28,7 +28,7 @@ impl ControlApi {
             created_at_ms: now_ms,
             ended_at_ms: None,
         };
-        let mut act = self.store.begin(caller.tenant).await?;
+        let mut act = self.begin(&caller).await?;
         let tenant = store::tenants::find(&mut act).await?.ok_or(Problem::NotFound)?;
         if !tenant.direct_consults {
             return Err(Problem::DirectConsultsDisabled);
@@ -36,15 +36,14 @@ impl ControlApi {
         store::consults::insert(&mut act, &consult).await?;
         let entry = Entry { consult: Some(consult.id), ..by(&caller, Action::ConsultCreated) };
         record(&mut act, &entry).await?;
-        self.commit(act).await?;
-        Ok(consult)
+        self.keep(act, &caller, consult).await
     }
 
     /// Ends a consult for good and sends everyone home. Ending it again changes nothing.
     pub(crate) async fn end_consult(&self, caller: Caller, id: ConsultId) -> Result<Consult, Problem> {
         self.permit(&caller, Act::EndConsult, &Relation::to_visit(id, None, None)).await?;
         let now_ms = now_ms();
-        let mut act = self.store.begin(caller.tenant).await?;
+        let mut act = self.begin(&caller).await?;
         let mut consult = store::consults::find(&mut act, id).await?.ok_or(Problem::NotFound)?;
         if consult.ended_at_ms.is_none() {
             consult.ended_at_ms = Some(now_ms);
@@ -52,8 +51,8 @@ impl ControlApi {
             store::tickets::revoke_all(&mut act, id, now_ms).await?;
             let entry = Entry { consult: Some(id), ..by(&caller, Action::ConsultEnded) };
             record(&mut act, &entry).await?;
-            self.commit(act).await?;
         }
+        let consult = self.keep(act, &caller, consult).await?;
         self.running.end(id);
         Ok(consult)
     }

@@ -4,6 +4,7 @@ pub(crate) mod appointments;
 mod consults;
 pub(crate) mod people;
 mod reads;
+pub(crate) mod requests;
 mod sealer;
 mod tenants;
 mod tickets;
@@ -26,12 +27,13 @@ pub(crate) use consults::NewConsult;
 use reads::Reads;
 use sealer::Unsealed;
 pub use tenants::BootstrapError;
+pub(crate) use tickets::Minted;
 pub use tickets::NewTicket;
 use vault::Vault;
 
 use crate::{
-    Store, StoreError,
-    audit::{Action, Actor, Entry, EntryId, Outcome, StoredEntry, Surface, unix_ms},
+    Store, StoreError, TrustedProxies,
+    audit::{Action, Entry, EntryId, Outcome, StoredEntry, Surface, unix_ms},
     auth::Caller,
     keys::MasterKeys,
     permissions::{Act, Relation, Scopes, Subject, Verdict, may},
@@ -59,6 +61,7 @@ pub struct ControlApi {
     vault: Vault,
     unsealed: Arc<Unsealed>,
     reads: Arc<Reads>,
+    proxies: Arc<TrustedProxies>,
 }
 
 impl fmt::Debug for ControlApi {
@@ -76,20 +79,36 @@ impl ControlApi {
         running: Arc<dyn RunningConsults>,
         master: Arc<dyn MasterKeys>,
     ) -> Self {
-        let (unsealed, reads) = (Arc::default(), Arc::default());
-        Self { store, signer, running, vault: Vault::new(master), unsealed, reads }
+        Self {
+            store,
+            signer,
+            running,
+            vault: Vault::new(master),
+            unsealed: Arc::default(),
+            reads: Arc::default(),
+            proxies: Arc::default(),
+        }
+    }
+
+    /// Believes these proxies about where requests came from.
+    pub fn with_trusted_proxies(self, proxies: TrustedProxies) -> Self {
+        Self { proxies: Arc::new(proxies), ..self }
+    }
+
+    pub(crate) fn proxies(&self) -> &TrustedProxies {
+        &self.proxies
     }
 
     /// Creates a consult on the server's own account, for dev mode's demo.
     pub async fn create_demo_consult(&self, tenant: TenantId) -> Result<ConsultId, Refused> {
-        let caller = Caller { tenant, actor: Actor::Server, scopes: Scopes::all() };
+        let caller = Caller::server(tenant, Scopes::all());
         let consult = self.create_consult(caller, NewConsult::default()).await;
         consult.map(|consult| consult.id).map_err(Refused)
     }
 
     /// Mints a ticket on the server's own account, for dev mode's demo.
     pub async fn mint_demo_ticket(&self, tenant: TenantId, new: NewTicket) -> Result<Pii<String>, Refused> {
-        let caller = Caller { tenant, actor: Actor::Server, scopes: Scopes::all() };
+        let caller = Caller::server(tenant, Scopes::all());
         self.mint_ticket(caller, new).await.map(|minted| minted.token).map_err(Refused)
     }
 
@@ -159,11 +178,19 @@ pub struct Refused(Problem);
 
 /// What a back end did.
 fn by(caller: &Caller, action: Action) -> Entry {
-    Entry { actor: caller.actor.clone(), surface: Surface::Api, ..Entry::of(action) }
+    let asked = caller.asked.as_ref();
+    Entry {
+        actor: caller.actor.clone(),
+        surface: Surface::Api,
+        address: asked.and_then(|asked| asked.address.clone()),
+        request: asked.map(|asked| asked.id),
+        duration: asked.map(|asked| asked.started.elapsed()),
+        ..Entry::of(action)
+    }
 }
 
 async fn record(act: &mut TenantTx, entry: &Entry) -> Result<(), StoreError> {
-    store::audit::insert(act, &StoredEntry::of(entry, EntryId::from_bytes(random_bytes()), None)).await
+    store::audit::insert(act, &StoredEntry::of(entry, EntryId::from_bytes(random_bytes()))).await
 }
 
 fn now() -> Duration {
@@ -179,7 +206,7 @@ fn random_id() -> String {
     ConsultId::from_bytes(random_bytes()).to_string()
 }
 
-fn random_bytes() -> [u8; 16] {
+pub(crate) fn random_bytes() -> [u8; 16] {
     let mut bytes = [0; 16];
     rand::fill(&mut bytes).expect("the system's random source works");
     bytes

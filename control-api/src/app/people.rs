@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// What is told of a person.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Person {
     pub id: PersonId,
     /// `None` once erased.
@@ -82,27 +82,27 @@ impl ControlApi {
         external_id: Pii<String>,
     ) -> Result<Person, Problem> {
         self.permit(&caller, Act::ManagePeople, &Relation::to_tenant()).await?;
-        let mut act = self.store.begin(caller.tenant).await?;
+        let mut act = self.begin(&caller).await?;
         let id = self.person_of(&mut act, &external_id).await?;
         let kept = store::people::load(&mut act, id).await?.ok_or(Problem::NotFound)?;
         let entry = about(id, by(&caller, Action::PersonRegistered));
         record(&mut act, &entry).await?;
-        self.commit(act).await?;
         let external_id = Some(external_id);
-        Ok(Person { id, external_id, created_at_ms: kept.created_at_ms, erased_at_ms: kept.erased_at_ms })
+        let (created_at_ms, erased_at_ms) = (kept.created_at_ms, kept.erased_at_ms);
+        self.keep(act, &caller, Person { id, external_id, created_at_ms, erased_at_ms }).await
     }
 
     /// Erases a person's keys: what was sealed about them can be read by nobody any more. The audit log keeps that they
     /// were there, under an id that leads nowhere.
     pub(crate) async fn erase_person(&self, caller: Caller, id: PersonId) -> Result<(), Problem> {
         self.permit(&caller, Act::ErasePerson, &Relation::to_patient(id, None)).await?;
-        let mut act = self.store.begin(caller.tenant).await?;
+        let mut act = self.begin(&caller).await?;
         if !store::people::erase(&mut act, id, now_ms()).await? {
             return Err(Problem::NotFound);
         }
         let entry = about(id, by(&caller, Action::PersonErased));
         record(&mut act, &entry).await?;
-        Ok(self.commit(act).await?)
+        self.keep(act, &caller, ()).await
     }
 }
 

@@ -82,7 +82,7 @@ impl Drop for Turn {
 impl ControlApi {
     /// Puts down that something was read. What was read may be told once this has returned, and not if it failed.
     pub(super) async fn note_read(&self, tenant: TenantId, entry: &Entry) -> Result<(), StoreError> {
-        let entry = StoredEntry::of(entry, EntryId::from_bytes(random_bytes()), None);
+        let entry = StoredEntry::of(entry, EntryId::from_bytes(random_bytes()));
         let (kept, is_kept) = oneshot::channel();
         match self.reads.join(tenant, (entry, kept)) {
             // On a task of its own: a caller who hangs up takes nobody's entry along.

@@ -9,6 +9,7 @@ use super::{ControlApi, by, now, now_ms, random_bytes, record};
 use crate::{
     audit::{Action, Entry},
     auth::Caller,
+    ids::PersonId,
     permissions::{Act, Relation},
     problem::Problem,
     store::{self, Ticket},
@@ -30,9 +31,11 @@ pub struct NewTicket {
 }
 
 /// A ticket that was given out.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Minted {
     pub id: TicketId,
+    /// Whom it names.
+    pub person: PersonId,
     pub token: Pii<String>,
     pub expires_at_ms: i64,
 }
@@ -43,7 +46,7 @@ impl ControlApi {
         self.permit(&caller, Act::IssueTicket, &visit).await?;
         let (now_ms, issued_at_s) = (now_ms(), now().as_secs());
         let expires_at_s = issued_at_s + request.lifetime.as_secs();
-        let mut act = self.store.begin(caller.tenant).await?;
+        let mut act = self.begin(&caller).await?;
         let consult = store::consults::find(&mut act, request.consult).await?.ok_or(Problem::NotFound)?;
         if consult.ended_at_ms.is_some() {
             return Err(Problem::ConsultEnded);
@@ -67,7 +70,6 @@ impl ControlApi {
             ..by(&caller, Action::TicketMinted)
         };
         record(&mut act, &entry).await?;
-        self.commit(act).await?;
         let token = self.signer.sign(&ticket::Ticket {
             id: ticket.id,
             tenant: caller.tenant,
@@ -81,7 +83,8 @@ impl ControlApi {
             not_before_unix_s: None,
             expires_at_unix_s: expires_at_s,
         });
-        Ok(Minted { id: ticket.id, token: Pii::new(token), expires_at_ms: ticket.expires_at_ms })
+        let (id, expires_at_ms) = (ticket.id, ticket.expires_at_ms);
+        self.keep(act, &caller, Minted { id, person, token: Pii::new(token), expires_at_ms }).await
     }
 
     /// Takes a ticket back: it opens no door any more, and whoever came in with it leaves.
@@ -93,13 +96,13 @@ impl ControlApi {
     ) -> Result<(), Problem> {
         self.permit(&caller, Act::RevokeTicket, &Relation::to_visit(consult, None, None)).await?;
         let now_ms = now_ms();
-        let mut act = self.store.begin(caller.tenant).await?;
+        let mut act = self.begin(&caller).await?;
         if !store::tickets::set_revoked(&mut act, consult, id, now_ms).await? {
             return Err(Problem::NotFound);
         }
         let entry = Entry { consult: Some(consult), ..by(&caller, Action::TicketRevoked) };
         record(&mut act, &entry).await?;
-        self.commit(act).await?;
+        self.keep(act, &caller, ()).await?;
         self.running.revoke_ticket(consult, id);
         Ok(())
     }

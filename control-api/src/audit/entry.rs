@@ -2,7 +2,6 @@
 
 use std::{
     fmt,
-    net::IpAddr,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -18,6 +17,22 @@ random_id! {
 random_id! {
     /// One request, as its answer and the log call it.
     RequestId, "request"
+}
+
+/// The address that a request came from, sealed under the tenant's keys for the place that its request id names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedAddress(Vec<u8>);
+
+impl SealedAddress {
+    /// What was sealed.
+    pub const fn new(sealed: Vec<u8>) -> Self {
+        Self(sealed)
+    }
+
+    /// The bytes that are kept.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// One line of the audit log. The store adds its place in the order.
@@ -46,7 +61,7 @@ pub struct Entry {
     /// A code that says more: why refused, why left, which transport.
     pub detail: Option<&'static str>,
     /// From where.
-    pub address: Option<Pii<IpAddr>>,
+    pub address: Option<SealedAddress>,
     /// By which request.
     pub request: Option<RequestId>,
     /// How long it took until the answer was ready.

@@ -67,8 +67,8 @@ pub struct StoredEntry {
 }
 
 impl StoredEntry {
-    /// The row of an entry; `address` is sealed: encrypted before it is stored and hashed.
-    pub fn of(entry: &Entry, id: EntryId, address: Option<Vec<u8>>) -> Self {
+    /// The row of an entry.
+    pub fn of(entry: &Entry, id: EntryId) -> Self {
         let duration_us = entry.duration.map(|taken| i64::try_from(taken.as_micros()).unwrap_or(i64::MAX));
         Self {
             version: ENTRY_VERSION,
@@ -85,7 +85,7 @@ impl StoredEntry {
             person: entry.person_id.as_ref().map(|id| id.reveal().clone()),
             role: entry.role.map(|role| role.as_str().to_owned()),
             detail: entry.detail.map(str::to_owned),
-            address,
+            address: entry.address.as_ref().map(|sealed| sealed.as_bytes().to_vec()),
             request: entry.request.map(|id| id.to_string()),
             duration_us,
         }

@@ -6,7 +6,7 @@ use media_model::{ConsultId, ParticipantNumber, Pii, Role};
 
 use super::*;
 use crate::{
-    audit::{Action, Actor, Outcome, RequestId, Surface},
+    audit::{Action, Actor, Outcome, RequestId, SealedAddress, Surface},
     ids::PersonId,
     permissions::Act,
 };
@@ -31,7 +31,8 @@ fn entry() -> Entry {
 }
 
 fn stored() -> StoredEntry {
-    StoredEntry::of(&entry(), EntryId::from_bytes([6; 16]), Some(vec![0xbb; 2]))
+    let address = Some(SealedAddress::new(vec![0xbb; 2]));
+    StoredEntry::of(&Entry { address, ..entry() }, EntryId::from_bytes([6; 16]))
 }
 
 #[test]

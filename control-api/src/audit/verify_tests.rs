@@ -4,7 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
 use crate::{
-    audit::{Action, Anchor, CheckpointSigner, Entry, EntryId, LineFault, Link, Statement},
+    audit::{Action, Anchor, CheckpointSigner, Entry, EntryId, LineFault, Link, SealedAddress, Statement},
     permissions::Act,
 };
 
@@ -102,7 +102,8 @@ impl Log {
 fn stored(number: u8) -> StoredEntry {
     let at = UNIX_EPOCH + Duration::from_millis(NOW_MS.unsigned_abs());
     let entry = Entry { at, ..Entry::of(Action::Asked(Act::ReadNotes)) };
-    StoredEntry::of(&entry, EntryId::from_bytes([number; 16]), Some(vec![number; 40]))
+    let entry = Entry { address: Some(SealedAddress::new(vec![number; 40])), ..entry };
+    StoredEntry::of(&entry, EntryId::from_bytes([number; 16]))
 }
 
 fn link(head: &mut Head, stored: StoredEntry) -> SealedRow {

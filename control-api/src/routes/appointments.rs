@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Json, Path, operation::Operation, people::external_id, rfc3339, schema};
 use crate::{
     ControlApi,
+    answer::Answer,
     app::appointments::{Booked, NewAppointment},
     appointments::{Change, Refusal, TimeRange, VisitReason},
     auth::Caller,
@@ -103,6 +104,12 @@ impl From<Booked> for AppointmentBody {
             people: booked.people.into_iter().map(|(id, role)| PersonBody { id, role }).collect(),
             created_at: rfc3339(booked.created_at_ms),
         }
+    }
+}
+
+impl Answer for Booked {
+    fn json(&self) -> Option<String> {
+        serde_json::to_string(&AppointmentBody::from(self.clone())).ok()
     }
 }
 

@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Json, Path, operation::Operation, rfc3339, schema};
-use crate::{ControlApi, app::NewConsult, auth::Caller, permissions::Act, problem::Problem, store};
+use crate::{
+    ControlApi, answer::Answer, app::NewConsult, auth::Caller, permissions::Act, problem::Problem, store,
+};
 
 /// A consult to be created.
 #[derive(Deserialize, JsonSchema)]
@@ -39,6 +41,12 @@ impl From<store::Consult> for ConsultBody {
             created_at: rfc3339(consult.created_at_ms),
             ended_at: consult.ended_at_ms.map(rfc3339),
         }
+    }
+}
+
+impl Answer for store::Consult {
+    fn json(&self) -> Option<String> {
+        serde_json::to_string(&ConsultBody::from(self.clone())).ok()
     }
 }
 

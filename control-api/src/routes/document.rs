@@ -6,7 +6,7 @@ use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::{operation::Operation, schema::ID_PATTERN};
-use crate::{permissions, problem::Problem};
+use crate::{limits::IDEMPOTENCY_KEY_BYTES_MAX, permissions, problem::Problem};
 
 /// What every operation may answer: who asks is looked up in the database.
 const ALWAYS: [Problem; 4] = [
@@ -14,6 +14,14 @@ const ALWAYS: [Problem; 4] = [
     Problem::Forbidden(permissions::Reason::ScopeMissing),
     Problem::StoredValueDamaged,
     Problem::StoreUnavailable,
+];
+
+/// What every operation may answer that changes something.
+const OF_CHANGES: [Problem; 4] = [
+    Problem::IdempotencyKeyMalformed,
+    Problem::IdempotencyKeyReused,
+    Problem::IdempotencyKeyInUse,
+    Problem::BodyTooLarge,
 ];
 
 /// The document, as it is served and checked in.
@@ -102,6 +110,19 @@ fn operation_object(
         "security": [{"apiKey": scopes}],
         "responses": responses,
     });
+    if operation.changes_something() {
+        object["parameters"] = json!([{
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "With the same key again nothing is done and the same is answered, for 24 hours",
+            "schema": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": IDEMPOTENCY_KEY_BYTES_MAX,
+                "pattern": "^[!-~]+$",
+            },
+        }]);
+    }
     if let Some(body) = operation.takes {
         let content = json!({"application/json": {"schema": body(taken)}});
         object["requestBody"] = json!({"required": true, "content": content});
@@ -112,7 +133,8 @@ fn operation_object(
 /// One answer for each status, with the codes that it may have.
 fn refusals(operation: &Operation) -> BTreeMap<String, Value> {
     let mut by_status: BTreeMap<String, Vec<Problem>> = BTreeMap::new();
-    for problem in ALWAYS.iter().chain(&operation.refusals) {
+    let of_changes = if operation.changes_something() { OF_CHANGES.as_slice() } else { &[] };
+    for problem in ALWAYS.iter().chain(of_changes).chain(&operation.refusals) {
         by_status.entry(problem.status().as_str().to_owned()).or_default().push(*problem);
     }
     by_status

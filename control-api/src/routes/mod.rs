@@ -5,6 +5,7 @@
 mod appointments;
 mod consults;
 mod document;
+mod door;
 mod operation;
 mod page;
 mod people;
@@ -15,11 +16,13 @@ use axum::{
     Router,
     extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request, rejection::JsonRejection},
     http::{StatusCode, request::Parts},
+    middleware,
     routing::get,
 };
 use serde::de::DeserializeOwned;
 
-use crate::{ApiKey, ControlApi, audit::Actor, auth::Caller, limits, problem::Problem};
+use crate::{ControlApi, auth::Caller, limits, problem::Problem};
+use door::Gate;
 use operation::Operation;
 
 /// What there is below `/v1`.
@@ -38,26 +41,29 @@ pub fn openapi() -> &'static str {
 impl ControlApi {
     /// The routes under `/v1` that belong to the control API.
     pub fn router(&self) -> Router {
-        let add =
-            |router: Router<Self>, operation: Operation| router.route(operation.path, operation.handler);
+        let add = |router: Router<Self>, operation: Operation| {
+            let gate = Gate { api: self.clone(), act: operation.act, status: operation.gives.0 };
+            let admit = middleware::from_fn_with_state(gate, door::admit);
+            router.route(operation.path, operation.handler.route_layer(admit))
+        };
         operations()
             .into_iter()
             .fold(Router::new(), add)
             .route("/v1/openapi.json", get(page::openapi))
             .route("/v1/docs", get(page::docs))
             .route("/v1/docs/page.css", get(page::style))
+            .layer(middleware::from_fn_with_state(self.clone(), door::announce))
             .layer(DefaultBodyLimit::max(limits::BODY_BYTES_MAX))
             .with_state(self.clone())
     }
 }
 
+/// Whom the door let in.
 impl FromRequestParts<ControlApi> for Caller {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, api: &ControlApi) -> Result<Self, Problem> {
-        let key = ApiKey::from_headers(&parts.headers).ok_or(Problem::Unauthorized)?;
-        let client = api.client_of(&key).await?.ok_or(Problem::Unauthorized)?;
-        Ok(Self { tenant: key.tenant(), actor: Actor::ApiClient(client.id), scopes: client.scopes })
+    async fn from_request_parts(parts: &mut Parts, _: &ControlApi) -> Result<Self, Problem> {
+        parts.extensions.remove::<Self>().ok_or(Problem::Unauthorized)
     }
 }
 

@@ -55,6 +55,11 @@ impl Operation {
         Self { method, path, id, act, summary, handler, takes: None, gives, refusals }
     }
 
+    /// Whether it may have an idempotency key.
+    pub fn changes_something(&self) -> bool {
+        self.method != Method::GET
+    }
+
     /// Its name for programs, the permission it takes, and one line for people.
     pub fn is(self, id: &'static str, act: Act, summary: &'static str) -> Self {
         Self { id, act, summary, ..self }

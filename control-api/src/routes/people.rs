@@ -8,7 +8,8 @@ use signaling_protocol::limits::PERSON_ID_BYTES_MAX;
 
 use super::{Json, Path, operation::Operation, rfc3339, schema};
 use crate::{
-    ControlApi, app::people::Person, auth::Caller, ids::PersonId, permissions::Act, problem::Problem,
+    ControlApi, answer::Answer, app::people::Person, auth::Caller, ids::PersonId, permissions::Act,
+    problem::Problem,
 };
 
 /// A person to be made known.
@@ -42,6 +43,16 @@ impl From<Person> for PersonBody {
             created_at: rfc3339(person.created_at_ms),
             erased_at: person.erased_at_ms.map(rfc3339),
         }
+    }
+}
+
+impl Answer for Person {
+    fn json(&self) -> Option<String> {
+        serde_json::to_string(&PersonBody::from(self.clone())).ok()
+    }
+
+    fn about(&self) -> Option<PersonId> {
+        Some(self.id)
     }
 }
 

@@ -9,7 +9,10 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use signaling_protocol::{limits::DISPLAY_NAME_CHARS_MAX, ticket::TicketId};
 
 use super::{Json, Path, operation::Operation, people::external_id, rfc3339, schema};
-use crate::{ControlApi, NewTicket, auth::Caller, limits, permissions::Act, problem::Problem};
+use crate::{
+    ControlApi, NewTicket, answer::Answer, app::Minted, auth::Caller, ids::PersonId, limits,
+    permissions::Act, problem::Problem,
+};
 
 /// For whom a ticket is asked.
 #[derive(Deserialize, JsonSchema)]
@@ -35,6 +38,22 @@ pub(super) struct TicketBody {
     ticket: Pii<String>,
     #[schemars(schema_with = "schema::utc")]
     expires_at: String,
+}
+
+impl From<Minted> for TicketBody {
+    fn from(minted: Minted) -> Self {
+        Self { id: minted.id, ticket: minted.token, expires_at: rfc3339(minted.expires_at_ms) }
+    }
+}
+
+impl Answer for Minted {
+    fn json(&self) -> Option<String> {
+        serde_json::to_string(&TicketBody::from(self.clone())).ok()
+    }
+
+    fn about(&self) -> Option<PersonId> {
+        Some(self.person)
+    }
 }
 
 /// JSON has one kind of number: 300.0 is 300. One below zero is as much out of bounds as zero.
@@ -86,8 +105,7 @@ async fn mint(
     Json(body): Json<MintBody>,
 ) -> Result<(StatusCode, axum::Json<TicketBody>), Problem> {
     let minted = api.mint_ticket(caller, body.into_request(consult)?).await?;
-    let body = TicketBody { id: minted.id, ticket: minted.token, expires_at: rfc3339(minted.expires_at_ms) };
-    Ok((StatusCode::CREATED, axum::Json(body)))
+    Ok((StatusCode::CREATED, axum::Json(minted.into())))
 }
 
 async fn revoke(

@@ -16,6 +16,7 @@ pub(crate) mod consents;
 pub(crate) mod consults;
 mod database;
 mod flush;
+pub(crate) mod kept_answers;
 pub(crate) mod people;
 mod role;
 mod schema;

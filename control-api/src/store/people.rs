@@ -106,6 +106,7 @@ pub(crate) async fn erase(tx: &mut TenantTx, id: PersonId, now_ms: i64) -> Resul
     if done.rows_affected() == 0 {
         return Ok(false);
     }
+    super::kept_answers::delete_about(tx, id).await?;
     sqlx::query("UPDATE person_keys SET wrapped = NULL WHERE tenant = $1 AND person = $2")
         .bind(tx.tenant().as_str())
         .bind(id.to_string())

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use axum::{
     Router,
     body::{Body, to_bytes},
-    http::{Request, StatusCode, header},
+    http::{HeaderMap, Request, StatusCode, header},
 };
 use control_api::{ControlApi, Database, RunningConsults, Store, keys::LocalMasterKeys, permissions::Scopes};
 use media_model::{ConsultId, Pii, TenantId};
@@ -146,6 +146,35 @@ impl Fixture {
         let status = response.status();
         let bytes = to_bytes(response.into_body(), 1 << 20).await.expect("a body");
         (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
+    /// Sends what `send` does, with an idempotency key and from an address.
+    pub async fn send_as(
+        &self,
+        (method, path): (&str, &str),
+        key: &str,
+        body: Value,
+        idempotency_key: Option<&str>,
+        headers: &[(&'static str, &str)],
+    ) -> (StatusCode, HeaderMap, Value) {
+        let mut request = request(method, path, key, body.to_string());
+        let peer: std::net::SocketAddr = "198.51.100.7:4711".parse().expect("an address");
+        request.extensions_mut().insert(axum::extract::ConnectInfo(peer));
+        for (name, value) in
+            headers.iter().copied().chain(idempotency_key.map(|key| ("idempotency-key", key)))
+        {
+            request.headers_mut().append(name, value.parse().expect("a header value"));
+        }
+        let response = self.router.clone().oneshot(request).await.expect("an answer");
+        let (status, headers) = (response.status(), response.headers().clone());
+        let bytes = to_bytes(response.into_body(), 1 << 20).await.expect("a body");
+        (status, headers, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
+    /// With an idempotency key.
+    pub async fn post_once(&self, path: &str, key: &str, body: Value) -> (StatusCode, Value) {
+        let (status, _, body) = self.send_as(("POST", path), &self.key, body, Some(key), &[]).await;
+        (status, body)
     }
 
     pub async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {

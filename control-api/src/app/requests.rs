@@ -1,0 +1,181 @@
+//! Requests: who asks, from where, and whether it was asked before.
+
+use std::net::IpAddr;
+
+use aws_lc_rs::digest;
+use media_model::{Pii, TenantId};
+
+use super::{ControlApi, by, now_ms, record};
+use crate::{
+    ApiKey, StoreError,
+    answer::Answer,
+    audit::{Action, Actor, Entry, RequestId, SealedAddress},
+    auth::{Asked, Caller, Repeatable, Request},
+    keys::{Place, TenantKeys},
+    limits::{ANSWER_KEPT, ANSWER_SWEEP_INTERVAL},
+    permissions::{Act, scope_for},
+    problem::Problem,
+    store::{self, TenantTx},
+};
+
+/// What a repeated request is answered with.
+#[derive(Debug)]
+pub(crate) struct Again {
+    pub status: u16,
+    pub json: Option<Pii<String>>,
+}
+
+impl ControlApi {
+    /// The back end behind a request.
+    pub(crate) async fn caller(&self, key: &ApiKey, request: Request) -> Result<Caller, Problem> {
+        let tenant = key.tenant();
+        let mut tx = self.store.read(tenant).await?;
+        let client = store::api_clients::find_by_secret(&mut tx, &key.hash()).await?;
+        let client = client.ok_or(Problem::Unauthorized)?;
+        let address = match &request.address {
+            None => None,
+            Some(address) => {
+                let keys = self.vault.keys(&mut tx).await?;
+                let text = address.reveal().to_string();
+                let sealed = keys.seal(&address_of(tenant, &request.id.to_string()), text.as_bytes());
+                Some(SealedAddress::new(sealed.map_err(StoreError::from)?))
+            }
+        };
+        let asked = Asked { id: request.id, started: request.started, address };
+        let actor = Actor::ApiClient(client.id);
+        Ok(Caller { tenant, actor, scopes: client.scopes, asked: Some(asked), repeatable: None })
+    }
+
+    /// The address that an audit entry has sealed, for whoever may see the audit log: by the entry's request.
+    pub async fn open_address(
+        &self,
+        tenant: TenantId,
+        request: RequestId,
+        sealed: &[u8],
+    ) -> Result<Option<Pii<IpAddr>>, StoreError> {
+        let mut tx = self.store.read(tenant).await?;
+        let row = request.to_string();
+        let open = |keys: &TenantKeys| keys.open_text(&address_of(tenant, &row), sealed);
+        let text = self.vault.with_keys(&mut tx, open).await?;
+        Ok(text.reveal().parse().ok().map(Pii::new))
+    }
+
+    /// Makes the caller's act one that is done once, however often it is asked for with this key.
+    pub(crate) async fn make_repeatable(
+        &self,
+        caller: &mut Caller,
+        route: &str,
+        key: &str,
+        body: &[u8],
+        status: u16,
+    ) -> Result<(), Problem> {
+        let mut tx = self.store.read(caller.tenant).await?;
+        let keys = self.vault.keys(&mut tx).await?;
+        let body = digest::digest(&digest::SHA256, body);
+        let body: String = body.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let key_hash = keys.index().of_parts("idempotency", &[&caller.actor.to_string(), route, key]);
+        let body_hash = keys.index().of("idempotent body", &body);
+        caller.repeatable = Some(Repeatable { key_hash, body_hash, status });
+        Ok(())
+    }
+
+    /// How the act was answered if it was done before; that it was told again is on disk before it is.
+    pub(crate) async fn answer_again(&self, caller: &Caller, act: Act) -> Result<Option<Again>, Problem> {
+        let Some(repeatable) = &caller.repeatable else { return Ok(None) };
+        // Who may not do it any more is told so by the act itself.
+        if !scope_for(act).is_some_and(|scope| caller.scopes.contains(scope)) {
+            return Ok(None);
+        }
+        let mut tx = self.store.begin(caller.tenant).await?;
+        let kept = store::kept_answers::find(&mut tx, &repeatable.key_hash, now_ms()).await?;
+        let Some(kept) = kept else { return Ok(None) };
+        if kept.body_hash != repeatable.body_hash {
+            return Err(Problem::IdempotencyKeyReused);
+        }
+        let json = match &kept.answer {
+            None => None,
+            Some(sealed) => {
+                let (tenant, row) = (caller.tenant, row_of(repeatable));
+                let open = |keys: &TenantKeys| keys.open_text(&answer_of(tenant, &row), sealed);
+                Some(self.vault.with_keys(&mut tx, open).await?)
+            }
+        };
+        let entry = Entry { detail: Some("repeated"), ..by(caller, Action::Asked(act)) };
+        record(&mut tx, &entry).await?;
+        self.commit(tx).await?;
+        let status = u16::try_from(kept.status).map_err(|_| Problem::StoredValueDamaged)?;
+        Ok(Some(Again { status, json }))
+    }
+
+    /// A transaction for an act of the caller's. Where the request can be repeated, only one that has its key gets this far.
+    pub(super) async fn begin(&self, caller: &Caller) -> Result<TenantTx, Problem> {
+        let mut act = self.store.begin(caller.tenant).await?;
+        let Some(repeatable) = &caller.repeatable else { return Ok(act) };
+        let now_ms = now_ms();
+        let expires_at_ms = now_ms + ANSWER_KEPT.as_millis() as i64;
+        let Repeatable { key_hash, body_hash, .. } = repeatable;
+        if store::kept_answers::claim(&mut act, key_hash, body_hash, now_ms, expires_at_ms).await? {
+            return Ok(act);
+        }
+        Err(Problem::IdempotencyKeyInUse)
+    }
+
+    /// Keeps an act that [`ControlApi::begin`] began for good, and with it what it is answered with.
+    pub(super) async fn keep<T: Answer>(
+        &self,
+        mut act: TenantTx,
+        caller: &Caller,
+        answer: T,
+    ) -> Result<T, Problem> {
+        if let Some(repeatable) = &caller.repeatable {
+            let sealed = match answer.json() {
+                None => None,
+                Some(json) => {
+                    let (tenant, row) = (caller.tenant, row_of(repeatable));
+                    let seal = |keys: &TenantKeys| keys.seal(&answer_of(tenant, &row), json.as_bytes());
+                    Some(self.vault.with_keys(&mut act, seal).await?)
+                }
+            };
+            let (status, about) = (repeatable.status.into(), answer.about());
+            let key_hash = &repeatable.key_hash;
+            store::kept_answers::fill(&mut act, key_hash, status, sealed.as_deref(), about).await?;
+        }
+        self.commit(act).await?;
+        Ok(answer)
+    }
+
+    /// Deletes answers that have been kept for long enough, for as long as the process lives.
+    pub async fn keep_forgetting_answers(self) {
+        loop {
+            if let Err(error) = self.forget_answers().await {
+                tracing::warn!(%error, "answers that were kept long enough cannot be deleted");
+            }
+            tokio::time::sleep(ANSWER_SWEEP_INTERVAL).await;
+        }
+    }
+
+    /// Deletes answers that have been kept for long enough now; how many that were.
+    pub async fn forget_answers(&self) -> Result<u64, StoreError> {
+        let mut deleted = 0;
+        for tenant in self.store.tenants().await? {
+            let mut tx = self.store.begin(tenant).await?;
+            deleted += store::kept_answers::delete_expired(&mut tx, now_ms()).await?;
+            self.store.commit(tx).await?;
+        }
+        Ok(deleted)
+    }
+}
+
+/// Where the address of a request is sealed: the entry has the request's id beside it.
+fn address_of(tenant: TenantId, request: &str) -> Place<'_> {
+    Place { tenant, table: "audit", row: request, column: "address" }
+}
+
+/// Where the answer to a request is sealed.
+fn answer_of(tenant: TenantId, row: &str) -> Place<'_> {
+    Place { tenant, table: "kept_answers", row, column: "answer" }
+}
+
+fn row_of(repeatable: &Repeatable) -> String {
+    repeatable.key_hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
