@@ -45,6 +45,8 @@ pub struct Config {
     /// The file of master keys, under which everything about people is sealed; `DATA/keys/master.keys` when absent, made on
     /// first start.
     pub master_keys_file: Option<PathBuf>,
+    /// Who was erased, for a restore; `DATA/erasures` when absent.
+    pub erasures_file: Option<PathBuf>,
     /// The media side.
     #[serde(default)]
     pub media: MediaConfig,
@@ -177,6 +179,7 @@ impl Config {
             database: None,
             master_keys_file: None,
             audit_anchor_file: None,
+            erasures_file: None,
             media: MediaConfig { port: 0, ..MediaConfig::default() },
             tls: None,
         }
@@ -197,17 +200,21 @@ impl Config {
 
     /// The master keys. A file that the configuration names has to be there: one that is made anew opens nothing.
     pub fn master_keys(&self) -> Result<Arc<LocalMasterKeys>, KeyFault> {
-        let path = match &self.master_keys_file {
-            Some(path) => path.clone(),
-            None => {
-                let path = self.data.join("keys").join("master.keys");
-                if !path.exists() {
-                    MasterFile::at(&path).create()?;
-                }
-                path
-            }
-        };
+        let path = self.master_keys_file();
+        if self.master_keys_file.is_none() && !path.exists() {
+            MasterFile::at(&path).create()?;
+        }
         LocalMasterKeys::from_file(&path).map(Arc::new)
+    }
+
+    /// The file of master keys.
+    pub fn master_keys_file(&self) -> PathBuf {
+        self.master_keys_file.clone().unwrap_or_else(|| self.data.join("keys").join("master.keys"))
+    }
+
+    /// The list of erasures.
+    pub fn erasures_file(&self) -> PathBuf {
+        self.erasures_file.clone().unwrap_or_else(|| self.data.join("erasures"))
     }
 
     /// Which web pages may open the signaling WebSocket.

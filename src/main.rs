@@ -5,6 +5,7 @@
 //! | `cli/` | one file a command |
 //! | `config.rs` | the configuration file, and what the command line says instead |
 //! | `keys.rs` | the node's keys: certificate, ticket keys |
+//! | `renewal.rs` | takes up a new master key while the node runs |
 //! | `wiring.rs` | what connects crates that do not know each other |
 //! | `telemetry.rs` | logs and metrics |
 //! | `web.rs` | the HTTP surface put together; the widget's files |
@@ -18,6 +19,7 @@ mod dev;
 mod failure;
 mod http;
 mod keys;
+mod renewal;
 mod shutdown;
 mod telemetry;
 mod web;

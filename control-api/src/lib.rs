@@ -18,6 +18,8 @@ mod app;
 pub mod appointments;
 pub mod audit;
 mod auth;
+#[cfg(feature = "bench")]
+mod bench;
 pub mod ids;
 pub mod keys;
 pub mod limits;
@@ -29,9 +31,11 @@ mod routes;
 mod store;
 mod verify;
 
-pub use app::{BootstrapError, ControlApi, NewTicket, Refused, RunningConsults};
+pub use app::{BootstrapError, ControlApi, NewTicket, Refused, Renewed, ReplayError, RunningConsults};
 pub use auth::ApiKey;
 pub use proxies::TrustedProxies;
 pub use routes::openapi;
-pub use store::{Database, Store, StoreError, migrate_postgres};
+pub use store::{
+    Database, PostgresSnapshot, Store, StoreError, back_up_sqlite, migrate_postgres, restore_sqlite,
+};
 pub use verify::{Verified, VerifyError, verify};

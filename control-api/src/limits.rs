@@ -12,8 +12,12 @@ pub const TICKET_LIFETIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 pub const API_CLIENT_NAME_BYTES_MAX: usize = 40;
 /// Audit entries of reads that are committed together.
 pub const READS_BATCH_MAX: usize = 128;
+/// Transactions with entries of one tenant's reads at a time.
+pub const READS_COMMITTERS_MAX: usize = 2;
 /// Audit entries of one tenant's reads that wait to be committed; with more, reads are refused.
 pub const READS_WAITING_MAX: usize = 4_096;
+/// People's keys that are wrapped anew in one transaction.
+pub const RENEWAL_PAGE_KEYS: i64 = 200;
 /// How often committed audit entries are sealed.
 pub const SEAL_INTERVAL: Duration = Duration::from_millis(500);
 /// How often every tenant is looked at for entries that another process left unsealed.

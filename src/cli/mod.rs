@@ -2,6 +2,7 @@
 
 mod audit;
 mod client;
+mod master_key;
 mod migrate;
 mod openapi;
 mod serve;
@@ -30,6 +31,8 @@ enum Command {
     Client(client::ClientCommand),
     /// The audit log.
     Audit(audit::AuditCommand),
+    /// The keys under which everything about people is sealed.
+    MasterKey(master_key::MasterKeyCommand),
     /// Brings the tables of a PostgreSQL database up to date.
     Migrate(migrate::Migrate),
     /// Prints the OpenAPI document of the control API.
@@ -44,6 +47,7 @@ impl Cli {
             Command::Tenant(command) => command.run().await,
             Command::Client(command) => command.run().await,
             Command::Audit(command) => command.run().await,
+            Command::MasterKey(command) => command.run().await,
             Command::Migrate(command) => command.run().await,
             Command::OpenApi(command) => {
                 command.run();

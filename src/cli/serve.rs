@@ -23,7 +23,7 @@ use crate::{
     failure::Failure,
     http,
     keys::NodeKeys,
-    shutdown,
+    renewal, shutdown,
     telemetry::Metrics,
     web,
     wiring::{AuditJournal, LateOrders},
@@ -86,14 +86,13 @@ impl Node {
     async fn start(config: &Config, dev: bool) -> Result<Self, Failure> {
         let keys = NodeKeys::load_or_generate(&config.data)?;
         let store = Store::open(&config.database()?).await?;
-        let orders = LateOrders::default();
-        let api = ControlApi::new(
-            store.clone(),
-            keys.ticket_signer.clone(),
-            Arc::new(orders.clone()),
-            config.master_keys()?,
-        )
-        .with_trusted_proxies(config.trusted_proxies.clone());
+        let (orders, master) = (LateOrders::default(), config.master_keys()?);
+        let signer = keys.ticket_signer.clone();
+        let api = ControlApi::new(store.clone(), signer, Arc::new(orders.clone()), master.clone())
+            .with_trusted_proxies(config.trusted_proxies.clone())
+            .listing_erasures(config.erasures_file());
+        // Before anybody can ask for them: a database that was restored has those again who were erased since.
+        api.replay_erasures().await?;
         let (media, events) = MediaNode::start(media_config(config, dev, &keys))?;
         let media = Arc::new(media);
         let signaling = Signaling::start(
@@ -112,6 +111,7 @@ impl Node {
         api.replay_revocations().await?;
         tokio::spawn(api.clone().keep_sealing());
         tokio::spawn(api.clone().keep_forgetting_answers());
+        tokio::spawn(renewal::keep(api.clone(), master));
         tokio::spawn(Anchor::new(config.audit_anchor_file(), keys.checkpoint_signer).keep(api.clone()));
         Ok(Self { media, signaling, api, store, metrics: Arc::new(Metrics::new()?) })
     }

@@ -23,7 +23,8 @@ impl Shell {
             keys.ticket_signer.clone(),
             Arc::new(NothingRuns),
             config.master_keys()?,
-        );
+        )
+        .listing_erasures(config.erasures_file());
         Ok(Self { api, store })
     }
 

@@ -1,4 +1,4 @@
-//! `consilium tenant create --config FILE NAME`
+//! `consilium tenant create --config FILE NAME` and `rotate-key`
 
 use std::path::PathBuf;
 
@@ -24,14 +24,31 @@ enum Action {
         /// What links and the audit log call it: up to 40 lower-case letters, digits and hyphens.
         name: TenantId,
     },
+    /// Gives a tenant a new sealing key, and wraps its people's keys under it. Nodes go on meanwhile.
+    RotateKey {
+        /// The node's configuration file.
+        #[arg(long)]
+        config: PathBuf,
+        /// Whose key.
+        name: TenantId,
+    },
 }
 
 impl TenantCommand {
     pub async fn run(self) -> Result<(), Failure> {
-        let Action::Create { config, name } = self.action;
-        let shell = Shell::open(&config).await?;
-        shell.api.create_tenant(name).await?;
-        shell.close().await;
+        match self.action {
+            Action::Create { config, name } => {
+                let shell = Shell::open(&config).await?;
+                shell.api.create_tenant(name).await?;
+                shell.close().await;
+            }
+            Action::RotateKey { config, name } => {
+                let shell = Shell::open(&config).await?;
+                let renewed = shell.api.rotate_tenant_key(name).await?;
+                println!("{} people's keys are wrapped under the new key", renewed.of_people);
+                shell.close().await;
+            }
+        }
         Ok(())
     }
 }

@@ -2,8 +2,10 @@
 
 pub(crate) mod appointments;
 mod consults;
+mod erasing;
 pub(crate) mod people;
 mod reads;
+mod renewal;
 pub(crate) mod requests;
 mod sealer;
 mod tenants;
@@ -24,7 +26,10 @@ use signaling_protocol::{
 };
 
 pub(crate) use consults::NewConsult;
+use erasing::ErasureList;
+pub use erasing::ReplayError;
 use reads::Reads;
+pub use renewal::Renewed;
 use sealer::Unsealed;
 pub use tenants::BootstrapError;
 pub(crate) use tickets::Minted;
@@ -62,6 +67,7 @@ pub struct ControlApi {
     unsealed: Arc<Unsealed>,
     reads: Arc<Reads>,
     proxies: Arc<TrustedProxies>,
+    erasures: Option<ErasureList>,
 }
 
 impl fmt::Debug for ControlApi {
@@ -87,6 +93,7 @@ impl ControlApi {
             unsealed: Arc::default(),
             reads: Arc::default(),
             proxies: Arc::default(),
+            erasures: None,
         }
     }
 
@@ -190,7 +197,7 @@ fn by(caller: &Caller, action: Action) -> Entry {
 }
 
 async fn record(act: &mut TenantTx, entry: &Entry) -> Result<(), StoreError> {
-    store::audit::insert(act, &StoredEntry::of(entry, EntryId::from_bytes(random_bytes()))).await
+    store::audit::insert(act, &[StoredEntry::of(entry, EntryId::from_bytes(random_bytes()))]).await
 }
 
 fn now() -> Duration {

@@ -2,10 +2,10 @@
 
 use media_model::{Pii, TenantId};
 
-use super::{ControlApi, by, now_ms, random_bytes, record};
+use super::{ControlApi, by, erasing::about, now_ms, random_bytes, record};
 use crate::{
     StoreError,
-    audit::{Action, Entry},
+    audit::Action,
     auth::Caller,
     ids::PersonId,
     keys::{Place, TenantKeys},
@@ -91,21 +91,4 @@ impl ControlApi {
         let (created_at_ms, erased_at_ms) = (kept.created_at_ms, kept.erased_at_ms);
         self.keep(act, &caller, Person { id, external_id, created_at_ms, erased_at_ms }).await
     }
-
-    /// Erases a person's keys: what was sealed about them can be read by nobody any more. The audit log keeps that they
-    /// were there, under an id that leads nowhere.
-    pub(crate) async fn erase_person(&self, caller: Caller, id: PersonId) -> Result<(), Problem> {
-        self.permit(&caller, Act::ErasePerson, &Relation::to_patient(id, None)).await?;
-        let mut act = self.begin(&caller).await?;
-        if !store::people::erase(&mut act, id, now_ms()).await? {
-            return Err(Problem::NotFound);
-        }
-        let entry = about(id, by(&caller, Action::PersonErased));
-        record(&mut act, &entry).await?;
-        self.keep(act, &caller, ()).await
-    }
-}
-
-fn about(person: PersonId, entry: Entry) -> Entry {
-    Entry { person_id: Some(Pii::new(person.to_string())), ..entry }
 }

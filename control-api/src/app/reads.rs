@@ -2,7 +2,8 @@
 //! that.
 //!
 //! An act commits with its own entry. A read changes nothing, so that its entry may share a transaction with others: at first
-//! there is one in it, and while it is being committed the next ones gather. Nobody waits for more company.
+//! there is one in it, and while it is being committed the next ones gather. Nobody waits for more company. Two commit at a time, so
+//! that one writes while the other waits for the disk.
 
 use std::{
     collections::BTreeMap,
@@ -16,21 +17,29 @@ use super::{ControlApi, random_bytes};
 use crate::{
     StoreError,
     audit::{Entry, EntryId, StoredEntry},
-    limits::{READS_BATCH_MAX, READS_WAITING_MAX},
+    limits::{READS_BATCH_MAX, READS_COMMITTERS_MAX, READS_WAITING_MAX},
     store,
 };
 
 /// An entry, and who waits for it.
 type Waiting = (StoredEntry, oneshot::Sender<()>);
 
-/// Entries of reads that are not committed yet, by tenant. A tenant is in it for as long as somebody commits for it.
+/// A tenant's entries that are not committed yet.
 #[derive(Debug, Default)]
-pub(super) struct Reads(Mutex<BTreeMap<TenantId, Vec<Waiting>>>);
+struct Line {
+    waiting: Vec<Waiting>,
+    /// Tasks that commit for this tenant.
+    committers: usize,
+}
+
+/// Entries of reads that are not committed yet. A tenant is in it for as long as somebody commits for it.
+#[derive(Debug, Default)]
+pub(super) struct Reads(Mutex<BTreeMap<TenantId, Line>>);
 
 /// What became of an entry that was handed in.
 enum Joined {
-    /// Nobody commits for this tenant yet: whoever handed it in sees to it.
-    First,
+    /// One more may commit: whoever handed it in sees to it.
+    OneMore,
     Follows,
     /// Too many wait.
     Full,
@@ -39,43 +48,58 @@ enum Joined {
 impl Reads {
     fn join(&self, tenant: TenantId, one: Waiting) -> Joined {
         let mut all = self.lock();
-        let Some(waiting) = all.get_mut(&tenant) else {
-            all.insert(tenant, vec![one]);
-            return Joined::First;
-        };
-        if waiting.len() >= READS_WAITING_MAX {
+        let line = all.entry(tenant).or_default();
+        if line.waiting.len() >= READS_WAITING_MAX {
             return Joined::Full;
         }
-        waiting.push(one);
-        Joined::Follows
+        line.waiting.push(one);
+        if line.committers >= READS_COMMITTERS_MAX {
+            return Joined::Follows;
+        }
+        line.committers += 1;
+        Joined::OneMore
     }
 
-    /// Who waits now; nobody, and then somebody else begins anew.
-    fn next(&self, tenant: TenantId) -> Option<Vec<Waiting>> {
-        let mut all = self.lock();
-        let waiting = all.get_mut(&tenant).filter(|waiting| !waiting.is_empty());
-        let Some(waiting) = waiting else {
-            all.remove(&tenant);
-            return None;
-        };
-        let taken = waiting.len().min(READS_BATCH_MAX);
-        Some(waiting.drain(..taken).collect())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<TenantId, Vec<Waiting>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<TenantId, Line>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The turn to commit for a tenant. Lost in a panic, it fails whoever waits, rather than to leave them waiting.
+/// The turn to commit for a tenant. Lost in a panic, the last one fails whoever waits, rather than to leave them waiting.
 struct Turn {
     reads: Arc<Reads>,
     tenant: TenantId,
+    is_over: bool,
+}
+
+impl Turn {
+    /// Who waits now; nobody, and then the turn is over.
+    fn next(&mut self) -> Option<Vec<Waiting>> {
+        let mut all = self.reads.lock();
+        let line = all.get_mut(&self.tenant)?;
+        if line.waiting.is_empty() {
+            self.is_over = true;
+            end_turn(&mut all, self.tenant);
+            return None;
+        }
+        let taken = line.waiting.len().min(READS_BATCH_MAX);
+        Some(line.waiting.drain(..taken).collect())
+    }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.reads.lock().remove(&self.tenant);
+        if !self.is_over {
+            end_turn(&mut self.reads.lock(), self.tenant);
+        }
+    }
+}
+
+fn end_turn(all: &mut BTreeMap<TenantId, Line>, tenant: TenantId) {
+    let Some(line) = all.get_mut(&tenant) else { return };
+    line.committers -= 1;
+    if line.committers == 0 {
+        all.remove(&tenant);
     }
 }
 
@@ -86,7 +110,7 @@ impl ControlApi {
         let (kept, is_kept) = oneshot::channel();
         match self.reads.join(tenant, (entry, kept)) {
             // On a task of its own: a caller who hangs up takes nobody's entry along.
-            Joined::First => drop(tokio::spawn(self.clone().keep_reads(tenant))),
+            Joined::OneMore => drop(tokio::spawn(self.clone().keep_reads(tenant))),
             Joined::Follows => {}
             Joined::Full => return Err(StoreError::ReadNotKept),
         }
@@ -94,8 +118,8 @@ impl ControlApi {
     }
 
     async fn keep_reads(self, tenant: TenantId) {
-        let _turn = Turn { reads: self.reads.clone(), tenant };
-        while let Some(waiting) = self.reads.next(tenant) {
+        let mut turn = Turn { reads: self.reads.clone(), tenant, is_over: false };
+        while let Some(waiting) = turn.next() {
             let (entries, told): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
             match self.keep_entries(tenant, &entries).await {
                 Ok(()) => told.into_iter().for_each(|one| one.send(()).unwrap_or_default()),
@@ -106,9 +130,7 @@ impl ControlApi {
 
     async fn keep_entries(&self, tenant: TenantId, entries: &[StoredEntry]) -> Result<(), StoreError> {
         let mut tx = self.store.begin(tenant).await?;
-        for entry in entries {
-            store::audit::insert(&mut tx, entry).await?;
-        }
+        store::audit::insert(&mut tx, entries).await?;
         self.commit(tx).await
     }
 }

@@ -70,14 +70,12 @@ impl ControlApi {
             if pending.is_empty() {
                 return Ok(head);
             }
-            for (sealed, entry) in pending.iter().enumerate() {
-                match head.seal(entry) {
-                    Ok(link) => store::audit::link(&mut tx, &link, now_ms()).await?,
-                    // Of a newer binary: that one seals it, and what follows.
-                    Err(_) if sealed == 0 => return Ok(head),
-                    Err(_) => break,
-                }
+            // One that cannot be sealed is of a newer binary: that one seals it, and what follows.
+            let links: Vec<_> = pending.iter().map_while(|entry| head.seal(entry).ok()).collect();
+            if links.is_empty() {
+                return Ok(head);
             }
+            store::audit::link(&mut tx, &links, now_ms()).await?;
             self.store.commit(tx).await?;
         }
     }

@@ -65,6 +65,16 @@ impl ControlApi {
         Ok(key)
     }
 
+    /// Puts down that everything is about to be copied.
+    pub async fn note_backup(&self) -> Result<(), StoreError> {
+        self.record(&[(TenantId::SYSTEM, from_shell(Action::BackedUp))]).await
+    }
+
+    /// Puts down that the database was made from a copy.
+    pub async fn note_restore(&self) -> Result<(), StoreError> {
+        self.record(&[(TenantId::SYSTEM, from_shell(Action::Restored))]).await
+    }
+
     /// Whether this text is the secret of a client that is good now.
     pub async fn knows_key(&self, secret: &str) -> Result<bool, StoreError> {
         let Some(key) = ApiKey::parse(secret) else { return Ok(false) };

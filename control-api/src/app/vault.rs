@@ -71,6 +71,11 @@ impl Vault {
         }
     }
 
+    /// What wraps tenants' keys.
+    pub fn master(&self) -> &dyn MasterKeys {
+        self.master.as_ref()
+    }
+
     /// Has the keys read again when they are needed.
     pub fn forget(&self, tenant: TenantId) {
         self.lock().remove(&tenant);

@@ -135,6 +135,10 @@ pub enum Action {
     GuestLinkRedeemed,
     /// The audit log was verified.
     AuditVerified,
+    /// Everything was copied.
+    BackedUp,
+    /// The database was made from a copy.
+    Restored,
     /// An act that the table of permissions knows, under the name that it has there.
     Asked(Act),
 }
@@ -161,6 +165,8 @@ impl Action {
             Self::TokenIssued => "token_issued",
             Self::GuestLinkRedeemed => "guest_link_redeemed",
             Self::AuditVerified => "audit_verified",
+            Self::BackedUp => "backed_up",
+            Self::Restored => "restored",
             Self::Asked(act) => act.as_str(),
         }
     }

@@ -168,6 +168,11 @@ impl NamedKey {
     }
 }
 
+/// What a key is called; the key itself is wiped.
+pub(super) fn name_of(key: KeyMaterial) -> MasterName {
+    NamedKey::new(key).name
+}
+
 /// What is bound to a wrapped key.
 fn fields(name: KeyName, master: &MasterName) -> [String; 4] {
     let [tenant, purpose, version] = name.fields().map(|(_, value)| value);

@@ -19,7 +19,10 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
-use super::{KeyFault, KeyMaterial, local::misconfigured};
+use super::{
+    KeyFault, KeyMaterial, MasterName,
+    local::{misconfigured, name_of},
+};
 use crate::limits::MASTER_FILE_BYTES_MAX;
 
 /// What a key starts with, so that secret scanners recognise one.
@@ -75,13 +78,40 @@ impl MasterFile {
         for part in [comments, &line(&KeyMaterial::draw()), "\n", older] {
             text.push_str(part);
         }
-        let put = || {
-            let beside = file.beside();
-            write_new(&beside, &text, Some(&fs::metadata(&file.0)?))?;
-            fs::rename(&beside, &file.0)?;
-            sync_folder(&file.0)
-        };
-        put().map_err(|error| self.cannot("be rotated", &error))
+        file.replace(&text).map_err(|error| self.cannot("be rotated", &error))
+    }
+
+    /// Takes out the keys of which `is_unused` says so, in one step, and names them. The one that wraps stays.
+    pub fn retire(&self, is_unused: impl Fn(&MasterName) -> bool) -> Result<Vec<MasterName>, KeyFault> {
+        let path = fs::canonicalize(&self.0).map_err(|error| self.cannot("be found", &error))?;
+        let file = Self(path);
+        let old = file.read()?;
+        let all = keys(&old).map_err(|problem| misconfigured(&self.0.display().to_string(), problem))?;
+        let mut text = Zeroizing::new(String::with_capacity(MASTER_FILE_BYTES_MAX));
+        text.push_str(HEADER);
+        let mut retired = Vec::new();
+        for (place, key) in all.into_iter().enumerate() {
+            let line = line(&key);
+            let name = name_of(key);
+            if place > 0 && is_unused(&name) {
+                retired.push(name);
+                continue;
+            }
+            text.push_str(&line);
+            text.push('\n');
+        }
+        if !retired.is_empty() {
+            file.replace(&text).map_err(|error| self.cannot("be changed", &error))?;
+        }
+        Ok(retired)
+    }
+
+    /// Puts a text in the place of the file's; owner and mode stay.
+    fn replace(&self, text: &str) -> io::Result<()> {
+        let beside = self.beside();
+        write_new(&beside, text, Some(&fs::metadata(&self.0)?))?;
+        fs::rename(&beside, &self.0)?;
+        sync_folder(&self.0)
     }
 
     /// The text, if nobody but those who may could read or write it.

@@ -1,8 +1,10 @@
 //! Tables `audit`, `audit_links` and `audit_pending`: entries and links are added, never changed, never deleted.
 
+use std::sync::LazyLock;
+
 use sqlx::{Row as _, any::AnyRow};
 
-use super::{StoreError, TenantTx};
+use super::{StoreError, TenantTx, rows};
 use crate::audit::{ChainHash, Head, Link, SealedRow, StoredEntry, Unsealed};
 
 /// Columns of an entry in the order of [`entry_of`], each with the table's name: the only text that statements share.
@@ -13,39 +15,50 @@ macro_rules! entry_columns {
     };
 }
 
-/// Adds an entry, to be sealed soon.
-pub(crate) async fn insert(tx: &mut TenantTx, entry: &StoredEntry) -> Result<(), StoreError> {
+static INSERT_ENTRIES: LazyLock<[String; 3]> = LazyLock::new(|| {
+    let head = "INSERT INTO audit (tenant, entry, version, at, action, outcome, actor, asserted_by, surface, patient,
+                                   consult_id, participant, person_id, role, detail, address, request, duration_us)";
+    rows::inserts(head, 18)
+});
+
+static INSERT_PENDING: LazyLock<[String; 3]> =
+    LazyLock::new(|| rows::inserts("INSERT INTO audit_pending (tenant, entry)", 2));
+
+static INSERT_LINKS: LazyLock<[String; 3]> = LazyLock::new(|| {
+    rows::inserts("INSERT INTO audit_links (tenant, seq, entry, previous, hash, sealed_at)", 6)
+});
+
+/// Adds entries, to be sealed soon.
+pub(crate) async fn insert(tx: &mut TenantTx, entries: &[StoredEntry]) -> Result<(), StoreError> {
     let tenant = tx.tenant();
-    sqlx::query(
-        "INSERT INTO audit (tenant, entry, version, at, action, outcome, actor, asserted_by, surface, patient, consult_id,
-                            participant, person_id, role, detail, address, request, duration_us)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
-    )
-    .bind(tenant.as_str())
-    .bind(entry.id.as_str())
-    .bind(entry.version)
-    .bind(entry.at_ms)
-    .bind(entry.action.as_str())
-    .bind(entry.outcome.as_str())
-    .bind(entry.actor.as_str())
-    .bind(entry.asserted_by.as_deref())
-    .bind(entry.surface.as_str())
-    .bind(entry.patient.as_deref())
-    .bind(entry.consult.as_deref())
-    .bind(entry.participant)
-    .bind(entry.person.as_deref())
-    .bind(entry.role.as_deref())
-    .bind(entry.detail.as_deref())
-    .bind(entry.address.as_deref())
-    .bind(entry.request.as_deref())
-    .bind(entry.duration_us)
-    .execute(tx.connection())
-    .await?;
-    sqlx::query("INSERT INTO audit_pending (tenant, entry) VALUES ($1, $2)")
-        .bind(tenant.as_str())
-        .bind(entry.id.as_str())
-        .execute(tx.connection())
-        .await?;
+    for (which, part) in rows::parts(entries) {
+        let (mut insert, mut pending) =
+            (sqlx::query(INSERT_ENTRIES[which].as_str()), sqlx::query(INSERT_PENDING[which].as_str()));
+        for entry in part {
+            insert = insert
+                .bind(tenant.as_str())
+                .bind(entry.id.as_str())
+                .bind(entry.version)
+                .bind(entry.at_ms)
+                .bind(entry.action.as_str())
+                .bind(entry.outcome.as_str())
+                .bind(entry.actor.as_str())
+                .bind(entry.asserted_by.as_deref())
+                .bind(entry.surface.as_str())
+                .bind(entry.patient.as_deref())
+                .bind(entry.consult.as_deref())
+                .bind(entry.participant)
+                .bind(entry.person.as_deref())
+                .bind(entry.role.as_deref())
+                .bind(entry.detail.as_deref())
+                .bind(entry.address.as_deref())
+                .bind(entry.request.as_deref())
+                .bind(entry.duration_us);
+            pending = pending.bind(tenant.as_str()).bind(entry.id.as_str());
+        }
+        insert.execute(tx.connection()).await?;
+        pending.execute(tx.connection()).await?;
+    }
     Ok(())
 }
 
@@ -76,25 +89,31 @@ pub(crate) async fn pending(tx: &mut TenantTx, entries_max: i64) -> Result<Vec<S
     rows.iter().map(entry_of).collect()
 }
 
-/// Adds a link; the entry waits no longer.
-pub(crate) async fn link(tx: &mut TenantTx, link: &Link, now_ms: i64) -> Result<(), StoreError> {
+/// Adds links; their entries wait no longer.
+pub(crate) async fn link(tx: &mut TenantTx, links: &[Link], now_ms: i64) -> Result<(), StoreError> {
     let tenant = tx.tenant();
+    let Some(first) = links.first() else { return Ok(()) };
+    for (which, part) in rows::parts(links) {
+        let mut insert = sqlx::query(INSERT_LINKS[which].as_str());
+        for link in part {
+            insert = insert
+                .bind(tenant.as_str())
+                .bind(link.seq)
+                .bind(link.entry.as_str())
+                .bind(link.previous.as_bytes().as_slice())
+                .bind(link.hash.as_bytes().as_slice())
+                .bind(now_ms);
+        }
+        insert.execute(tx.connection()).await?;
+    }
     sqlx::query(
-        "INSERT INTO audit_links (tenant, seq, entry, previous, hash, sealed_at) VALUES ($1, $2, $3, $4, $5, $6)",
+        "DELETE FROM audit_pending WHERE tenant = $1
+            AND entry IN (SELECT entry FROM audit_links WHERE tenant = $1 AND seq >= $2)",
     )
     .bind(tenant.as_str())
-    .bind(link.seq)
-    .bind(link.entry.as_str())
-    .bind(link.previous.as_bytes().as_slice())
-    .bind(link.hash.as_bytes().as_slice())
-    .bind(now_ms)
+    .bind(first.seq)
     .execute(tx.connection())
     .await?;
-    sqlx::query("DELETE FROM audit_pending WHERE tenant = $1 AND entry = $2")
-        .bind(tenant.as_str())
-        .bind(link.entry.as_str())
-        .execute(tx.connection())
-        .await?;
     Ok(())
 }
 

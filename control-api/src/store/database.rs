@@ -90,6 +90,8 @@ fn sqlite_pool(connections: u32) -> AnyPoolOptions {
                 // An audit entry that was answered for has to survive a power cut: `commit` sees to that, for many at once.
                 connection.execute("PRAGMA synchronous = NORMAL").await?;
                 connection.execute("PRAGMA foreign_keys = ON").await?;
+                // What is deleted is overwritten with zeros: an erased person's wrapped key above all.
+                connection.execute("PRAGMA secure_delete = ON").await?;
                 // Each connection keeps pages of its own; rows are looked up one by one, and the system keeps the file in memory.
                 connection.execute(PAGE_CACHE_KIB).await?;
                 Ok(())

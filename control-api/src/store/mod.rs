@@ -1,17 +1,20 @@
-//! The only SQL of the product: one text for SQLite and PostgreSQL; every statement is bound, none is built from text.
+//! The only SQL of the product: one text for SQLite and PostgreSQL; every statement is bound, none is built from what came from outside.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `database.rs` | which database, and connections to it |
 //! | `schema.rs` | the tables' versions |
 //! | `role.rs` | with which role of PostgreSQL a node may log in |
+//! | `rows.rs` | statements that insert several rows at once |
 //! | `tenant_tx.rs` | [`TenantTx`]: the only way to a tenant's rows |
+//! | `backup.rs` | copies of a database, wrapped keys apart |
 //! | `flush.rs` | SQLite: one flush of the disk for many commits |
 //! | the others | a table each |
 
 pub(crate) mod api_clients;
 pub(crate) mod appointments;
 pub(crate) mod audit;
+mod backup;
 pub(crate) mod consents;
 pub(crate) mod consults;
 mod database;
@@ -19,6 +22,7 @@ mod flush;
 pub(crate) mod kept_answers;
 pub(crate) mod people;
 mod role;
+mod rows;
 mod schema;
 pub(crate) mod tenant_keys;
 mod tenant_tx;
@@ -31,6 +35,7 @@ use media_model::TenantId;
 
 use crate::keys::KeyFault;
 
+pub use backup::{PostgresSnapshot, back_up_sqlite, restore_sqlite};
 pub(crate) use consults::Consult;
 pub use database::Database;
 use database::{Missing, Pools};
@@ -127,6 +132,15 @@ impl Store {
         tx.commit().await?;
         if let Some(flush) = &self.flush {
             flush.committed().await.map_err(sqlx::Error::Io)?;
+        }
+        Ok(())
+    }
+
+    /// SQLite: takes the write-ahead log into the database and empties it, so that nothing stands in it any more that was
+    /// overwritten. PostgreSQL does that on its own account (`VACUUM`).
+    pub(crate) async fn forget_freed_bytes(&self) -> Result<(), StoreError> {
+        if !self.has_row_security() {
+            sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.pools.writers).await?;
         }
         Ok(())
     }

@@ -34,3 +34,24 @@ pub(crate) async fn insert(tx: &mut TenantTx, key: &StoredTenantKey, now_ms: i64
     .await?;
     Ok(())
 }
+
+/// Puts a key's new form in the place of the one that was read; false if that is no longer there.
+pub(crate) async fn replace(
+    tx: &mut TenantTx,
+    read: &StoredTenantKey,
+    again: &StoredTenantKey,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "UPDATE tenant_keys SET master = $5, wrapped = $6
+         WHERE tenant = $1 AND purpose = $2 AND version = $3 AND wrapped = $4",
+    )
+    .bind(tx.tenant().as_str())
+    .bind(read.purpose.as_str())
+    .bind(i64::from(read.version))
+    .bind(read.wrapped.bytes())
+    .bind(again.wrapped.master().as_str())
+    .bind(again.wrapped.bytes())
+    .execute(tx.connection())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}

@@ -7,7 +7,7 @@ use std::{
     process::{Child, Command, Stdio},
     sync::{
         OnceLock,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -24,6 +24,14 @@ const OWNER: &str = "owner";
 
 /// How long a start or a recovery may take.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Whether what is committed survives a power cut as well: for benches.
+static FLUSHES: AtomicBool = AtomicBool::new(false);
+
+/// Has the server flush to disk; before the first database.
+pub fn flush_to_disk() {
+    FLUSHES.store(true, Ordering::Relaxed);
+}
 
 /// How often a server that was killed is started again.
 const STARTS_MAX: u32 = 200;
@@ -167,7 +175,8 @@ fn launch(folder: &Path) -> Child {
         let log = fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).expect("a log");
         let mut server = command("postgres");
         server.arg("-D").arg(folder.join("data")).arg("-k").arg(folder);
-        server.args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=300"]);
+        server.args(["-c", "listen_addresses=", "-c", "max_connections=300", "-c"]);
+        server.arg(if FLUSHES.load(Ordering::Relaxed) { "fsync=on" } else { "fsync=off" });
         let mut server =
             server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("postgres runs");
         while server.try_wait().expect("a child").is_none() {
