@@ -89,6 +89,11 @@ fn the_repository_speaks_of_the_product_alone() {
 }
 
 #[test]
+fn the_safeguards_name_code_and_tests_that_are_there() {
+    report("docs/hipaa.md names what is not there", documents::unfounded_safeguards());
+}
+
+#[test]
 fn the_runbook_knows_every_name() {
     report("docs/runbook.md has a row for it", documents::missing_from_runbook());
 }
