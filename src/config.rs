@@ -2,7 +2,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    num::{NonZeroU16, NonZeroU32},
+    num::NonZeroU16,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -10,6 +10,7 @@ use std::{
 use control_api::{
     Database, TrustedProxies,
     keys::{KeyFault, LocalMasterKeys, MasterFile},
+    webhooks::Networks,
 };
 use media_model::{Pii, limits::CONSULT_TRANSPORTS_MAX};
 use serde::{Deserialize, Deserializer};
@@ -38,9 +39,6 @@ pub struct Config {
     /// Proxies that are believed about where a request came from: addresses, or networks such as `10.1.0.0/16`.
     #[serde(default, deserialize_with = "trusted_proxies")]
     pub trusted_proxies: TrustedProxies,
-    /// Requests a second that the control API takes from each API client, and from each address.
-    #[serde(default = "default_api_requests_per_s")]
-    pub api_requests_per_s: NonZeroU32,
     /// PostgreSQL, instead of a file in the data folder.
     pub database: Option<DatabaseConfig>,
     /// Where the signed checkpoints of the audit log are added; `DATA/audit.anchor` when absent.
@@ -50,6 +48,9 @@ pub struct Config {
     pub master_keys_file: Option<PathBuf>,
     /// Who was erased, for a restore; `DATA/erasures` when absent.
     pub erasures_file: Option<PathBuf>,
+    /// Private networks that webhooks may go to besides the world, such as `10.1.0.0/16`.
+    #[serde(default, deserialize_with = "networks")]
+    pub webhook_networks: Networks,
     /// The media side.
     #[serde(default)]
     pub media: MediaConfig,
@@ -145,10 +146,6 @@ fn default_participants_max() -> u8 {
     32
 }
 
-fn default_api_requests_per_s() -> NonZeroU32 {
-    NonZeroU32::new(control_api::limits::API_REQUESTS_PER_S).unwrap_or(NonZeroU32::MIN)
-}
-
 fn participants_max<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
     let people = u8::deserialize(deserializer)?;
     if people == 0 || usize::from(people) > CONSULT_TRANSPORTS_MAX {
@@ -162,6 +159,11 @@ fn trusted_proxies<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Trusted
     let list = Vec::<String>::deserialize(deserializer)?;
     let bad = || serde::de::Error::custom("trusted_proxies are addresses, or networks such as 10.1.0.0/16");
     TrustedProxies::parse(&list).ok_or_else(bad)
+}
+
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Networks, D::Error> {
+    let list = Vec::<String>::deserialize(deserializer)?;
+    Networks::parse(&list).ok_or_else(|| serde::de::Error::custom("networks look like 10.1.0.0/16"))
 }
 
 impl Config {
@@ -183,11 +185,11 @@ impl Config {
             consult_participants_max: default_participants_max(),
             allowed_origins: Vec::new(),
             trusted_proxies: TrustedProxies::default(),
-            api_requests_per_s: default_api_requests_per_s(),
             database: None,
             master_keys_file: None,
             audit_anchor_file: None,
             erasures_file: None,
+            webhook_networks: Networks::parse(&["127.0.0.0/8", "::1"]).unwrap_or_default(),
             media: MediaConfig { port: 0, ..MediaConfig::default() },
             tls: None,
         }

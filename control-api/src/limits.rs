@@ -36,14 +36,6 @@ pub const ANSWER_SWEEP_INTERVAL: Duration = Duration::from_secs(10 * 60);
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
 /// Proxies that are looked past to find where a request came from.
 pub const FORWARDED_HOPS_MAX: usize = 16;
-/// Requests a second of one API client, and from one address, where the configuration does not say.
-pub const API_REQUESTS_PER_S: u32 = 1_000;
-/// How many seconds' worth of requests may come at once.
-pub const BURST_S: f64 = 4.0;
-/// API clients, and addresses, whose requests are counted each.
-pub const BUCKETS_MAX: usize = 10_000;
-/// How long an access token is good.
-pub const ACCESS_TOKEN_LIFETIME: Duration = Duration::from_secs(10 * 60);
 /// How long a request waits for the database.
 pub const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection to the database is kept that nobody uses.
@@ -71,6 +63,8 @@ pub const APPOINTMENT_LENGTH_MAX: Duration = Duration::from_secs(12 * 60 * 60);
 pub const APPOINTMENT_BACKDATED_MAX: Duration = Duration::from_secs(5 * 60);
 /// How far ahead appointments are booked: two years, one of them a leap year.
 pub const APPOINTMENT_AHEAD_MAX: Duration = Duration::from_secs(731 * 24 * 60 * 60);
+/// Comings and goings of one consult that are read.
+pub const PASSAGES_MAX: i64 = 10_000;
 /// How long before its beginning an appointment may start.
 pub const START_EARLY_MAX: Duration = Duration::from_secs(30 * 60);
 /// How long after its end an appointment may still start: clinics run late.
@@ -121,3 +115,26 @@ pub const AUDIT_DISPLACEMENT_MAX: i64 = 256;
 pub const AUDIT_SEARCHES_MAX: u32 = 1_024;
 /// How long an entry may wait to be sealed before it counts as a finding; sealing takes a second.
 pub const AUDIT_UNSEALED_AGE_MAX: Duration = Duration::from_secs(60);
+
+/// Webhooks of one tenant.
+pub const WEBHOOKS_MAX: usize = 32;
+/// Longest URL of a webhook.
+pub const WEBHOOK_URL_BYTES_MAX: usize = 2_048;
+/// How long a connection to a webhook may take.
+pub const WEBHOOK_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a webhook may take to answer.
+pub const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an attempt is this process's alone: longer than it can take.
+pub const WEBHOOK_LEASE: Duration = Duration::from_secs(30);
+/// Messages of one tenant that are under way at one time.
+pub const WEBHOOK_BATCH_MESSAGES_MAX: i64 = 16;
+/// Tenants whose messages are under way at one time.
+pub const WEBHOOK_TENANTS_MAX: usize = 64;
+/// How often it is looked whether a message is due.
+pub const WEBHOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// How often every tenant is asked for messages that another process left.
+pub const WEBHOOK_SWEEP_INTERVAL: Duration = Duration::from_secs(30);
+/// How long a message that was given up can still be sent by hand.
+pub const DEAD_LETTERS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Dead letters in one answer.
+pub const DEAD_LETTERS_LISTED_MAX: i64 = 100;

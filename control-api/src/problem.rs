@@ -37,14 +37,14 @@ pub(crate) enum Problem {
     ChangedMeanwhile,
     /// The tenant has no consults without an appointment.
     DirectConsultsDisabled,
-    /// Too many requests; seconds until the next is taken.
-    TooManyRequests(u32),
     /// The idempotency key has a form that none has.
     IdempotencyKeyMalformed,
     /// Another request had this key.
     IdempotencyKeyReused,
     /// A request with this key is being done.
     IdempotencyKeyInUse,
+    /// There are as many of these as there may be.
+    TooMany,
     /// The database did not answer; nothing was done.
     StoreUnavailable,
     /// What the database holds was changed, or moved from another place; nothing was done.
@@ -109,10 +109,8 @@ impl Problem {
                 "direct_consults_disabled",
                 "This tenant has no consults without an appointment",
             ),
+            Self::TooMany => (StatusCode::CONFLICT, "too_many", "There are as many as there may be"),
             Self::ConsultEnded => (StatusCode::CONFLICT, "consult_ended", "The consult has ended"),
-            Self::TooManyRequests(_) => {
-                (StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Requests come too fast; wait")
-            }
             Self::IdempotencyKeyMalformed => (
                 StatusCode::BAD_REQUEST,
                 "idempotency_key_malformed",
@@ -168,9 +166,6 @@ impl IntoResponse for Problem {
         let mut response =
             (status, [(header::CONTENT_TYPE, "application/problem+json")], json).into_response();
         response.extensions_mut().insert(self);
-        if let Self::TooManyRequests(wait_s) = self {
-            response.headers_mut().insert(header::RETRY_AFTER, wait_s.into());
-        }
         if self == Self::Unauthorized {
             // RFC 6750 §3
             let challenge = header::HeaderValue::from_static("Bearer");

@@ -9,7 +9,7 @@ use serde_json::json;
 use support::{on_both, tenant};
 
 /// Method, path and the scope that it takes. Ids are of nothing: who may ask is told not found, who may not is refused.
-const OPERATIONS: [(&str, &str, Scope); 15] = [
+const OPERATIONS: [(&str, &str, Scope); 23] = [
     ("POST", "/v1/people", Scope::PeopleWrite),
     ("GET", "/v1/people/ID", Scope::PeopleRead),
     ("DELETE", "/v1/people/ID", Scope::PeopleErase),
@@ -21,10 +21,18 @@ const OPERATIONS: [(&str, &str, Scope); 15] = [
     ("POST", "/v1/appointments/ID/cancel", Scope::AppointmentsWrite),
     ("POST", "/v1/appointments/ID/start", Scope::AppointmentsWrite),
     ("POST", "/v1/appointments/ID/end", Scope::AppointmentsWrite),
+    ("POST", "/v1/appointments/ID/no-show", Scope::AppointmentsWrite),
+    ("GET", "/v1/appointments/ID/summary", Scope::NotesRead),
     ("POST", "/v1/consults", Scope::ConsultsWrite),
     ("POST", "/v1/consults/ID/end", Scope::ConsultsWrite),
     ("POST", "/v1/consults/ID/tickets", Scope::TicketsWrite),
     ("DELETE", "/v1/consults/ID/tickets/ID", Scope::TicketsWrite),
+    ("GET", "/v1/webhooks", Scope::WebhooksRead),
+    ("POST", "/v1/webhooks", Scope::WebhooksWrite),
+    ("DELETE", "/v1/webhooks/ID", Scope::WebhooksWrite),
+    ("POST", "/v1/webhooks/ID/test", Scope::WebhooksWrite),
+    ("GET", "/v1/webhooks/ID/dead-letters", Scope::WebhooksRead),
+    ("POST", "/v1/webhooks/ID/dead-letters/ID/retry", Scope::WebhooksWrite),
 ];
 
 fn body_of(path: &str) -> String {
@@ -34,6 +42,7 @@ fn body_of(path: &str) -> String {
         "/v1/appointments" => {
             json!({"starts_at": "2020-01-01T00:00:00Z", "ends_at": "2020-01-01T01:00:00Z", "people": person})
         }
+        "/v1/webhooks" => json!({"url": "https://ehr.example/hooks"}),
         _ if path.ends_with("tickets") => support::a_patient(),
         _ => json!({}),
     }

@@ -6,10 +6,15 @@ sent as they are, and so is every fourth of the others, so that ids that lead no
 
 import atexit
 import collections
+import contextlib
 import datetime
+import http.server
 import itertools
 import json
 import os
+import sqlite3
+import threading
+import time
 
 import requests
 import schemathesis
@@ -17,11 +22,8 @@ import schemathesis
 URL = os.environ["CONSILIUM_URL"]
 REPORT = os.environ["CONSILIUM_REPORT"]
 
-KEY = os.environ["CONSILIUM_KEY"]
-CLIENT_ID = os.environ["CONSILIUM_CLIENT_ID"]
-
 back_end = requests.Session()
-back_end.headers["Authorization"] = "Bearer " + KEY
+back_end.headers["Authorization"] = "Bearer " + os.environ["CONSILIUM_KEY"]
 numbers = itertools.count()
 answers = collections.defaultdict(collections.Counter)
 
@@ -53,14 +55,58 @@ def people():
 
 def appointment(operation):
     booked = call("POST", "/v1/appointments", {**times(), "people": people()})["id"]
-    if operation == "endAppointment":
+    if operation in ("endAppointment", "readSummary"):
         call("POST", f"/v1/appointments/{booked}/start")
+    if operation == "readSummary":
+        call("POST", f"/v1/appointments/{booked}/end")
+    if operation == "markNoShow":
+        let_an_hour_pass(booked)
     return booked
+
+
+def let_an_hour_pass(appointment):
+    """Nobody waits for a patient who does not come; the database is in the folder that this runs in."""
+    with contextlib.closing(sqlite3.connect("consilium.db", timeout=20)) as database, database:
+        for table, column in (("appointments", "id"), ("appointment_people", "appointment")):
+            earlier = f"UPDATE {table} SET starts_at = starts_at - 3600000, ends_at = ends_at - 3600000 WHERE {column} = ?"
+            database.execute(earlier, (appointment,))
 
 
 def ticket(consult):
     body = {"role": "patient", "person_id": "somebody", "display_name": "Somebody"}
     return call("POST", f"/v1/consults/{consult}/tickets", body)["id"]
+
+
+class Receiver(http.server.BaseHTTPRequestHandler):
+    """Takes no message, and wants no more: each is a dead letter at once."""
+
+    def do_POST(self):
+        self.send_response(410)
+        self.end_headers()
+
+    def log_message(self, *arguments):
+        pass
+
+
+receiver = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+threading.Thread(target=receiver.serve_forever, daemon=True).start()
+
+
+def webhook():
+    """There may be no more than 32: the oldest make room."""
+    for old in call("GET", "/v1/webhooks")["webhooks"][:-16]:
+        back_end.delete(URL + "/v1/webhooks/" + old["id"], timeout=20)
+    url = f"http://127.0.0.1:{receiver.server_port}/"
+    return call("POST", "/v1/webhooks", {"url": url, "events": ["webhook.tested"]})["id"]
+
+
+def dead_letter(webhook):
+    message = call("POST", f"/v1/webhooks/{webhook}/test")["message"]
+    for _ in range(100):
+        if call("GET", f"/v1/webhooks/{webhook}/dead-letters")["dead_letters"]:
+            return message
+        time.sleep(0.05)
+    raise TimeoutError("the message is not given up")
 
 
 def real_ids(operation, names):
@@ -73,6 +119,10 @@ def real_ids(operation, names):
         ids["consult"] = call("POST", "/v1/consults", {})["id"]
     if "ticket" in names:
         ids["ticket"] = ticket(ids["consult"])
+    if "webhook" in names:
+        ids["webhook"] = webhook()
+    if "message" in names:
+        ids["message"] = dead_letter(ids["webhook"])
     return ids
 
 
@@ -85,11 +135,6 @@ def before_call(context, case, kwargs):
     if not is_meant_to_succeed(case):
         return
     operation = case.operation.definition.raw["operationId"]
-    if operation == "issueToken":
-        # Every request has the key as bearer token by default; here it is the secret.
-        kwargs["auth"] = (CLIENT_ID, KEY)
-        case.body = {"grant_type": "client_credentials"}
-        return
     if "Idempotency-Key" in (case.headers or {}):
         # The same made-up key would come again with another body.
         case.headers["Idempotency-Key"] = f"key-{next(numbers)}"
@@ -99,6 +144,9 @@ def before_call(context, case, kwargs):
         case.body.update(times())
     if operation == "bookAppointment":
         case.body["people"] = people()
+    if operation == "createWebhook":
+        webhook()
+        case.body["url"] = "https://ehr.example/hooks"
 
 
 @schemathesis.hook

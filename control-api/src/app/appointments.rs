@@ -13,6 +13,7 @@ use crate::{
     permissions::{Act, Relation},
     problem::Problem,
     store::{self, Consult, TenantTx, appointments::Appointment},
+    webhooks::{Event, EventKind},
 };
 
 /// A program is asked what it was made for before anything is looked up: what is there must not show in the answer.
@@ -78,6 +79,7 @@ impl ControlApi {
             store::appointments::book(&mut act, &appointment, *person, *role).await?;
         }
         self.note_appointment(&mut act, &caller, Act::BookAppointment, &appointment).await?;
+        self.tell_appointment(&mut act, EventKind::AppointmentBooked, &appointment, now_ms).await?;
         let booked = Booked { id, consult: consult.id, course, people, created_at_ms: now_ms };
         self.keep(act, &caller, booked).await
     }
@@ -110,6 +112,12 @@ impl ControlApi {
         let mut act = self.begin(&caller).await?;
         let mut appointment = store::appointments::find(&mut act, id).await?.ok_or(Problem::NotFound)?;
         let before = appointment.course;
+        let change = match change {
+            Change::MarkNoShow { .. } => {
+                Change::MarkNoShow { patient_came: self.patient_came(&mut act, &appointment).await? }
+            }
+            change => change,
+        };
         let after = before.after(change, now_ms).map_err(Problem::AppointmentRefused)?;
         if change == Change::Start && !store::consents::is_given(&mut act, appointment.patient).await? {
             return Err(Problem::ConsentMissing);
@@ -125,6 +133,7 @@ impl ControlApi {
         }
         let people = store::appointments::people(&mut act, id).await?;
         self.note_appointment(&mut act, &caller, act_of(change), &appointment).await?;
+        self.tell_appointment(&mut act, event_of(change), &appointment, now_ms).await?;
         let consult = appointment.consult;
         let booked = self.keep(act, &caller, booked(appointment, people)).await?;
         if is_over {
@@ -197,6 +206,17 @@ impl ControlApi {
         Ok(Some(self.vault.with_keys(act, seal).await?))
     }
 
+    async fn tell_appointment(
+        &self,
+        act: &mut TenantTx,
+        kind: EventKind,
+        appointment: &Appointment,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        let (id, consult) = (Some(appointment.id), Some(appointment.consult));
+        self.tell(act, &Event { appointment: id, consult, ..Event::of(kind) }, now_ms).await
+    }
+
     async fn note_appointment(
         &self,
         act: &mut TenantTx,
@@ -208,7 +228,7 @@ impl ControlApi {
     }
 }
 
-fn about(caller: &Caller, what: Act, appointment: &Appointment) -> Entry {
+pub(super) fn about(caller: &Caller, what: Act, appointment: &Appointment) -> Entry {
     let (patient, consult) = (Some(appointment.patient), Some(appointment.consult));
     Entry { patient, consult, ..by(caller, Action::Asked(what)) }
 }
@@ -216,6 +236,17 @@ fn about(caller: &Caller, what: Act, appointment: &Appointment) -> Entry {
 fn booked(appointment: Appointment, people: Vec<(PersonId, Role)>) -> Booked {
     let Appointment { id, consult, course, created_at_ms, .. } = appointment;
     Booked { id, consult, course, people, created_at_ms }
+}
+
+const fn event_of(change: Change) -> EventKind {
+    match change {
+        Change::Move { .. } => EventKind::AppointmentMoved,
+        Change::Confirm => EventKind::AppointmentConfirmed,
+        Change::Cancel => EventKind::AppointmentCancelled,
+        Change::Start => EventKind::AppointmentStarted,
+        Change::End => EventKind::AppointmentEnded,
+        Change::MarkNoShow { .. } => EventKind::AppointmentNoShow,
+    }
 }
 
 const fn act_of(change: Change) -> Act {

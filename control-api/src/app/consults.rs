@@ -9,6 +9,7 @@ use crate::{
     permissions::{Act, Relation},
     problem::Problem,
     store::{self, Consult},
+    webhooks::{Event, EventKind},
 };
 
 /// What a back end may choose about a consult.
@@ -36,6 +37,8 @@ impl ControlApi {
         store::consults::insert(&mut act, &consult).await?;
         let entry = Entry { consult: Some(consult.id), ..by(&caller, Action::ConsultCreated) };
         record(&mut act, &entry).await?;
+        let event = Event { consult: Some(consult.id), ..Event::of(EventKind::ConsultCreated) };
+        self.tell(&mut act, &event, now_ms).await?;
         self.keep(act, &caller, consult).await
     }
 
@@ -51,6 +54,8 @@ impl ControlApi {
             store::tickets::revoke_all(&mut act, id, now_ms).await?;
             let entry = Entry { consult: Some(id), ..by(&caller, Action::ConsultEnded) };
             record(&mut act, &entry).await?;
+            let event = Event { consult: Some(id), ..Event::of(EventKind::ConsultEnded) };
+            self.tell(&mut act, &event, now_ms).await?;
         }
         let consult = self.keep(act, &caller, consult).await?;
         self.running.end(id);

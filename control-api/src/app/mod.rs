@@ -2,8 +2,8 @@
 
 pub(crate) mod appointments;
 mod consults;
+mod deliveries;
 mod erasing;
-pub(crate) mod oauth;
 pub(crate) mod people;
 mod reads;
 mod renewal;
@@ -12,6 +12,8 @@ mod sealer;
 mod tenants;
 mod tickets;
 mod vault;
+mod visits;
+pub(crate) mod webhooks;
 
 use std::{
     fmt,
@@ -23,10 +25,11 @@ use aws_lc_rs::rand;
 use media_model::{ConsultId, Pii, TenantId};
 use signaling_protocol::{
     limits::RESUME_VALIDITY,
-    ticket::{InvalidKey, LEEWAY_S, TicketId, TicketSigner},
+    ticket::{LEEWAY_S, TicketId, TicketSigner},
 };
 
 pub(crate) use consults::NewConsult;
+use deliveries::Due;
 use erasing::ErasureList;
 pub use erasing::ReplayError;
 use reads::Reads;
@@ -38,16 +41,14 @@ pub use tickets::NewTicket;
 use vault::Vault;
 
 use crate::{
-    RateLimited, Store, StoreError, TrustedProxies,
-    access::{AccessSigner, AccessVerifier},
+    Store, StoreError, TrustedProxies,
     audit::{Action, Entry, EntryId, Outcome, StoredEntry, Surface, unix_ms},
     auth::Caller,
     keys::MasterKeys,
-    limits::API_REQUESTS_PER_S,
     permissions::{Act, Relation, Scopes, Subject, Verdict, may},
     problem::Problem,
-    rate::RateLimits,
     store::{self, TenantTx},
+    webhooks::Networks,
 };
 
 /// A ticket is honoured for this much longer than it says, to allow for clocks that differ.
@@ -72,8 +73,8 @@ pub struct ControlApi {
     reads: Arc<Reads>,
     proxies: Arc<TrustedProxies>,
     erasures: Option<ErasureList>,
-    rates: Arc<RateLimits>,
-    access: Option<Arc<(AccessSigner, AccessVerifier)>>,
+    due: Arc<Due>,
+    webhook_networks: Arc<Networks>,
 }
 
 impl fmt::Debug for ControlApi {
@@ -100,8 +101,8 @@ impl ControlApi {
             reads: Arc::default(),
             proxies: Arc::default(),
             erasures: None,
-            rates: Arc::new(RateLimits::new(API_REQUESTS_PER_S)),
-            access: None,
+            due: Arc::default(),
+            webhook_networks: Arc::default(),
         }
     }
 
@@ -110,28 +111,19 @@ impl ControlApi {
         Self { proxies: Arc::new(proxies), ..self }
     }
 
-    /// Takes so many requests a second from each API client, and from each address.
-    pub fn with_requests_per_s(self, requests_per_s: u32) -> Self {
-        Self { rates: Arc::new(RateLimits::new(requests_per_s)), ..self }
-    }
-
-    /// Signs access tokens with this key, so that they outlive the process and are good on other nodes that have it.
-    pub fn with_access_signer(self, signer: AccessSigner) -> Result<Self, InvalidKey> {
-        let verifier = AccessVerifier::new([signer.public_key().clone()])?;
-        Ok(Self { access: Some(Arc::new((signer, verifier))), ..self })
-    }
-
-    /// Requests that were refused for coming too fast.
-    pub fn rate_limited(&self) -> &RateLimited {
-        self.rates.refused()
-    }
-
-    pub(crate) fn rates(&self) -> &RateLimits {
-        &self.rates
-    }
-
     pub(crate) fn proxies(&self) -> &TrustedProxies {
         &self.proxies
+    }
+
+    /// Lets webhooks go to these private networks, too.
+    #[must_use]
+    pub fn with_webhook_networks(self, networks: Networks) -> Self {
+        Self { webhook_networks: Arc::new(networks), ..self }
+    }
+
+    /// Private networks that webhooks may go to.
+    pub(crate) fn webhook_networks(&self) -> &Networks {
+        &self.webhook_networks
     }
 
     /// Creates a consult on the server's own account, for dev mode's demo.
@@ -186,6 +178,9 @@ impl ControlApi {
                 act.turn_to(*tenant).await?;
             }
             record(&mut act, entry).await?;
+            if let Some(event) = webhooks::event_of(entry) {
+                self.tell(&mut act, &event, unix_ms(entry.at)).await?;
+            }
         }
         self.commit(act).await?;
         entries.iter().for_each(|(tenant, _)| self.unsealed.note(*tenant));

@@ -15,7 +15,7 @@ use crate::{
     limits::{ANSWER_KEPT, ANSWER_SWEEP_INTERVAL},
     permissions::{Act, scope_for},
     problem::Problem,
-    store::{self, TenantTx, api_clients::ApiClient},
+    store::{self, TenantTx},
 };
 
 /// What a repeated request is answered with.
@@ -28,19 +28,10 @@ pub(crate) struct Again {
 impl ControlApi {
     /// The back end behind a request.
     pub(crate) async fn caller(&self, key: &ApiKey, request: Request) -> Result<Caller, Problem> {
-        let mut tx = self.store.read(key.tenant()).await?;
+        let tenant = key.tenant();
+        let mut tx = self.store.read(tenant).await?;
         let client = store::api_clients::find_by_secret(&mut tx, &key.hash()).await?;
-        self.caller_of(tx, client.ok_or(Problem::Unauthorized)?, request).await
-    }
-
-    /// The caller that a client is, in this request.
-    pub(super) async fn caller_of(
-        &self,
-        mut tx: TenantTx,
-        client: ApiClient,
-        request: Request,
-    ) -> Result<Caller, Problem> {
-        let tenant = tx.tenant();
+        let client = client.ok_or(Problem::Unauthorized)?;
         let address = match &request.address {
             None => None,
             Some(address) => {

@@ -6,18 +6,21 @@
 //! | `time_range.rs` | from when to when, and whether two of them overlap |
 //! | `booking.rs` | nobody is booked twice at one time |
 //! | `text.rs` | reason, notes, prescription ids and follow-up date, parsed at the border |
+//! | `stays.rs` | who was there from when to when |
 //! | `summary.rs` | what ending returns: what billing and the chart need |
 //!
 //! Who may do what to an appointment stands in `permissions/`.
 
 mod booking;
 mod course;
+mod stays;
 mod summary;
 mod text;
 mod time_range;
 
 pub use booking::{Booking, clash, is_booked_exclusively};
 pub use course::{Change, Course, Refusal, State};
+pub use stays::{Passage, stays};
 pub use summary::{Attendance, Facts, Grade, NotEnded, Quality, Recording, RecordingId, Stay, Summary};
 pub use text::{FollowUpDate, Notes, PrescriptionId, PrescriptionIds, VisitReason};
 pub use time_range::{TimeRange, TimeRangeError, instant_ms};

@@ -187,6 +187,9 @@ pub(super) fn operations() -> Vec<Operation> {
             Act::EndAppointment,
             "Ends it; its consult ends",
         ),
+        changed(Operation::post("/v1/appointments/{appointment}/no-show", no_show))
+            .is("markNoShow", Act::MarkNoShow, "Puts down that the patient did not come")
+            .refuses([Refusal::PatientCame, Refusal::TooEarly].map(Problem::AppointmentRefused)),
         Operation::put("/v1/people/{person}/consents/telehealth", give_consent).is(
             "giveConsent",
             Act::RecordConsent,
@@ -245,6 +248,8 @@ changes! {
     cancel: Change::Cancel,
     start: Change::Start,
     end: Change::End,
+    // The server looks whether they came.
+    no_show: Change::MarkNoShow { patient_came: false },
 }
 
 async fn give_consent(

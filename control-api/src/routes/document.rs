@@ -5,12 +5,11 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::{oauth, operation::Operation, schema::ID_PATTERN};
+use super::{operation::Operation, schema::ID_PATTERN};
 use crate::{limits::IDEMPOTENCY_KEY_BYTES_MAX, permissions, problem::Problem};
 
 /// What every operation may answer: who asks is looked up in the database.
-const ALWAYS: [Problem; 5] = [
-    Problem::TooManyRequests(0),
+const ALWAYS: [Problem; 4] = [
     Problem::Unauthorized,
     Problem::Forbidden(permissions::Reason::ScopeMissing),
     Problem::StoredValueDamaged,
@@ -23,14 +22,6 @@ const OF_CHANGES: [Problem; 4] = [
     Problem::IdempotencyKeyReused,
     Problem::IdempotencyKeyInUse,
     Problem::BodyTooLarge,
-];
-
-/// How giving out tokens fails besides as OAuth 2 has it.
-const OF_TOKENS: [Problem; 4] = [
-    Problem::BodyTooLarge,
-    Problem::TooManyRequests(0),
-    Problem::StoredValueDamaged,
-    Problem::StoreUnavailable,
 ];
 
 /// The document, as it is served and checked in.
@@ -57,8 +48,6 @@ pub(super) fn document(operations: &[Operation]) -> Value {
         let method = operation.method.as_str().to_lowercase();
         path.insert(method, operation_object(operation, &mut taken, &mut given));
     }
-    let mut paths = json!(paths);
-    paths[oauth::PATH] = oauth::path_item(answers(&OF_TOKENS));
     let mut schemas = given.take_definitions(true);
     schemas.extend(taken.take_definitions(true));
     schemas.insert("Problem".into(), problem_schema());
@@ -74,7 +63,13 @@ pub(super) fn document(operations: &[Operation]) -> Value {
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "securitySchemes": oauth::security_schemes(),
+            "securitySchemes": {
+                "apiKey": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The key of one of the tenant's API clients, and the scope that it needs",
+                },
+            },
         },
     })
 }
@@ -112,7 +107,7 @@ fn operation_object(
     let mut object = json!({
         "operationId": operation.id,
         "summary": operation.summary,
-        "security": [{"apiKey": scopes}, {"accessToken": scopes}],
+        "security": [{"apiKey": scopes}],
         "responses": responses,
     });
     if operation.changes_something() {
@@ -135,15 +130,11 @@ fn operation_object(
     object
 }
 
-fn refusals(operation: &Operation) -> Map<String, Value> {
-    let of_changes = if operation.changes_something() { OF_CHANGES.as_slice() } else { &[] };
-    answers(ALWAYS.iter().chain(of_changes).chain(&operation.refusals))
-}
-
 /// One answer for each status, with the codes that it may have.
-fn answers<'a>(problems: impl IntoIterator<Item = &'a Problem>) -> Map<String, Value> {
+fn refusals(operation: &Operation) -> BTreeMap<String, Value> {
     let mut by_status: BTreeMap<String, Vec<Problem>> = BTreeMap::new();
-    for problem in problems {
+    let of_changes = if operation.changes_something() { OF_CHANGES.as_slice() } else { &[] };
+    for problem in ALWAYS.iter().chain(of_changes).chain(&operation.refusals) {
         by_status.entry(problem.status().as_str().to_owned()).or_default().push(*problem);
     }
     by_status

@@ -6,32 +6,40 @@ mod appointments;
 mod consults;
 mod document;
 mod door;
-mod oauth;
 mod operation;
 mod page;
 mod people;
 mod schema;
 mod tickets;
+mod visits;
+mod webhooks;
 
 use axum::{
     Router,
     extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request, rejection::JsonRejection},
     http::{StatusCode, request::Parts},
     middleware,
-    routing::{get, post},
+    routing::get,
 };
 use serde::de::DeserializeOwned;
 
-use crate::{ControlApi, auth::Caller, limits, problem::Problem};
+use crate::{ControlApi, auth::Caller, limits, problem::Problem, rfc3339::rfc3339};
 use door::Gate;
 use operation::Operation;
 
 /// What there is below `/v1`.
 fn operations() -> Vec<Operation> {
-    [people::operations(), appointments::operations(), consults::operations(), tickets::operations()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        people::operations(),
+        appointments::operations(),
+        consults::operations(),
+        tickets::operations(),
+        visits::operations(),
+        webhooks::operations(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// The OpenAPI 3.1 document of the control API, as JSON.
@@ -50,7 +58,6 @@ impl ControlApi {
         operations()
             .into_iter()
             .fold(Router::new(), add)
-            .route(oauth::PATH, post(oauth::token))
             .route("/v1/openapi.json", get(page::openapi))
             .route("/v1/docs", get(page::docs))
             .route("/v1/docs/page.css", get(page::style))
@@ -96,12 +103,4 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             Err(_) => Err(Problem::BodyMalformed),
         }
     }
-}
-
-/// Milliseconds since 1970 as RFC 3339 text in UTC, as every time in the API is written.
-pub(crate) fn rfc3339(ms: i64) -> String {
-    time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000)
-        .ok()
-        .and_then(|at| at.format(&time::format_description::well_known::Rfc3339).ok())
-        .unwrap_or_default()
 }

@@ -5,8 +5,9 @@ use signaling_protocol::limits::{DISPLAY_NAME_CHARS_MAX, PERSON_ID_BYTES_MAX};
 
 use crate::limits::{
     APPOINTMENT_PEOPLE_MAX, INSTANT_BYTES_MAX, TICKET_LIFETIME_DEFAULT, TICKET_LIFETIME_MAX,
-    VISIT_REASON_CHARS_MAX,
+    VISIT_REASON_CHARS_MAX, WEBHOOK_URL_BYTES_MAX,
 };
+use crate::webhooks::EventKind;
 
 /// 128 random bits.
 pub const ID_PATTERN: &str = "^[0-9a-f]{32}$";
@@ -108,4 +109,35 @@ pub fn booked_people(generator: &mut SchemaGenerator) -> Schema {
         "minContains": 1,
         "maxContains": 1,
     })
+}
+
+/// Where messages go.
+pub fn webhook_url(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "format": "uri",
+        "description": "`https`, without user name, password and fragment; not a private address. May hold a secret.",
+        "maxLength": WEBHOOK_URL_BYTES_MAX,
+        "pattern": "^https?://",
+    })
+}
+
+/// What messages are signed with.
+pub fn webhook_secret(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "description": "Behind `whsec_` stands the key of HMAC-SHA256 in base64.",
+        "pattern": "^whsec_[A-Za-z0-9+/]{43}=$",
+    })
+}
+
+/// Something that a webhook may be told of.
+pub fn event(_: &mut SchemaGenerator) -> Schema {
+    let kinds: Vec<_> = EventKind::ALL.iter().map(|kind| kind.as_str()).collect();
+    json_schema!({"type": "string", "enum": kinds})
+}
+
+/// Some of them.
+pub fn events(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "array", "items": event(generator)})
 }

@@ -2,10 +2,12 @@
 
 use std::sync::LazyLock;
 
+use media_model::ConsultId;
 use sqlx::{Row as _, any::AnyRow};
 
 use super::{StoreError, TenantTx, rows};
 use crate::audit::{ChainHash, Head, Link, SealedRow, StoredEntry, Unsealed};
+use crate::{appointments::Passage, limits::PASSAGES_MAX};
 
 /// Columns of an entry in the order of [`entry_of`], each with the table's name: the only text that statements share.
 macro_rules! entry_columns {
@@ -145,6 +147,34 @@ pub(crate) async fn sealed_after(
         })
     };
     rows.iter().map(sealed).collect()
+}
+
+/// Comings and goings in a consult, in the order in which they were written down.
+pub(crate) async fn passages(tx: &mut TenantTx, consult: ConsultId) -> Result<Vec<Passage>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT at, action, person_id, role FROM audit
+         WHERE tenant = $1 AND consult_id = $2 AND outcome = 'granted' AND action IN ('joined', 'admitted', 'left')
+           AND person_id IS NOT NULL AND role IS NOT NULL
+         ORDER BY nr LIMIT $3",
+    )
+    .bind(tx.tenant().as_str())
+    .bind(consult.to_string())
+    .bind(PASSAGES_MAX)
+    .fetch_all(tx.connection())
+    .await?;
+    let passage = |row: &AnyRow| {
+        Ok(Passage {
+            at_ms: row.try_get("at")?,
+            person: parsed(row, "person_id")?,
+            role: parsed(row, "role")?,
+            came: row.try_get::<&str, _>("action")? != "left",
+        })
+    };
+    rows.iter().map(passage).collect()
+}
+
+fn parsed<T: std::str::FromStr>(row: &AnyRow, column: &'static str) -> Result<T, StoreError> {
+    row.try_get::<&str, _>(column)?.parse().map_err(|_| StoreError::Malformed(column))
 }
 
 /// Entries that no link names, whether they are in line to be sealed or not.

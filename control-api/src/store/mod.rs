@@ -20,6 +20,7 @@ pub(crate) mod consults;
 mod database;
 mod flush;
 pub(crate) mod kept_answers;
+pub(crate) mod outbox;
 pub(crate) mod people;
 mod role;
 mod rows;
@@ -28,6 +29,7 @@ pub(crate) mod tenant_keys;
 mod tenant_tx;
 pub(crate) mod tenants;
 pub(crate) mod tickets;
+pub(crate) mod webhooks;
 
 use std::sync::Arc;
 

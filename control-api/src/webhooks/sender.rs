@@ -1,0 +1,136 @@
+//! The one HTTP request that the server makes: a message to a webhook.
+
+use std::{fmt, net::SocketAddr, sync::Arc};
+
+use media_model::Pii;
+use reqwest::{
+    Client,
+    dns::{Addrs, Name, Resolve, Resolving},
+    header::{CONTENT_TYPE, HeaderValue},
+    redirect::Policy,
+};
+
+use super::{MessageId, Networks, WebhookSecret, WebhookUrl};
+use crate::limits::{WEBHOOK_CONNECT_TIMEOUT, WEBHOOK_TIMEOUT};
+
+/// Why nobody took a message. It names no URL: those may hold secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotSent {
+    /// The name leads to addresses that nothing is sent to.
+    #[error("the address is not allowed")]
+    AddressRefused,
+    /// No connection, no TLS, no answer in time.
+    #[error("there was no answer")]
+    NoAnswer,
+}
+
+/// Sends messages. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct WebhookSender {
+    client: Client,
+    allowed: Arc<Networks>,
+}
+
+impl WebhookSender {
+    /// One that reaches the world, and these networks. Panics where the system has no certificates at all.
+    pub fn new(allowed: Networks) -> Self {
+        let allowed = Arc::new(allowed);
+        let client = Client::builder()
+            .dns_resolver(Arc::new(OnlyAllowed(allowed.clone())))
+            // Where a message goes is the tenant's word, not the receiver's.
+            .redirect(Policy::none())
+            .no_proxy()
+            .connect_timeout(WEBHOOK_CONNECT_TIMEOUT)
+            .timeout(WEBHOOK_TIMEOUT)
+            .user_agent(concat!("consilium/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .expect("TLS can be set up");
+        Self { client, allowed }
+    }
+
+    /// Networks that messages may go to besides the world.
+    pub fn allowed(&self) -> &Networks {
+        &self.allowed
+    }
+
+    /// Makes one attempt; the status of the answer, whose body is not read.
+    pub async fn send(
+        &self,
+        url: &WebhookUrl,
+        secret: &WebhookSecret,
+        id: MessageId,
+        now_s: i64,
+        body: String,
+    ) -> Result<u16, NotSent> {
+        let request = self
+            .client
+            .post(url.reveal().clone())
+            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .header("webhook-id", id.to_string())
+            .header("webhook-timestamp", now_s)
+            .header("webhook-signature", secret.sign(id, now_s, &body))
+            .body(body);
+        let answer = request.send().await;
+        answer.map(|answer| answer.status().as_u16()).map_err(|error| fault_of(&error))
+    }
+}
+
+fn fault_of(error: &reqwest::Error) -> NotSent {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        if error.is::<Refused>() {
+            return NotSent::AddressRefused;
+        }
+        cause = error.source();
+    }
+    NotSent::NoAnswer
+}
+
+/// Resolves names by the system, and lets through what may be reached. The connection goes to the very address that was
+/// looked at: a name that leads elsewhere a moment later does not help.
+struct OnlyAllowed(Arc<Networks>);
+
+/// A name that leads nowhere that is allowed.
+#[derive(Debug)]
+struct Refused;
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name leads to addresses that are not allowed")
+    }
+}
+
+impl std::error::Error for Refused {}
+
+impl Resolve for OnlyAllowed {
+    fn resolve(&self, name: Name) -> Resolving {
+        let (allowed, name) = (self.0.clone(), Pii::new(name.as_str().to_owned()));
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.reveal().as_str(), 0)).await?;
+            let reachable: Vec<SocketAddr> =
+                found.filter(|address| allowed.may_reach(address.ip())).collect();
+            if reachable.is_empty() {
+                return Err(Refused.into());
+            }
+            Ok(Box::new(reachable.into_iter()) as Addrs)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn sent_to(name: &str, allowed: &[&str]) -> Result<u16, NotSent> {
+        let sender = WebhookSender::new(Networks::parse(allowed).expect("networks"));
+        let url = WebhookUrl::parse(&format!("https://{name}/"), sender.allowed()).expect("a URL");
+        sender.send(&url, &WebhookSecret::draw(), MessageId::from_bytes([1; 16]), 0, String::new()).await
+    }
+
+    #[tokio::test]
+    async fn a_name_of_this_machine_is_refused_unless_allowed() {
+        // Port 9 of this machine: nobody listens there.
+        assert_eq!(sent_to("localhost:9", &[]).await, Err(NotSent::AddressRefused));
+        assert_eq!(sent_to("localhost:9", &["127.0.0.0/8", "::1"]).await, Err(NotSent::NoAnswer));
+    }
+}

@@ -1,0 +1,132 @@
+//! What a visit came to: who was there for how long, and what becomes of one that did not take place.
+
+mod support;
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use axum::http::StatusCode;
+use control_api::audit::{Action, Entry};
+use media_model::{Pii, Role};
+use serde_json::{Value, json};
+use support::{Fixture, on_both, tenant};
+
+fn rfc3339(at_s: u64) -> String {
+    let at = time::OffsetDateTime::from_unix_timestamp(at_s.cast_signed()).expect("a time");
+    at.format(&time::format_description::well_known::Rfc3339).expect("text")
+}
+
+/// An appointment that begins now, for a patient and a provider.
+async fn booked(f: &Fixture) -> Value {
+    let (_, patient) = f.post("/v1/people", json!({"external_id": "ehr-1"})).await;
+    let consent = format!("/v1/people/{}/consents/telehealth", patient["id"].as_str().expect("an id"));
+    assert_eq!(f.send("PUT", &consent, &f.key, String::new()).await.0, StatusCode::NO_CONTENT);
+    let now_s = support::now_s();
+    let people = json!([
+        {"person_id": "ehr-1", "role": "patient"},
+        {"person_id": "dr-1", "role": "provider"},
+    ]);
+    let (starts_at, ends_at) = (rfc3339(now_s), rfc3339(now_s + 1_800));
+    let body =
+        json!({"starts_at": starts_at, "ends_at": ends_at, "people": people, "reason": "cough since Monday"});
+    let (status, appointment) = f.post("/v1/appointments", body).await;
+    assert_eq!(status, StatusCode::CREATED, "{appointment}");
+    appointment
+}
+
+fn path(appointment: &Value, rest: &str) -> String {
+    format!("/v1/appointments/{}/{rest}", appointment["id"].as_str().expect("an id"))
+}
+
+/// What signaling saw, so many seconds after the visit began.
+async fn seen(f: &Fixture, appointment: &Value, role: Role, action: Action, after_s: u64) {
+    let people = appointment["people"].as_array().expect("people");
+    let person = people.iter().find(|person| person["role"] == role.as_str()).expect("booked");
+    let started = time::OffsetDateTime::parse(
+        appointment["started_at"].as_str().expect("started"),
+        &time::format_description::well_known::Rfc3339,
+    );
+    let started_s = started.expect("a time").unix_timestamp().unsigned_abs();
+    let entry = Entry {
+        at: UNIX_EPOCH + Duration::from_secs(started_s + after_s),
+        consult: Some(appointment["consult"].as_str().expect("an id").parse().expect("an id")),
+        person_id: Some(Pii::new(person["id"].as_str().expect("an id").to_owned())),
+        role: Some(role),
+        ..Entry::of(action)
+    };
+    f.api.record(&[(tenant("clinic"), entry)]).await.expect("the database");
+}
+
+#[tokio::test]
+async fn a_summary_tells_who_was_there_for_how_long_and_why() {
+    on_both(async |f| {
+        let appointment = booked(&f).await;
+        let summary = path(&appointment, "summary");
+        let (status, body) = f.send("GET", &summary, &f.key, String::new()).await;
+        assert_eq!(
+            (status, &body["code"]),
+            (StatusCode::CONFLICT, &json!("state_forbids")),
+            "it has not taken place"
+        );
+        let (_, started) = f.post(&path(&appointment, "start"), json!(null)).await;
+        for (role, action, after_s) in [
+            (Role::Provider, Action::Joined, 2),
+            (Role::Patient, Action::Admitted, 4),
+            (Role::Patient, Action::Left, 10),
+            (Role::Patient, Action::Joined, 12),
+            (Role::Patient, Action::Left, 20),
+            (Role::Provider, Action::Left, 18),
+        ] {
+            seen(&f, &started, role, action, after_s).await;
+        }
+        f.post(&path(&appointment, "end"), json!(null)).await;
+        // It ended a moment ago: later, for the sake of what was seen.
+        let later =
+            "UPDATE appointments SET started_at = started_at / 1000 * 1000, ended_at = started_at + 60000";
+        sqlx::query(later).execute(&f.raw().await).await.expect("the owner may");
+        let (status, told) = f.send("GET", &summary, &f.key, String::new()).await;
+        assert_eq!(status, StatusCode::OK, "{told}");
+        assert_eq!(
+            (&told["together_s"], &told["reason"]),
+            (&json!(12), &json!("cough since Monday")),
+            "{told}"
+        );
+        let present: Vec<_> = told["attendance"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|a| (&a["role"], &a["present_s"]))
+            .collect();
+        assert_eq!(present, [(&json!("provider"), &json!(16)), (&json!("patient"), &json!(14))]);
+        let other = f.key_of("other").await;
+        assert_eq!(f.send("GET", &summary, &other, String::new()).await.0, StatusCode::NOT_FOUND);
+        let reads =
+            f.audit().await.into_iter().filter(|entry| format!("{entry:?}").contains("read_notes")).count();
+        assert_eq!(reads, 2, "each look was put down, and not that of who found nothing");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_did_not_come_is_put_down_after_ten_minutes_and_who_came_never() {
+    on_both(async |f| {
+        let appointment = booked(&f).await;
+        let missed = path(&appointment, "no-show");
+        assert_eq!(f.post(&missed, json!(null)).await.1["code"], "too_early");
+        let earlier = "UPDATE appointments SET starts_at = starts_at - 1200000, ends_at = ends_at - 1200000";
+        sqlx::query(earlier).execute(&f.raw().await).await.expect("the owner may");
+        let (_, started) = f.post(&path(&appointment, "start"), json!(null)).await;
+        seen(&f, &started, Role::Patient, Action::Joined, 0).await;
+        assert_eq!(f.post(&missed, json!(null)).await.1["code"], "patient_came");
+    })
+    .await;
+    on_both(async |f| {
+        let appointment = booked(&f).await;
+        let earlier = "UPDATE appointments SET starts_at = starts_at - 1200000, ends_at = ends_at - 1200000";
+        sqlx::query(earlier).execute(&f.raw().await).await.expect("the owner may");
+        let (status, told) = f.post(&path(&appointment, "no-show"), json!(null)).await;
+        assert_eq!((status, &told["state"]), (StatusCode::OK, &json!("no_show")), "{told}");
+        let again = f.post(&path(&appointment, "no-show"), json!(null)).await;
+        assert_eq!(again.1["code"], "state_forbids");
+    })
+    .await;
+}
