@@ -1,7 +1,7 @@
 # What a person types. Each target installs what it needs and says what it does.
 #   make run    the server with its demo portal, http://127.0.0.1:8080
 #   make test   everything: format, lints, unit, integration, widget, real browsers
-#   make bench  what the media engine costs beside its floor; bench-instructions counts and compares
+#   make bench  what the media engine costs beside its floor, and the control API on each database; bench-instructions counts
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -55,8 +55,8 @@ browser-test: widget/dist/.built
 
 # ---- bench -----------------------------------------------------------------------------------------------------
 
-bench: build-dependencies
-	$(CARGO) bench --locked -p media-benches
+bench: bench-dependencies
+	$(CARGO) bench --locked -p media-benches -p control-benches
 
 # Fails when a figure of benches/media/instructions.toml has become worse.
 bench-instructions: bench-dependencies

@@ -2,7 +2,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    num::NonZeroU16,
+    num::{NonZeroU16, NonZeroU32},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -39,6 +39,9 @@ pub struct Config {
     /// Proxies that are believed about where a request came from: addresses, or networks such as `10.1.0.0/16`.
     #[serde(default, deserialize_with = "trusted_proxies")]
     pub trusted_proxies: TrustedProxies,
+    /// Requests a second that the control API takes from each API client, and from each address.
+    #[serde(default = "default_api_requests_per_s")]
+    pub api_requests_per_s: NonZeroU32,
     /// PostgreSQL, instead of a file in the data folder.
     pub database: Option<DatabaseConfig>,
     /// Where the signed checkpoints of the audit log are added; `DATA/audit.anchor` when absent.
@@ -146,6 +149,10 @@ fn default_participants_max() -> u8 {
     32
 }
 
+fn default_api_requests_per_s() -> NonZeroU32 {
+    NonZeroU32::new(control_api::limits::API_REQUESTS_PER_S).unwrap_or(NonZeroU32::MIN)
+}
+
 fn participants_max<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
     let people = u8::deserialize(deserializer)?;
     if people == 0 || usize::from(people) > CONSULT_TRANSPORTS_MAX {
@@ -185,6 +192,7 @@ impl Config {
             consult_participants_max: default_participants_max(),
             allowed_origins: Vec::new(),
             trusted_proxies: TrustedProxies::default(),
+            api_requests_per_s: default_api_requests_per_s(),
             database: None,
             master_keys_file: None,
             audit_anchor_file: None,

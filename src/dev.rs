@@ -29,6 +29,8 @@ const TICKET_LIFETIME: Duration = Duration::from_secs(3600);
 #[derive(Serialize, Deserialize)]
 struct Credentials {
     api_key: String,
+    /// For OAuth 2, whose client secret is the key.
+    client_id: Option<String>,
 }
 
 /// Whose everything is in dev mode.
@@ -44,13 +46,17 @@ pub async fn api_key(api: &ControlApi, tenant: TenantId, data: &Path) -> Result<
     }
     let path = data.join("dev-credentials.json");
     if let Ok(text) = std::fs::read_to_string(&path)
-        && let Ok(Credentials { api_key }) = serde_json::from_str(&text)
+        && let Ok(Credentials { api_key, client_id: Some(_) }) = serde_json::from_str(&text)
         && api.knows_key(&api_key).await?
     {
         return Ok(api_key);
     }
-    let api_key = api.create_client(tenant, "dev", Scopes::all()).await?.reveal().to_owned();
-    keys::write_secret(&path, &serde_json::to_vec_pretty(&Credentials { api_key: api_key.clone() })?)?;
+    let key = api.create_client(tenant, "dev", Scopes::all()).await?;
+    let (api_key, client_id) = (key.reveal().to_owned(), api.client_id(&key).await?);
+    keys::write_secret(
+        &path,
+        &serde_json::to_vec_pretty(&Credentials { api_key: api_key.clone(), client_id })?,
+    )?;
     Ok(api_key)
 }
 

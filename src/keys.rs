@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use control_api::audit::CheckpointSigner;
+use control_api::{AccessSigner, audit::CheckpointSigner};
 use media_engine::transport::dtls::Identity;
 use signaling_protocol::ticket::{ResumeSigner, Signer, TicketSigner, Token};
 
@@ -17,6 +17,8 @@ use signaling_protocol::ticket::{ResumeSigner, Signer, TicketSigner, Token};
 pub struct NodeKeys {
     /// Signs tickets.
     pub ticket_signer: Arc<TicketSigner>,
+    /// Signs access tokens.
+    pub access_signer: AccessSigner,
     /// Signs resume tokens.
     pub resume_signer: ResumeSigner,
     /// Signs where the audit log's chains stand.
@@ -52,6 +54,7 @@ impl NodeKeys {
             .map_err(|source| KeyFileError::Io { path: folder.clone(), source })?;
         Ok(Self {
             ticket_signer: Arc::new(signer(folder.join("ticket.ed25519.p8"))?),
+            access_signer: signer(folder.join("access.ed25519.p8"))?,
             resume_signer: signer(folder.join("resume.ed25519.p8"))?,
             checkpoint_signer: checkpoint_signer(&folder)?,
             identity: Arc::new(identity(&folder)?),
@@ -128,6 +131,8 @@ mod tests {
         assert_eq!(first.ticket_signer.public_key(), second.ticket_signer.public_key());
         assert_eq!(first.identity.fingerprint(), second.identity.fingerprint());
         assert_ne!(first.ticket_signer.public_key(), first.resume_signer.public_key());
+        assert_ne!(first.ticket_signer.public_key(), first.access_signer.public_key());
+        assert_eq!(first.access_signer.public_key(), second.access_signer.public_key());
         let mode =
             fs::metadata(data.path().join("keys/dtls.key.p8")).expect("the key file").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);

@@ -45,6 +45,7 @@ fn run(node: &Node, report: &Path) -> (bool, String) {
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("CONSILIUM_URL", url)
         .env("CONSILIUM_KEY", node.api_key())
+        .env("CONSILIUM_CLIENT_ID", node.client_id())
         .env("CONSILIUM_REPORT", report)
         .current_dir(node.data())
         .stdin(Stdio::null())

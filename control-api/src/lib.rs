@@ -14,6 +14,7 @@
 //! It never imports `signaling`; what a running consult has to learn (an ended consult, a revoked ticket) goes out
 //! through [`RunningConsults`], which the binary wires up.
 
+mod access;
 mod answer;
 mod app;
 pub mod appointments;
@@ -28,15 +29,18 @@ pub mod named;
 pub mod permissions;
 mod problem;
 mod proxies;
+mod rate;
 mod rfc3339;
 mod routes;
 mod store;
 mod verify;
 pub mod webhooks;
 
+pub use access::{AccessSigner, AccessToken, AccessTokenId};
 pub use app::{BootstrapError, ControlApi, NewTicket, Refused, Renewed, ReplayError, RunningConsults};
 pub use auth::ApiKey;
 pub use proxies::TrustedProxies;
+pub use rate::Refused as RateLimited;
 pub use routes::openapi;
 pub use store::{
     Database, PostgresSnapshot, Store, StoreError, back_up_sqlite, migrate_postgres, restore_sqlite,

@@ -36,6 +36,14 @@ pub const ANSWER_SWEEP_INTERVAL: Duration = Duration::from_secs(10 * 60);
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
 /// Proxies that are looked past to find where a request came from.
 pub const FORWARDED_HOPS_MAX: usize = 16;
+/// Requests a second of one API client, and from one address, where the configuration does not say.
+pub const API_REQUESTS_PER_S: u32 = 1_000;
+/// How many seconds' worth of requests may come at once.
+pub const BURST_S: f64 = 4.0;
+/// API clients, and addresses, whose requests are counted each.
+pub const BUCKETS_MAX: usize = 10_000;
+/// How long an access token is good.
+pub const ACCESS_TOKEN_LIFETIME: Duration = Duration::from_secs(10 * 60);
 /// How long a request waits for the database.
 pub const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection to the database is kept that nobody uses.

@@ -37,6 +37,8 @@ pub(crate) enum Problem {
     ChangedMeanwhile,
     /// The tenant has no consults without an appointment.
     DirectConsultsDisabled,
+    /// Too many requests; seconds until the next is taken.
+    TooManyRequests(u32),
     /// The idempotency key has a form that none has.
     IdempotencyKeyMalformed,
     /// Another request had this key.
@@ -111,6 +113,9 @@ impl Problem {
             ),
             Self::TooMany => (StatusCode::CONFLICT, "too_many", "There are as many as there may be"),
             Self::ConsultEnded => (StatusCode::CONFLICT, "consult_ended", "The consult has ended"),
+            Self::TooManyRequests(_) => {
+                (StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Requests come too fast; wait")
+            }
             Self::IdempotencyKeyMalformed => (
                 StatusCode::BAD_REQUEST,
                 "idempotency_key_malformed",
@@ -166,6 +171,9 @@ impl IntoResponse for Problem {
         let mut response =
             (status, [(header::CONTENT_TYPE, "application/problem+json")], json).into_response();
         response.extensions_mut().insert(self);
+        if let Self::TooManyRequests(wait_s) = self {
+            response.headers_mut().insert(header::RETRY_AFTER, wait_s.into());
+        }
         if self == Self::Unauthorized {
             // RFC 6750 §3
             let challenge = header::HeaderValue::from_static("Bearer");

@@ -39,6 +39,10 @@ impl ClientCommand {
         let Action::Create { config, tenant, name, scopes } = self.action;
         let shell = Shell::open(&config).await?;
         let key = shell.api.create_client(tenant, &name, scopes.into_iter().collect()).await?;
+        // The key alone on standard output, for scripts.
+        if let Some(id) = shell.api.client_id(&key).await? {
+            eprintln!("client_id for OAuth 2: {id}");
+        }
         println!("{}", key.reveal());
         shell.close().await;
         Ok(())

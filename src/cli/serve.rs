@@ -85,16 +85,19 @@ impl Node {
     /// Opens the store, reads the keys, starts the media threads and signaling, and connects them.
     async fn start(config: &Config, dev: bool) -> Result<Self, Failure> {
         let keys = NodeKeys::load_or_generate(&config.data)?;
+        let media = media_config(config, dev, &keys);
         let store = Store::open(&config.database()?).await?;
         let (orders, master) = (LateOrders::default(), config.master_keys()?);
         let signer = keys.ticket_signer.clone();
         let api = ControlApi::new(store.clone(), signer, Arc::new(orders.clone()), master.clone())
             .with_trusted_proxies(config.trusted_proxies.clone())
+            .with_requests_per_s(config.api_requests_per_s.get())
+            .with_access_signer(keys.access_signer)?
             .with_webhook_networks(config.webhook_networks.clone())
             .listing_erasures(config.erasures_file());
         // Before anybody can ask for them: a database that was restored has those again who were erased since.
         api.replay_erasures().await?;
-        let (media, events) = MediaNode::start(media_config(config, dev, &keys))?;
+        let (media, events) = MediaNode::start(media)?;
         let media = Arc::new(media);
         let signaling = Signaling::start(
             signaling::Config {
@@ -224,7 +227,14 @@ async fn ready(State(node): State<Node>) -> impl IntoResponse {
 async fn metrics(State(node): State<Node>) -> impl IntoResponse {
     let media = &node.media;
     let (counters, loads, io) = (media.counters(), media.loads(), media.io_counters());
-    let rendered = node.metrics.render(&counters, &loads, &io, media.restarts(), &node.signaling);
+    let rendered = node.metrics.render(
+        &counters,
+        &loads,
+        &io,
+        media.restarts(),
+        &node.signaling,
+        node.api.rate_limited(),
+    );
     match rendered {
         Ok(text) => {
             (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()

@@ -1,5 +1,6 @@
 //! `/metrics` in Prometheus' text format. Every metric has a row in `docs/runbook.md`.
 
+use control_api::RateLimited;
 use media_engine::{Counters as MediaCounters, DropReason};
 use media_io::{IoCounters, Load};
 use prometheus::{
@@ -32,6 +33,7 @@ impl Metrics {
         io: &[IoCounters],
         shard_restarts: u64,
         signaling: &Signaling,
+        rate_limited: &RateLimited,
     ) -> Result<String, prometheus::Error> {
         let page = Registry::new();
         add_media(&page, media)?;
@@ -40,6 +42,7 @@ impl Metrics {
         let help = "Media threads that failed and began again.";
         total(&page, "consilium_shard_restarts_total", help, shard_restarts)?;
         add_signaling(&page, signaling)?;
+        add_rate_limits(&page, rate_limited)?;
         add_cpu_time(&page)?;
         add_tasks(&page)?;
         let mut families: Vec<MetricFamily> = page.gather();
@@ -155,6 +158,13 @@ fn add_io(page: &Registry, shards: &[IoCounters]) -> Result<(), prometheus::Erro
     gauge(page, "consilium_media_sockets_with_gro", help, io.sockets_with_gro)?;
     let help = "Media sockets that give out trains of datagrams (UDP_SEGMENT).";
     gauge(page, "consilium_media_sockets_with_gso", help, io.sockets_with_gso)
+}
+
+fn add_rate_limits(page: &Registry, limited: &RateLimited) -> Result<(), prometheus::Error> {
+    use std::sync::atomic::Ordering::Relaxed;
+    let by = [("address", limited.by_address.load(Relaxed)), ("client", limited.by_client.load(Relaxed))];
+    let help = "Requests of the control API that were refused for coming too fast.";
+    labelled(page, "consilium_api_rate_limited_total", help, "by", by)
 }
 
 fn add_signaling(page: &Registry, signaling: &Signaling) -> Result<(), prometheus::Error> {

@@ -96,9 +96,18 @@ impl Node {
 
     /// The API key of dev mode.
     pub fn api_key(&self) -> String {
+        self.credential("api_key")
+    }
+
+    /// How OAuth 2 calls dev mode's client.
+    pub fn client_id(&self) -> String {
+        self.credential("client_id")
+    }
+
+    fn credential(&self, member: &str) -> String {
         let text = std::fs::read_to_string(self.data.join("dev-credentials.json")).expect("credentials");
         let credentials: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-        credentials["api_key"].as_str().expect("api_key").to_owned()
+        credentials[member].as_str().expect(member).to_owned()
     }
 
     /// What it has written on standard error so far.

@@ -4,6 +4,7 @@ pub(crate) mod appointments;
 mod consults;
 mod deliveries;
 mod erasing;
+pub(crate) mod oauth;
 pub(crate) mod people;
 mod reads;
 mod renewal;
@@ -25,7 +26,7 @@ use aws_lc_rs::rand;
 use media_model::{ConsultId, Pii, TenantId};
 use signaling_protocol::{
     limits::RESUME_VALIDITY,
-    ticket::{LEEWAY_S, TicketId, TicketSigner},
+    ticket::{InvalidKey, LEEWAY_S, TicketId, TicketSigner},
 };
 
 pub(crate) use consults::NewConsult;
@@ -41,12 +42,15 @@ pub use tickets::NewTicket;
 use vault::Vault;
 
 use crate::{
-    Store, StoreError, TrustedProxies,
+    RateLimited, Store, StoreError, TrustedProxies,
+    access::{AccessSigner, AccessVerifier},
     audit::{Action, Entry, EntryId, Outcome, StoredEntry, Surface, unix_ms},
     auth::Caller,
     keys::MasterKeys,
+    limits::API_REQUESTS_PER_S,
     permissions::{Act, Relation, Scopes, Subject, Verdict, may},
     problem::Problem,
+    rate::RateLimits,
     store::{self, TenantTx},
     webhooks::Networks,
 };
@@ -73,6 +77,8 @@ pub struct ControlApi {
     reads: Arc<Reads>,
     proxies: Arc<TrustedProxies>,
     erasures: Option<ErasureList>,
+    rates: Arc<RateLimits>,
+    access: Option<Arc<(AccessSigner, AccessVerifier)>>,
     due: Arc<Due>,
     webhook_networks: Arc<Networks>,
 }
@@ -101,6 +107,8 @@ impl ControlApi {
             reads: Arc::default(),
             proxies: Arc::default(),
             erasures: None,
+            rates: Arc::new(RateLimits::new(API_REQUESTS_PER_S)),
+            access: None,
             due: Arc::default(),
             webhook_networks: Arc::default(),
         }
@@ -109,6 +117,26 @@ impl ControlApi {
     /// Believes these proxies about where requests came from.
     pub fn with_trusted_proxies(self, proxies: TrustedProxies) -> Self {
         Self { proxies: Arc::new(proxies), ..self }
+    }
+
+    /// Takes so many requests a second from each API client, and from each address.
+    pub fn with_requests_per_s(self, requests_per_s: u32) -> Self {
+        Self { rates: Arc::new(RateLimits::new(requests_per_s)), ..self }
+    }
+
+    /// Signs access tokens with this key, so that they outlive the process and are good on other nodes that have it.
+    pub fn with_access_signer(self, signer: AccessSigner) -> Result<Self, InvalidKey> {
+        let verifier = AccessVerifier::new([signer.public_key().clone()])?;
+        Ok(Self { access: Some(Arc::new((signer, verifier))), ..self })
+    }
+
+    /// Requests that were refused for coming too fast.
+    pub fn rate_limited(&self) -> &RateLimited {
+        self.rates.refused()
+    }
+
+    pub(crate) fn rates(&self) -> &RateLimits {
+        &self.rates
     }
 
     pub(crate) fn proxies(&self) -> &TrustedProxies {

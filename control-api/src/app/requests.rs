@@ -15,7 +15,7 @@ use crate::{
     limits::{ANSWER_KEPT, ANSWER_SWEEP_INTERVAL},
     permissions::{Act, scope_for},
     problem::Problem,
-    store::{self, TenantTx},
+    store::{self, TenantTx, api_clients::ApiClient},
 };
 
 /// What a repeated request is answered with.
@@ -28,10 +28,19 @@ pub(crate) struct Again {
 impl ControlApi {
     /// The back end behind a request.
     pub(crate) async fn caller(&self, key: &ApiKey, request: Request) -> Result<Caller, Problem> {
-        let tenant = key.tenant();
-        let mut tx = self.store.read(tenant).await?;
+        let mut tx = self.store.read(key.tenant()).await?;
         let client = store::api_clients::find_by_secret(&mut tx, &key.hash()).await?;
-        let client = client.ok_or(Problem::Unauthorized)?;
+        self.caller_of(tx, client.ok_or(Problem::Unauthorized)?, request).await
+    }
+
+    /// The caller that a client is, in this request.
+    pub(super) async fn caller_of(
+        &self,
+        mut tx: TenantTx,
+        client: ApiClient,
+        request: Request,
+    ) -> Result<Caller, Problem> {
+        let tenant = tx.tenant();
         let address = match &request.address {
             None => None,
             Some(address) => {

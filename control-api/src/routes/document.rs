@@ -5,11 +5,12 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::{operation::Operation, schema::ID_PATTERN};
+use super::{oauth, operation::Operation, schema::ID_PATTERN};
 use crate::{limits::IDEMPOTENCY_KEY_BYTES_MAX, permissions, problem::Problem};
 
 /// What every operation may answer: who asks is looked up in the database.
-const ALWAYS: [Problem; 4] = [
+const ALWAYS: [Problem; 5] = [
+    Problem::TooManyRequests(0),
     Problem::Unauthorized,
     Problem::Forbidden(permissions::Reason::ScopeMissing),
     Problem::StoredValueDamaged,
@@ -22,6 +23,14 @@ const OF_CHANGES: [Problem; 4] = [
     Problem::IdempotencyKeyReused,
     Problem::IdempotencyKeyInUse,
     Problem::BodyTooLarge,
+];
+
+/// How giving out tokens fails besides as OAuth 2 has it.
+const OF_TOKENS: [Problem; 4] = [
+    Problem::BodyTooLarge,
+    Problem::TooManyRequests(0),
+    Problem::StoredValueDamaged,
+    Problem::StoreUnavailable,
 ];
 
 /// The document, as it is served and checked in.
@@ -48,6 +57,8 @@ pub(super) fn document(operations: &[Operation]) -> Value {
         let method = operation.method.as_str().to_lowercase();
         path.insert(method, operation_object(operation, &mut taken, &mut given));
     }
+    let mut paths = json!(paths);
+    paths[oauth::PATH] = oauth::path_item(answers(&OF_TOKENS));
     let mut schemas = given.take_definitions(true);
     schemas.extend(taken.take_definitions(true));
     schemas.insert("Problem".into(), problem_schema());
@@ -63,13 +74,7 @@ pub(super) fn document(operations: &[Operation]) -> Value {
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "securitySchemes": {
-                "apiKey": {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "description": "The key of one of the tenant's API clients, and the scope that it needs",
-                },
-            },
+            "securitySchemes": oauth::security_schemes(),
         },
     })
 }
@@ -107,7 +112,7 @@ fn operation_object(
     let mut object = json!({
         "operationId": operation.id,
         "summary": operation.summary,
-        "security": [{"apiKey": scopes}],
+        "security": [{"apiKey": scopes}, {"accessToken": scopes}],
         "responses": responses,
     });
     if operation.changes_something() {
@@ -130,11 +135,15 @@ fn operation_object(
     object
 }
 
-/// One answer for each status, with the codes that it may have.
-fn refusals(operation: &Operation) -> BTreeMap<String, Value> {
-    let mut by_status: BTreeMap<String, Vec<Problem>> = BTreeMap::new();
+fn refusals(operation: &Operation) -> Map<String, Value> {
     let of_changes = if operation.changes_something() { OF_CHANGES.as_slice() } else { &[] };
-    for problem in ALWAYS.iter().chain(of_changes).chain(&operation.refusals) {
+    answers(ALWAYS.iter().chain(of_changes).chain(&operation.refusals))
+}
+
+/// One answer for each status, with the codes that it may have.
+fn answers<'a>(problems: impl IntoIterator<Item = &'a Problem>) -> Map<String, Value> {
+    let mut by_status: BTreeMap<String, Vec<Problem>> = BTreeMap::new();
+    for problem in problems {
         by_status.entry(problem.status().as_str().to_owned()).or_default().push(*problem);
     }
     by_status

@@ -1,6 +1,9 @@
 //! What every request passes: it gets an id, is known by its key, and is answered as before where it was asked before.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use axum::{
     body::{Body, to_bytes},
@@ -40,25 +43,36 @@ pub(super) async fn announce(
     next: Next,
 ) -> Response {
     let id = RequestId::from_bytes(crate::app::random_bytes());
+    let started = Instant::now();
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-    let address = peer.map(|peer| Pii::new(api.proxies().client(peer, request.headers())));
-    request.extensions_mut().insert(Request { id, address, started: Instant::now() });
-    let mut response = next.run(request).await;
+    let address = peer.map(|peer| api.proxies().client(peer, request.headers()));
+    let passed = address.map_or(Ok(()), |address| api.rates().pass_address(address, started));
+    request.extensions_mut().insert(Request { id, address: address.map(Pii::new), started });
+    let mut response = match passed {
+        Ok(()) => next.run(request).await,
+        Err(wait) => too_fast(wait).into_response(),
+    };
+    // What is told about people is kept by nobody on the way.
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response
 }
 
-/// Lets in who has a key.
+/// Lets in who has a key or a token, as fast as they may come.
 pub(super) async fn admit(
     State(gate): State<Gate>,
     mut request: extract::Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let key = ApiKey::from_headers(request.headers()).ok_or(Problem::Unauthorized)?;
-    let asked = request.extensions().get::<Request>().cloned().ok_or(Problem::StoredValueDamaged)?;
-    let mut caller = gate.api.caller(&key, asked).await?;
+    let asked = request.extensions().get::<Request>().cloned().ok_or(Problem::Unauthorized)?;
+    let mut caller = match bearer(request.headers()).ok_or(Problem::Unauthorized)? {
+        Bearer::Key(key) => gate.api.caller(&key, asked).await?,
+        Bearer::Token(token) => gate.api.caller_by_token(token, asked).await?,
+    };
+    let client = format!("{} {}", caller.tenant, caller.actor);
+    gate.api.rates().pass_client(client, Instant::now()).map_err(too_fast)?;
     if request.method() == Method::GET || request.method() == Method::HEAD {
         request.extensions_mut().insert(caller);
         return Ok(next.run(request).await);
@@ -83,6 +97,25 @@ pub(super) async fn admit(
         }
     }
     Ok(response)
+}
+
+/// What a back end says who it is by: its key, or a token that it got for it.
+enum Bearer<'a> {
+    Key(ApiKey),
+    Token(&'a str),
+}
+
+fn bearer(headers: &HeaderMap) -> Option<Bearer<'_>> {
+    if let Some(key) = ApiKey::from_headers(headers) {
+        return Some(Bearer::Key(key));
+    }
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(Bearer::Token(token))
+}
+
+/// In whole seconds, rounded up, as `Retry-After` has them (RFC 9110 §10.2.3).
+fn too_fast(wait: Duration) -> Problem {
+    Problem::TooManyRequests(u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX))
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {

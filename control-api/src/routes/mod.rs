@@ -6,6 +6,7 @@ mod appointments;
 mod consults;
 mod document;
 mod door;
+mod oauth;
 mod operation;
 mod page;
 mod people;
@@ -19,7 +20,7 @@ use axum::{
     extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request, rejection::JsonRejection},
     http::{StatusCode, request::Parts},
     middleware,
-    routing::get,
+    routing::{get, post},
 };
 use serde::de::DeserializeOwned;
 
@@ -58,6 +59,7 @@ impl ControlApi {
         operations()
             .into_iter()
             .fold(Router::new(), add)
+            .route(oauth::PATH, post(oauth::token))
             .route("/v1/openapi.json", get(page::openapi))
             .route("/v1/docs", get(page::docs))
             .route("/v1/docs/page.css", get(page::style))

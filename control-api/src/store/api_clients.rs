@@ -1,6 +1,6 @@
 //! Table `api_clients`: back ends.
 
-use sqlx::Row as _;
+use sqlx::{Row as _, any::AnyRow};
 
 use super::{StoreError, TenantTx};
 use crate::permissions::Scopes;
@@ -25,10 +25,25 @@ pub(crate) async fn find_by_secret(
     .bind(secret_hash)
     .fetch_optional(tx.connection())
     .await?;
-    let Some(row) = row else { return Ok(None) };
+    row.as_ref().map(client_of).transpose()
+}
+
+/// The client of this id, unless it was revoked.
+pub(crate) async fn find(tx: &mut TenantTx, id: &str) -> Result<Option<ApiClient>, StoreError> {
+    let row = sqlx::query(
+        "SELECT id, scopes FROM api_clients WHERE tenant = $1 AND id = $2 AND revoked_at IS NULL",
+    )
+    .bind(tx.tenant().as_str())
+    .bind(id)
+    .fetch_optional(tx.connection())
+    .await?;
+    row.as_ref().map(client_of).transpose()
+}
+
+fn client_of(row: &AnyRow) -> Result<ApiClient, StoreError> {
     let scopes = row.try_get::<&str, _>("scopes")?.parse();
     let scopes = scopes.map_err(|_| StoreError::Malformed("the scopes of a client"))?;
-    Ok(Some(ApiClient { id: row.try_get("id")?, scopes }))
+    Ok(ApiClient { id: row.try_get("id")?, scopes })
 }
 
 pub(crate) async fn insert(

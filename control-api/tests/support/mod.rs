@@ -10,7 +10,9 @@ use axum::{
     body::{Body, to_bytes},
     http::{HeaderMap, Request, StatusCode, header},
 };
-use control_api::{ControlApi, Database, RunningConsults, Store, keys::LocalMasterKeys, permissions::Scopes};
+use control_api::{
+    AccessSigner, ControlApi, Database, RunningConsults, Store, keys::LocalMasterKeys, permissions::Scopes,
+};
 use media_model::{ConsultId, Pii, TenantId};
 use serde_json::{Value, json};
 use signaling_protocol::ticket::{TicketId, TicketSigner, TicketVerifier};
@@ -95,6 +97,8 @@ impl Fixture {
         let verifier = TicketVerifier::new([signer.public_key().clone()]).expect("a good key");
         let orders = Arc::new(Orders::default());
         let api = ControlApi::new(store, signer, orders.clone(), master.clone());
+        let access = AccessSigner::generate().expect("a key");
+        let api = api.with_access_signer(access).expect("a good key");
         let mut fixture =
             Self { router: api.router(), api, key: String::new(), verifier, orders, kept, master };
         fixture.key = fixture.key_of("clinic").await;
