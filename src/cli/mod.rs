@@ -1,10 +1,13 @@
 //! The command line: one file a command.
 
 mod audit;
+mod backup;
 mod client;
 mod master_key;
 mod migrate;
 mod openapi;
+mod postgres;
+mod restore;
 mod serve;
 mod shell;
 mod tenant;
@@ -33,6 +36,10 @@ enum Command {
     Audit(audit::AuditCommand),
     /// The keys under which everything about people is sealed.
     MasterKey(master_key::MasterKeyCommand),
+    /// Copies the database while nodes run, wrapped keys apart from the data.
+    Backup(backup::Backup),
+    /// Makes a database from a backup, and erases again whoever was erased since.
+    Restore(restore::Restore),
     /// Brings the tables of a PostgreSQL database up to date.
     Migrate(migrate::Migrate),
     /// Prints the OpenAPI document of the control API.
@@ -48,6 +55,8 @@ impl Cli {
             Command::Client(command) => command.run().await,
             Command::Audit(command) => command.run().await,
             Command::MasterKey(command) => command.run().await,
+            Command::Backup(command) => command.run().await,
+            Command::Restore(command) => command.run().await,
             Command::Migrate(command) => command.run().await,
             Command::OpenApi(command) => {
                 command.run();

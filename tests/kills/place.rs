@@ -34,8 +34,8 @@ const SCOPES: [&str; 7] = [
 const SEALED_AFTER: Duration = Duration::from_secs(10);
 
 pub struct Place {
-    folder: TempDir,
-    postgres: Option<Postgres>,
+    pub folder: TempDir,
+    pub postgres: Option<Postgres>,
     /// Of a back end of the tenant `clinic`.
     pub key: String,
 }
@@ -48,6 +48,7 @@ impl Place {
     pub async fn postgres() -> Self {
         let postgres = Postgres::new().await;
         postgres.run("CREATE ROLE an_auditor LOGIN IN ROLE consilium_auditor").await;
+        postgres.run("CREATE ROLE a_backup LOGIN BYPASSRLS IN ROLE pg_read_all_data").await;
         Self::over(Some(postgres))
     }
 
@@ -62,6 +63,8 @@ impl Place {
             let url_file = folder.path().join("node-url");
             fs::write(&url_file, postgres.node_url.reveal()).expect("a file");
             fs::write(folder.path().join("auditor-url"), postgres.url_of("an_auditor").reveal())
+                .expect("a file");
+            fs::write(folder.path().join("backup-url"), postgres.url_of("a_backup").reveal())
                 .expect("a file");
             text.push_str(&format!("[database]\nurl_file = {url_file:?}\n"));
         }
@@ -114,6 +117,11 @@ impl Place {
             let (key_option, anchor_option) = (OsStr::new("--key"), OsStr::new("--anchor"));
             let verify = [OsStr::new("audit"), OsStr::new("verify"), OsStr::new(option), place.as_os_str()];
             let with = [key_option, keys.as_os_str(), anchor_option, anchor.as_os_str()];
+            // A node that has just begun for the first time writes it in a moment.
+            if !anchor.exists() && started.elapsed() < SEALED_AFTER {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                continue;
+            }
             let verified = consilium(verify.into_iter().chain(with)).output().expect("the binary runs");
             let told = String::from_utf8_lossy(&verified.stdout).into_owned();
             assert!(verified.status.success(), "{told}\n{}", String::from_utf8_lossy(&verified.stderr));
@@ -144,7 +152,7 @@ impl Place {
         self.folder.path().join("consilium.toml")
     }
 
-    fn run(&self, words: &[&str]) -> String {
+    pub fn run(&self, words: &[&str]) -> String {
         let configuration = self.configuration();
         let arguments = words.iter().map(OsStr::new).chain([configuration.as_os_str()]);
         let done = consilium(arguments).output().expect("the binary runs");

@@ -61,6 +61,8 @@ pub async fn restore_sqlite(data: &Path, keys: &Path, database: &Path) -> Result
 /// A file that nobody else has open, without a log beside it; with another one attached that is made new.
 async fn open_alone(file: &Path, attached: Option<&Path>) -> Result<SqliteConnection, StoreError> {
     let options = SqliteConnectOptions::new().filename(file).journal_mode(SqliteJournalMode::Delete);
+    // What may make a file decides for the one that is attached, too.
+    let options = options.create_if_missing(attached.is_some());
     let mut connection = SqliteConnection::connect_with(&options.pragma("secure_delete", "ON")).await?;
     if let Some(attached) = attached {
         sqlx::query("ATTACH $1 AS apart").bind(text(attached)?).execute(&mut connection).await?;

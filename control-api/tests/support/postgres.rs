@@ -78,6 +78,17 @@ impl Postgres {
         dump.stdout
     }
 
+    /// An empty database of this owner's beside it, for the same roles.
+    pub async fn empty_beside(&self, owner: &str) -> Self {
+        self.run(&format!("CREATE ROLE {owner} LOGIN CREATEROLE")).await;
+        let name = self.owner_url.reveal().split(['/', '?']).nth(3).expect("a database's name").to_owned();
+        run(&url(OWNER, "postgres"), &format!("CREATE DATABASE {name}_again OWNER {owner}")).await;
+        let of_it = |url: &Pii<String>| {
+            Pii::new(url.reveal().replace(&format!("/{name}?"), &format!("/{name}_again?")))
+        };
+        Self { owner_url: of_it(&self.owner_url), node_url: of_it(&self.node_url) }
+    }
+
     /// Kills with SIGKILL; returns when the server takes connections again.
     pub async fn crash(&self, what: Crash) {
         let process = match what {
