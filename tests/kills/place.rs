@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::support::node::{Node, consilium};
 
-#[path = "../../control-api/tests/support/postgres.rs"]
+#[path = "../../control-api/tests/suite/support/postgres.rs"]
 #[allow(dead_code, reason = "a part of it is used")]
 mod postgres;
 

@@ -1,7 +1,5 @@
 //! Messages to a clinic's systems: left with the act, signed, sent until taken or given up.
 
-mod support;
-
 use std::{
     collections::BTreeSet,
     net::SocketAddr,
@@ -11,6 +9,7 @@ use std::{
     },
 };
 
+use crate::support::{Fixture, on_both, request, tenant};
 use aws_lc_rs::hmac;
 use axum::{
     Router,
@@ -24,7 +23,6 @@ use control_api::{
     webhooks::{Networks, WebhookSender},
 };
 use serde_json::{Value, json};
-use support::{Fixture, on_both, request, tenant};
 use tower::ServiceExt as _;
 
 /// A system of the clinic's that takes messages, or does not.

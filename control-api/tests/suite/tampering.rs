@@ -1,7 +1,5 @@
 //! Whoever owns the database changes the audit log by SQL: it is found and named, on both databases.
 
-mod support;
-
 use std::{collections::BTreeMap, path::PathBuf};
 
 use control_api::{
@@ -11,7 +9,7 @@ use control_api::{
 };
 use serde_json::json;
 
-use support::{Fixture, on_both, tenant};
+use crate::support::{Fixture, on_both, tenant};
 
 /// A log of twenty entries or more, sealed, with its last place signed outside the database.
 struct Log {
@@ -146,7 +144,7 @@ async fn two_processes_that_write_and_seal_at_once_leave_one_chain() {
     let other = f.another_process().await;
     let work = |api: control_api::ControlApi, router: axum::Router, key: String| async move {
         for _ in 0..40 {
-            let request = support::request("POST", "/v1/consults", &key, "{}".into());
+            let request = crate::support::request("POST", "/v1/consults", &key, "{}".into());
             let answer = tower::ServiceExt::oneshot(router.clone(), request).await.expect("an answer");
             assert_eq!(answer.status(), axum::http::StatusCode::CREATED);
             // The slower of two is refused its number and tries again later.

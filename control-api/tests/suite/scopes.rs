@@ -1,12 +1,10 @@
 //! A back end may do what it was made for, over HTTP: every operation with every scope, and with none.
 
-mod support;
-
 use axum::http::StatusCode;
 use control_api::permissions::{Scope, Scopes};
 use serde_json::json;
 
-use support::{on_both, tenant};
+use crate::support::{on_both, tenant};
 
 /// Method, path and the scope that it takes. Ids are of nothing: who may ask is told not found, who may not is refused.
 const OPERATIONS: [(&str, &str, Scope); 23] = [
@@ -43,7 +41,7 @@ fn body_of(path: &str) -> String {
             json!({"starts_at": "2020-01-01T00:00:00Z", "ends_at": "2020-01-01T01:00:00Z", "people": person})
         }
         "/v1/webhooks" => json!({"url": "https://ehr.example/hooks"}),
-        _ if path.ends_with("tickets") => support::a_patient(),
+        _ if path.ends_with("tickets") => crate::support::a_patient(),
         _ => json!({}),
     }
     .to_string()

@@ -1,13 +1,11 @@
 //! The control API over HTTP requests, on both databases.
 
-mod support;
-
 use axum::http::StatusCode;
 use control_api::permissions::Scopes;
 use media_model::{RandomId, Role};
 use serde_json::{Value, json};
 
-use support::{a_patient, now_s, on_both, tenant};
+use crate::support::{a_patient, now_s, on_both, tenant};
 
 #[tokio::test]
 async fn a_ticket_says_what_was_asked_for() {

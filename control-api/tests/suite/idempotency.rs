@@ -1,12 +1,10 @@
 //! A request with an idempotency key is done once, however often it is sent.
 
-mod support;
-
 use axum::http::StatusCode;
 use serde_json::json;
 use sqlx::Row as _;
 
-use support::{Fixture, a_patient, on_both};
+use crate::support::{Fixture, a_patient, on_both};
 
 /// How often something was done, by the audit log.
 async fn count(f: &Fixture, action: &str) -> usize {
@@ -76,7 +74,7 @@ async fn keys_of_other_clients_and_tenants_are_other_keys() {
     on_both(async |f| {
         let mut ids = Vec::new();
         let scopes = control_api::permissions::Scopes::all();
-        let second = f.api.create_client(support::tenant("clinic"), "second", scopes).await;
+        let second = f.api.create_client(crate::support::tenant("clinic"), "second", scopes).await;
         let second = second.expect("a client").reveal().to_owned();
         for key in [&f.key, &second, &f.key_of("other").await] {
             let (status, _, body) =

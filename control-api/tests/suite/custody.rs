@@ -1,7 +1,5 @@
 //! Keys change while the service runs, and who was erased stays erased.
 
-mod support;
-
 use std::{io::Write as _, path::Path, sync::Arc};
 
 use axum::http::StatusCode;
@@ -12,7 +10,7 @@ use control_api::{
 use serde_json::{Value, json};
 use signaling_protocol::ticket::TicketSigner;
 
-use support::{Fixture, Kept, on_both, tenant};
+use crate::support::{Fixture, Kept, on_both, tenant};
 
 const EXTERNAL_ID: &str = "ehr-4711-0815-2342";
 
@@ -32,7 +30,7 @@ async fn external_id(f: &Fixture, path: &str) -> Value {
 async fn process(database: &Database, master: &Arc<LocalMasterKeys>) -> ControlApi {
     let store = Store::open(database).await.expect("the database");
     let signer = Arc::new(TicketSigner::generate().expect("a key"));
-    ControlApi::new(store, signer, Arc::new(support::Orders::default()), master.clone())
+    ControlApi::new(store, signer, Arc::new(crate::support::Orders::default()), master.clone())
 }
 
 /// The wrapped keys of all people, by what the database's owner sees.

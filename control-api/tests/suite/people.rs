@@ -1,11 +1,9 @@
 //! People: found by an id of the EHR's that is kept nowhere in the open, and erased for good.
 
-mod support;
-
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use support::{Fixture, on_both};
+use crate::support::{Fixture, on_both};
 
 /// Long enough not to come about by chance.
 const EXTERNAL_ID: &str = "ehr-4711-0815-2342";
@@ -58,7 +56,7 @@ async fn a_ticket_names_the_person_and_the_database_never_the_ehrs_id_nor_the_na
         let body = json!({"role": "patient", "person_id": EXTERNAL_ID, "display_name": NAME});
         let (_, minted) = f.post(&format!("/v1/consults/{consult}/tickets"), body).await;
         let token = minted["ticket"].as_str().expect("a token");
-        let ticket = f.verifier.verify(token, support::now_s()).expect("a good ticket");
+        let ticket = f.verifier.verify(token, crate::support::now_s()).expect("a good ticket");
         let person = registered(&f, &f.key, EXTERNAL_ID).await;
         assert_eq!(person["id"], json!(ticket.person.reveal()));
         let bytes = f.all_bytes().await;

@@ -1,12 +1,10 @@
 //! Appointments: booked once, with the patient's consent, and gone through in order, on both databases.
 
-mod support;
-
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use support::{Fixture, on_both};
+use crate::support::{Fixture, on_both};
 
 const PATIENT: &str = "ehr-patient-1";
 const REASON: &str = "a cough that does not go away";

@@ -1,14 +1,12 @@
 //! What a visit came to: who was there for how long, and what becomes of one that did not take place.
 
-mod support;
-
 use std::time::{Duration, UNIX_EPOCH};
 
+use crate::support::{Fixture, on_both, tenant};
 use axum::http::StatusCode;
 use control_api::audit::{Action, Entry};
 use media_model::{Pii, Role};
 use serde_json::{Value, json};
-use support::{Fixture, on_both, tenant};
 
 fn rfc3339(at_s: u64) -> String {
     let at = time::OffsetDateTime::from_unix_timestamp(at_s.cast_signed()).expect("a time");
@@ -20,7 +18,7 @@ async fn booked(f: &Fixture) -> Value {
     let (_, patient) = f.post("/v1/people", json!({"external_id": "ehr-1"})).await;
     let consent = format!("/v1/people/{}/consents/telehealth", patient["id"].as_str().expect("an id"));
     assert_eq!(f.send("PUT", &consent, &f.key, String::new()).await.0, StatusCode::NO_CONTENT);
-    let now_s = support::now_s();
+    let now_s = crate::support::now_s();
     let people = json!([
         {"person_id": "ehr-1", "role": "patient"},
         {"person_id": "dr-1", "role": "provider"},

@@ -1,13 +1,11 @@
 //! Tenants see nothing of each other, by the rules and by the database.
 
-mod support;
-
 use axum::http::StatusCode;
 use control_api::{Database, Store, StoreError};
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection, Row as _};
 
-use support::{a_patient, on_both, postgres::Postgres, tenant};
+use crate::support::{a_patient, on_both, postgres::Postgres, tenant};
 
 #[tokio::test]
 async fn another_tenant_finds_nothing() {
@@ -83,8 +81,8 @@ async fn seen_after(postgres: &Postgres, words: &'static str) -> Vec<i64> {
 
 #[tokio::test]
 async fn a_forgotten_tenant_sees_nothing_in_the_database() {
-    let f = support::Fixture::postgres().await;
-    let support::Kept::Postgres(postgres) = &f.kept else { unreachable!("asked for") };
+    let f = crate::support::Fixture::postgres().await;
+    let crate::support::Kept::Postgres(postgres) = &f.kept else { unreachable!("asked for") };
     let consult = f.consult(json!({})).await;
     f.post(&format!("/v1/consults/{consult}/tickets"), a_patient()).await;
     assert_eq!(seen_after(postgres, "SET app.tenant = 'clinic'").await, [1, 1, 1, 4]);
@@ -95,8 +93,8 @@ async fn a_forgotten_tenant_sees_nothing_in_the_database() {
 
 #[tokio::test]
 async fn a_node_cannot_write_for_another_tenant_nor_change_the_audit_log() {
-    let f = support::Fixture::postgres().await;
-    let support::Kept::Postgres(postgres) = &f.kept else { unreachable!("asked for") };
+    let f = crate::support::Fixture::postgres().await;
+    let crate::support::Kept::Postgres(postgres) = &f.kept else { unreachable!("asked for") };
     f.key_of("other").await;
     for statement in [
         "INSERT INTO consults (tenant, id, waiting_room, created_at) VALUES ('other', 'x', 0, 0)",

@@ -1,12 +1,10 @@
 //! What the audit log says of the request behind an entry.
 
-mod support;
-
 use control_api::{TrustedProxies, audit::RequestId};
 use serde_json::json;
 use sqlx::Row as _;
 
-use support::{Fixture, on_both, tenant};
+use crate::support::{Fixture, on_both, tenant};
 
 async fn the_last_entry(f: &Fixture) -> (String, Vec<u8>, i64) {
     let newest =

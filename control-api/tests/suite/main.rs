@@ -1,0 +1,15 @@
+//! The control API over both databases. One binary: to link a dozen takes longer than to run them.
+
+mod api;
+mod booking;
+mod custody;
+mod idempotency;
+mod openapi;
+mod people;
+mod requests;
+mod scopes;
+mod support;
+mod tampering;
+mod tenants;
+mod visits;
+mod webhooks;
