@@ -15,7 +15,7 @@ use serde_json::Value;
 use support::node::Node;
 
 /// How long all of it may take.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Requests that are made up for each operation in each phase.
 const EXAMPLES: &str = "20";

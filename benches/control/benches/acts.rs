@@ -1,7 +1,7 @@
 //! How many acts, tickets and reads a second the control API does on each database, every act flushed to disk, and what the audit
 //! log costs a read. `BENCH_SECONDS=1` is quicker.
 
-#[path = "../../../control-api/tests/support/postgres.rs"]
+#[path = "../../../control-api/tests/suite/support/postgres.rs"]
 #[allow(dead_code, reason = "a part of it is used")]
 mod postgres;
 

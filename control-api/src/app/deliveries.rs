@@ -134,24 +134,33 @@ impl ControlApi {
                 }
                 return Ok(());
             }
-            let attempts =
-                join_all(claimed.iter().map(|message| self.attempt(tenant, message, sender))).await;
-            let mut tx = self.store.begin(tenant).await?;
-            for (message, attempt) in claimed.iter().zip(attempts) {
-                let Some(attempt) = attempt? else { continue };
-                match attempt {
-                    Attempt::Taken => store::outbox::remove(&mut tx, message).await?,
-                    Attempt::Gone => {
-                        store::webhooks::set_gone(&mut tx, message.webhook, Some(now_ms)).await?;
-                        store::outbox::put_off(&mut tx, message, Some(GONE), None, now_ms).await?;
-                        store::outbox::give_up_all(&mut tx, message.webhook, now_ms).await?;
-                    }
-                    Attempt::Refused(status) => put_off(&mut tx, message, Some(status)).await?,
-                    Attempt::NotSent(_) => put_off(&mut tx, message, None).await?,
-                }
-            }
-            self.store.commit(tx).await?;
+            // Each is settled as soon as it is answered: a receiver that is slow holds up what follows, not what is done.
+            let all = claimed.iter().map(|message| self.deliver(tenant, message, sender));
+            join_all(all).await.into_iter().collect::<Result<(), _>>()?;
         }
+    }
+
+    /// Makes one attempt, and puts down how it went.
+    async fn deliver(
+        &self,
+        tenant: TenantId,
+        message: &Message,
+        sender: &WebhookSender,
+    ) -> Result<(), StoreError> {
+        let Some(attempt) = self.attempt(tenant, message, sender).await? else { return Ok(()) };
+        let now_ms = now_ms();
+        let mut tx = self.store.begin(tenant).await?;
+        match attempt {
+            Attempt::Taken => store::outbox::remove(&mut tx, message).await?,
+            Attempt::Gone => {
+                store::webhooks::set_gone(&mut tx, message.webhook, Some(now_ms)).await?;
+                store::outbox::put_off(&mut tx, message, Some(GONE), None, now_ms).await?;
+                store::outbox::give_up_all(&mut tx, message.webhook, now_ms).await?;
+            }
+            Attempt::Refused(status) => put_off(&mut tx, message, Some(status)).await?,
+            Attempt::NotSent(_) => put_off(&mut tx, message, None).await?,
+        }
+        self.store.commit(tx).await
     }
 
     /// One attempt; nothing if the webhook is gone meanwhile.

@@ -118,7 +118,6 @@ pub fn webhook_url(_: &mut SchemaGenerator) -> Schema {
         "format": "uri",
         "description": "`https`, without user name, password and fragment; not a private address. May hold a secret.",
         "maxLength": WEBHOOK_URL_BYTES_MAX,
-        "pattern": "^https?://",
     })
 }
 

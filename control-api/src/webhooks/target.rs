@@ -14,7 +14,8 @@ pub struct WebhookUrl(Pii<Url>);
 impl WebhookUrl {
     /// Takes an absolute URL without user name, password and fragment.
     pub fn parse(text: &str, allowed: &Networks) -> Option<Self> {
-        if text.len() > WEBHOOK_URL_BYTES_MAX {
+        // As RFC 3986 §2 has it: a name in another alphabet is written in its ASCII form.
+        if text.len() > WEBHOOK_URL_BYTES_MAX || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return None;
         }
         let url = Url::parse(text).ok()?;
@@ -70,6 +71,8 @@ mod tests {
             "https://[::ffff:10.0.0.1]/",
             "https://169.254.169.254/latest",
             "data:,x",
+            "https://\u{cf}/",
+            "https://ehr.example/ x",
         ];
         for bad in bad {
             assert!(WebhookUrl::parse(bad, &nowhere).is_none(), "{bad}");

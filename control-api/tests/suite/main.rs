@@ -3,6 +3,7 @@
 mod api;
 mod booking;
 mod custody;
+mod door;
 mod idempotency;
 mod openapi;
 mod people;

@@ -1,7 +1,5 @@
 //! Who is let in by what, and how fast: access tokens and rate limits.
 
-mod support;
-
 use axum::{
     body::{Body, to_bytes},
     http::{HeaderMap, Request, StatusCode, header},
@@ -11,7 +9,7 @@ use control_api::permissions::{Scope, Scopes};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use support::{Fixture, a_patient, on_both, tenant};
+use crate::support::{Fixture, a_patient, on_both, tenant};
 
 async fn ask(f: &Fixture, authorization: Option<&str>, form: &str) -> (StatusCode, HeaderMap, Value) {
     let mut request = Request::post("/v1/oauth2/token")
@@ -53,7 +51,7 @@ async fn a_client_gets_a_token_either_way_and_it_opens_the_api() {
             let person = json!({"external_id": "p-1"}).to_string();
             let (status, _) = f.send("POST", "/v1/people", token, person).await;
             assert_eq!(status, StatusCode::FORBIDDEN, "no scope for it");
-            assert!(f.verifier.verify(token, support::now_s()).is_err(), "it is no ticket");
+            assert!(f.verifier.verify(token, crate::support::now_s()).is_err(), "it is no ticket");
         }
         let issued = f.audit().await.into_iter().filter(|(_, action, ..)| action == "token_issued");
         assert_eq!(issued.count(), 2);
