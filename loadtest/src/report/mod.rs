@@ -3,12 +3,14 @@
 //! | file | holds |
 //! |---|---|
 //! | `checks.rs` | every threshold, passed or failed |
+//! | `figures.rs` | times, what the server used, what was refused |
 //! | `timeline.rs` | the window second by second |
 //! | `undisturbed.rs` | the seconds in which the host took nothing |
 //! | `text.rs` | for a terminal |
 //! | `page.rs`, `page.css`, `plot.rs` | as a page of HTML that loads nothing |
 
 mod checks;
+mod figures;
 mod page;
 mod plot;
 mod text;
@@ -16,6 +18,7 @@ mod timeline;
 mod undisturbed;
 
 pub use checks::Check;
+pub use figures::{Quantiles, Refusals, Server, Step};
 pub use timeline::{Drift, Sample, ServerSample};
 pub use undisturbed::{Undisturbed, UndisturbedSeconds};
 
@@ -118,88 +121,6 @@ pub struct Report {
     pub scenario: Scenario,
     /// The window second by second.
     pub timeline: Vec<Sample>,
-}
-
-/// What the server used.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Server {
-    /// Processor time, user and system, in percent of a core.
-    pub cpu_percent: f64,
-    /// Processor time for each packet that clients received, in microseconds.
-    pub us_per_packet: f64,
-    /// Resident memory at the end, in bytes.
-    pub resident_bytes: u64,
-    /// The same for each participant, what an empty server needs included.
-    pub resident_bytes_per_participant: f64,
-    /// Open descriptors at the end.
-    pub descriptors: u64,
-    /// Threads at the end.
-    pub threads: u64,
-    /// Descriptors and threads more than when the window began.
-    pub growth: i64,
-}
-
-/// Milliseconds.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
-pub struct Quantiles {
-    /// Half is below.
-    pub p50_ms: f64,
-    /// 99 % is below.
-    pub p99_ms: f64,
-    /// 99.9 % is below.
-    pub p999_ms: f64,
-    /// The largest.
-    pub max_ms: f64,
-}
-
-impl Quantiles {
-    fn of(histogram: &hdrhistogram::Histogram<u64>) -> Self {
-        if histogram.is_empty() {
-            return Self::default();
-        }
-        let at = |quantile| histogram.value_at_quantile(quantile) as f64 / 1e6;
-        Self { p50_ms: at(0.5), p99_ms: at(0.99), p999_ms: at(0.999), max_ms: histogram.max() as f64 / 1e6 }
-    }
-
-    fn of_list(values: &[f64]) -> Self {
-        let mut values = values.to_vec();
-        values.sort_by(f64::total_cmp);
-        let at = |quantile: f64| {
-            let place = (quantile * values.len() as f64) as usize;
-            values.get(place.min(values.len().saturating_sub(1))).copied().unwrap_or_default()
-        };
-        Self { p50_ms: at(0.5), p99_ms: at(0.99), p999_ms: at(0.999), max_ms: at(1.0) }
-    }
-}
-
-/// What was refused because the target was full, since the run began.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refusals {
-    /// Joins, each try counted.
-    pub joins: u64,
-    /// Of them those that were tried again after a pause.
-    pub tried_again: u64,
-    /// Participants who never came in; they are not among those who were lost.
-    pub participants: u64,
-}
-
-/// A part of something that takes time.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Step {
-    /// What is waited for.
-    pub name: String,
-    /// How long.
-    pub times: Quantiles,
-}
-
-impl Step {
-    fn of_joins(steps_ms: &[[f64; JOIN_STEPS.len()]]) -> Vec<Self> {
-        let step = |(place, name): (usize, &&str)| {
-            let times: Vec<f64> = steps_ms.iter().filter_map(|steps| steps.get(place).copied()).collect();
-            Self { name: (*name).to_owned(), times: Quantiles::of_list(&times) }
-        };
-        if steps_ms.is_empty() { Vec::new() } else { JOIN_STEPS.iter().enumerate().map(step).collect() }
-    }
 }
 
 /// What a report is made of.
@@ -324,122 +245,5 @@ fn cut_short(window_s: f64, scenario: &Scenario) -> String {
     )
 }
 
-impl Server {
-    fn new(used: &Used, counters: &Counters, participants: u32) -> Self {
-        Self {
-            cpu_percent: used.cpu_ns as f64 / used.wall_ns.max(1) as f64 * 100.0,
-            us_per_packet: used.cpu_ns as f64 / 1e3 / counters.received.max(1) as f64,
-            resident_bytes: used.resident_bytes,
-            resident_bytes_per_participant: used.resident_bytes as f64 / f64::from(participants.max(1)),
-            descriptors: used.descriptors,
-            threads: used.threads,
-            growth: used.growth,
-        }
-    }
-}
-
 #[cfg(test)]
-pub(crate) mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::findings::Fault;
-
-    /// A report of 60 s in which 5 packets of 9,000 each second went to the wrong person.
-    pub(crate) fn sample_report() -> Report {
-        let text = "[consults]\ncount = 30\nparticipants = 3\n";
-        let scenario = Scenario::parse(text).expect("a scenario");
-        let window = |packets: u64| {
-            let mut measure = Measure::new();
-            measure.counters.received = packets;
-            measure.counters.sent = packets / 2;
-            measure.counters.frames = packets / 4;
-            measure.counters.misrouted = packets / 1_800;
-            (1..=packets.min(9_000)).for_each(|at| measure.delay((0, 1), 0, at * 1_000));
-            let finding = Finding {
-                fault: Fault::Misrouted,
-                at_s: 1.0,
-                receiver: 7,
-                track: crate::plan::Kind::Audio,
-                sender: Some(1),
-                sequence: Some(70),
-                late_ms: None,
-            };
-            measure.findings.note(finding);
-            let seconds = packets / 9_000;
-            Window { measure, wall_ns: seconds * 1_000_000_000, cpu_ns: seconds * 300_000_000 }
-        };
-        let used = |seconds: u64| Used {
-            wall_ns: seconds * 1_000_000_000,
-            cpu_ns: seconds * 45_000_000,
-            resident_bytes: 40 << 20,
-            descriptors: 120,
-            sockets: 100,
-            threads: 5,
-            growth: 0,
-        };
-        let sample = |at: u64| Sample::new(Duration::from_secs(at), &[window(9_000)], 30, Some(used(1)));
-        let gathered = Gathered {
-            consults: 30,
-            participants: 90,
-            lost_participants: 0,
-            windows: vec![window(540_000)],
-            join_ms: &[20.0, 30.0, 40.0],
-            resume_ms: &[10.0, 20.0],
-            refusals: Refusals { joins: 5, tried_again: 4, participants: 3 },
-            join_steps_ms: &[
-                [0.0, 1.0, 2.0, 3.0, 4.0, 10.0],
-                [0.0, 1.0, 2.0, 3.0, 4.0, 20.0],
-                [0.0, 1.0, 2.0, 3.0, 4.0, 30.0],
-            ],
-            used: Some(used(60)),
-            host: vec![Core {
-                core: 3,
-                harness: false,
-                server: true,
-                stolen_percent: 7.0,
-                stolen_second_percent: 30.0,
-            }],
-            timeline: (1..=60).map(sample).collect(),
-            undisturbed: None,
-            recovery_s: None,
-            is_recovered: true,
-            stopped: false,
-            at_s: 1_795_330_800,
-        };
-        Report::new(gathered, &scenario)
-    }
-
-    #[test]
-    fn every_failure_is_a_threshold_that_failed() {
-        let report = sample_report();
-        assert!(!report.is_good());
-        let failed: Vec<&str> = report.checks.iter().filter(|c| !c.passed).map(|c| c.name.as_str()).collect();
-        assert_eq!(failed, ["packets misrouted", "participants refused"]);
-        assert_eq!(report.failures, ["300 packets misrouted", "3 participants refused"]);
-        assert!(
-            report.to_string().contains("refused        5 joins, 4 tried again, 3 participants for good"),
-            "{report}"
-        );
-        assert!(report.to_string().contains("resume         p50 20.000"), "{report}");
-        let text = report.to_string();
-        assert!(text.contains("misrouted: at participant 7, sound of participant 1, packet 70"), "{text}");
-        let steps =
-            "of it p50/p99 refused 0/0, WebSocket 1/1, welcome 2/2, answer 3/3, ICE 4/4, DTLS 20/30 ms";
-        assert!(text.contains(steps), "{text}");
-        assert!(
-            text.contains("note           the host took 7.0 % of core 3 (server) during the window"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn a_report_comes_back_from_json() {
-        let report = sample_report();
-        let json = serde_json::to_string(&report).expect("JSON");
-        let read: Report = serde_json::from_str(&json).expect("a report");
-        assert_eq!((read.counters, read.timeline.len()), (report.counters, 60));
-        let server = read.server.expect("a server");
-        assert!((server.us_per_packet - 5.0).abs() < 0.01, "{server:?}");
-    }
-}
+pub(crate) mod tests;
