@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// A program is asked what it was made for before anything is looked up: what is there must not show in the answer.
-const NO_CONSULT: ConsultId = ConsultId::from_bytes([0; 16]);
+pub(super) const NO_CONSULT: ConsultId = ConsultId::from_bytes([0; 16]);
 const NO_PERSON: PersonId = PersonId::from_bytes([0; 16]);
 
 /// What a back end books.

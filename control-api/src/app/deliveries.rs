@@ -172,6 +172,10 @@ impl ControlApi {
     ) -> Result<Option<Attempt>, StoreError> {
         let mut tx = self.store.read(tenant).await?;
         let Some(webhook) = store::webhooks::find(&mut tx, message.webhook).await? else { return Ok(None) };
+        // Since this message was claimed, or while it waited for another attempt.
+        if webhook.gone_at_ms.is_some() {
+            return Ok(Some(Attempt::Gone));
+        }
         let row = webhook.id.to_string();
         let place = |column| Place { tenant, table: "webhooks", row: &row, column };
         let open = |keys: &TenantKeys| {

@@ -1,8 +1,11 @@
 //! What a visit came to: who was there, for how long, and why.
 
-use media_model::{ConsultId, Role};
+use media_model::Role;
 
-use super::{ControlApi, appointments::about};
+use super::{
+    ControlApi,
+    appointments::{NO_CONSULT, about},
+};
 use crate::{
     StoreError,
     appointments::{Facts, PrescriptionIds, Refusal, Summary, VisitReason, stays},
@@ -14,9 +17,6 @@ use crate::{
     store::{self, TenantTx, appointments::Appointment},
 };
 
-/// Who may ask shows in no answer.
-const NO_CONSULT: ConsultId = ConsultId::from_bytes([0; 16]);
-
 impl ControlApi {
     /// The summary of a visit that took place.
     pub(crate) async fn read_summary(&self, caller: Caller, id: AppointmentId) -> Result<Summary, Problem> {
@@ -26,7 +26,6 @@ impl ControlApi {
         let passages = store::audit::passages(&mut tx, appointment.consult).await?;
         let reason = self.opened_reason(&mut tx, &appointment).await?;
         drop(tx);
-        self.note_read(caller.tenant, &about(&caller, Act::ReadNotes, &appointment)).await?;
         let facts = Facts {
             appointment: id,
             consult: appointment.consult,
@@ -40,7 +39,9 @@ impl ControlApi {
             prescriptions: PrescriptionIds::default(),
             follow_up: None,
         };
-        Summary::of(facts).map_err(|_| Problem::AppointmentRefused(Refusal::StateForbids))
+        let summary = Summary::of(facts).map_err(|_| Problem::AppointmentRefused(Refusal::StateForbids))?;
+        self.note_read(caller.tenant, &about(&caller, Act::ReadNotes, &appointment)).await?;
+        Ok(summary)
     }
 
     /// Whether the patient came in, by what was written down before they were let in.
