@@ -8,9 +8,8 @@ use std::{
 };
 
 use control_api::{
-    Database, TrustedProxies,
+    Database, Networks, TrustedProxies,
     keys::{KeyFault, LocalMasterKeys, MasterFile},
-    webhooks::Networks,
 };
 use media_model::{Pii, limits::CONSULT_TRANSPORTS_MAX};
 use serde::{Deserialize, Deserializer};

@@ -1,11 +1,11 @@
-//! Addresses that the server may be made to send something to. Whoever may name a URL could otherwise have the server ask
-//! its own neighbours: a metadata service, a database, a printer.
+//! Networks that an operator names, and which addresses are somebody's in the world. Whoever may name a URL could otherwise
+//! have the server ask its own neighbours: a metadata service, a database, a printer.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// Private networks that messages may go to all the same.
+/// Networks that an operator names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Networks(Vec<IpNet>);
 

@@ -4,27 +4,16 @@ use std::net::IpAddr;
 
 use axum::http::HeaderMap;
 
-use crate::limits::FORWARDED_HOPS_MAX;
+use crate::{Networks, limits::FORWARDED_HOPS_MAX};
 
 /// Networks whose machines are believed about where a request came from; anybody else could have written the header.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TrustedProxies(Vec<(IpAddr, u8)>);
+pub struct TrustedProxies(Networks);
 
 impl TrustedProxies {
     /// Takes addresses and networks such as `10.1.0.0/16`; `None` where one is neither.
     pub fn parse<T: AsRef<str>>(list: &[T]) -> Option<Self> {
-        let network = |text: &T| {
-            let (address, length) = match text.as_ref().split_once('/') {
-                Some((address, length)) => {
-                    (address.parse::<IpAddr>().ok()?, Some(length.parse::<u8>().ok()?))
-                }
-                None => (text.as_ref().parse::<IpAddr>().ok()?, None),
-            };
-            let longest = if address.is_ipv4() { 32 } else { 128 };
-            let length = length.unwrap_or(longest);
-            (length <= longest).then_some((address, length))
-        };
-        list.iter().map(network).collect::<Option<_>>().map(Self)
+        Networks::parse(list).map(Self)
     }
 
     /// Who sent the request: the peer or, where that is a trusted proxy, the nearest machine before it that is none. `Forwarded`
@@ -54,7 +43,7 @@ impl TrustedProxies {
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|(network, length)| shares(*network, address, *length))
+        self.0.contains(address)
     }
 }
 
@@ -79,19 +68,6 @@ fn address(text: &str) -> Option<IpAddr> {
     let whole = text.parse::<IpAddr>().ok();
     let without_port = || text.split_once(':').and_then(|(ip, _)| ip.parse().ok());
     whole.or_else(without_port).map(|ip: IpAddr| ip.to_canonical())
-}
-
-/// Whether both begin with the same bits.
-fn shares(network: IpAddr, address: IpAddr, length: u8) -> bool {
-    let (ours, theirs, width) = match (network, address) {
-        (IpAddr::V4(ours), IpAddr::V4(theirs)) => {
-            (u128::from(u32::from(ours)), u128::from(u32::from(theirs)), 32)
-        }
-        (IpAddr::V6(ours), IpAddr::V6(theirs)) => (u128::from(ours), u128::from(theirs), 128),
-        _ => return false,
-    };
-    let shift = width - u32::from(length);
-    ours.checked_shr(shift).unwrap_or(0) == theirs.checked_shr(shift).unwrap_or(0)
 }
 
 #[cfg(test)]

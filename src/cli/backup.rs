@@ -77,7 +77,10 @@ impl Backup {
         if erasures.exists() {
             fs::copy(&erasures, keys.join(names::ERASURES))?;
         }
-        let id = format!("{:032x}\n", u128::from_be_bytes(random()?));
+        // Tells this backup from all others.
+        let mut id = [0; 16];
+        aws_lc_rs::rand::fill(&mut id).map_err(|_| "the system's random source does not work")?;
+        let id = format!("{:032x}\n", u128::from_be_bytes(id));
         for folder in [&data, &keys] {
             fs::write(folder.join(names::ID), &id)?;
             for entry in fs::read_dir(folder)? {
@@ -106,14 +109,6 @@ async fn back_up_postgres(url: &Pii<String>, data: &Path, keys: &Path) -> Result
     run(Program::Dump, url, &of_data).await?;
     run(Program::Dump, url, &of_keys).await?;
     Ok(moment.release().await?)
-}
-
-/// Tells this backup from all others.
-fn random() -> Result<[u8; 16], Failure> {
-    use std::io::Read as _;
-    let mut bytes = [0; 16];
-    fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(bytes)
 }
 
 fn make_private(folder: &Path) -> Result<(), Failure> {

@@ -4,10 +4,9 @@
 //! next replay, the other way round a restore would undo it.
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
-    path::{Path, PathBuf},
+    fs::File,
+    io::{self, BufReader},
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -20,6 +19,7 @@ use crate::{
     auth::Caller,
     ids::PersonId,
     keys::{Erasure, KeyFault, read_erasures},
+    line_file,
     permissions::{Act, Relation},
     problem::Problem,
     store,
@@ -59,7 +59,7 @@ impl ErasureList {
         let list = self.clone();
         let written = tokio::task::spawn_blocking(move || {
             let _turn = list.turn.lock().unwrap_or_else(PoisonError::into_inner);
-            append(&list.path, &erasure.to_line())
+            line_file::append(&list.path, &[erasure.to_line().trim_end()])
         });
         written.await.unwrap_or_else(|error| Err(io::Error::other(error)))
     }
@@ -71,25 +71,6 @@ impl ErasureList {
             Err(error) => Err(KeyFault::Unreadable { reason: error.to_string() }),
         }
     }
-}
-
-fn append(path: &Path, line: &str) -> io::Result<()> {
-    let is_new = !path.exists();
-    let mut file = OpenOptions::new().create(true).read(true).append(true).mode(0o600).open(path)?;
-    let mut end = "";
-    if file.metadata()?.len() > 0 {
-        file.seek(SeekFrom::End(-1))?;
-        let mut last = [0];
-        file.read_exact(&mut last)?;
-        // What a power cut left of a line is a fault of its own for the next reader, and must not swallow this one.
-        end = if last == *b"\n" { "" } else { "\n" };
-    }
-    file.write_all(format!("{end}{line}").as_bytes())?;
-    file.sync_all()?;
-    if is_new && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        File::open(folder)?.sync_all()?;
-    }
-    Ok(())
 }
 
 impl ControlApi {
@@ -175,9 +156,10 @@ mod tests {
         let (tenant, person): (TenantId, _) =
             ("north".parse().expect("a tenant"), PersonId::from_bytes([7; 16]));
         let erasure = |at_ms| Erasure { tenant, person, up_to_version: KeyVersion::FIRST, at_ms };
-        append(&list.path, &erasure(1).to_line()).expect("the first");
-        append(&list.path, &erasure(2).to_line()[..20]).expect("the power goes");
-        append(&list.path, &erasure(3).to_line()).expect("the next");
+        line_file::append(&list.path, &[erasure(1).to_line().trim_end()]).expect("the first");
+        let half = format!("{}{}", erasure(1).to_line(), &erasure(2).to_line()[..20]);
+        std::fs::write(&list.path, half).expect("the power goes");
+        line_file::append(&list.path, &[erasure(3).to_line().trim_end()]).expect("the next");
         assert_eq!(list.read(), Err(KeyFault::MalformedLine { line: 2 }));
         let read: Vec<_> = read_erasures(BufReader::new(File::open(&list.path).expect("the list"))).collect();
         assert_eq!((&read[0], &read[2]), (&Ok(erasure(1)), &Ok(erasure(3))));

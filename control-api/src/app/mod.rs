@@ -42,7 +42,7 @@ pub use tickets::NewTicket;
 use vault::Vault;
 
 use crate::{
-    RateLimited, Store, StoreError, TrustedProxies,
+    Networks, RateLimited, Store, StoreError, TrustedProxies,
     access::{AccessSigner, AccessVerifier},
     audit::{Action, Entry, EntryId, Outcome, StoredEntry, Surface, unix_ms},
     auth::Caller,
@@ -52,7 +52,6 @@ use crate::{
     problem::Problem,
     rate::RateLimits,
     store::{self, TenantTx},
-    webhooks::Networks,
 };
 
 /// A ticket is honoured for this much longer than it says, to allow for clocks that differ.

@@ -9,18 +9,15 @@
 //! | `secret.rs` | signing |
 //! | `schedule.rs` | when a message is tried again, and when it is given up |
 //! | `target.rs` | URLs that a message may go to |
-//! | `networks.rs` | addresses that it may go to, once a name is resolved |
 //! | `sender.rs` | the one HTTP request |
 
 mod event;
-mod networks;
 mod schedule;
 mod secret;
 mod sender;
 mod target;
 
 pub use event::{Event, EventKind, EventKinds};
-pub use networks::Networks;
 pub use schedule::pause_after;
 pub use secret::WebhookSecret;
 pub use sender::{NotSent, WebhookSender};

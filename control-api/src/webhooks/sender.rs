@@ -10,8 +10,11 @@ use reqwest::{
     redirect::Policy,
 };
 
-use super::{MessageId, Networks, WebhookSecret, WebhookUrl};
-use crate::limits::{WEBHOOK_CONNECT_TIMEOUT, WEBHOOK_TIMEOUT};
+use super::{MessageId, WebhookSecret, WebhookUrl};
+use crate::{
+    Networks,
+    limits::{WEBHOOK_CONNECT_TIMEOUT, WEBHOOK_TIMEOUT},
+};
 
 /// Why nobody took a message. It names no URL: those may hold secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -3,8 +3,7 @@
 use media_model::Pii;
 use url::{Host, Url};
 
-use super::Networks;
-use crate::limits::WEBHOOK_URL_BYTES_MAX;
+use crate::{Networks, limits::WEBHOOK_URL_BYTES_MAX};
 
 /// Where a message goes: `https`, or `http` within networks that the operator allows. It may hold a secret of the
 /// receiver's, so it is kept sealed and never logged.

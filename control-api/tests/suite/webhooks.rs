@@ -18,10 +18,7 @@ use axum::{
     routing::post,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use control_api::{
-    ControlApi,
-    webhooks::{Networks, WebhookSender},
-};
+use control_api::{ControlApi, Networks, webhooks::WebhookSender};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
