@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # What a forwarded packet costs beside the bare floor: server on one core, harness on another, everything on loopback.
 #
-#   loadtest/line-rate.sh [--shape S] [--rounds R] [--seconds T] [--no-build] [N…]
+#   loadtest/line-rate.sh [--shape S] [--rounds R] [--seconds T] [--awake] [--no-build] [N…]
 #
 #   --shape consult   N consults of three with sound and picture: 10 30 60 120 250 (default)
 #   --shape spread    90,000 forwarded packets a second over N consults of three: 10 100 1000
 #   --shape fan-out   one sends to N others, as many such groups as make 30,000 forwarded packets a second: 1 2 10 30 100
 #
+# --awake keeps the cores from halting while a window lasts, for virtual machines whose host gives halted cores away.
 # For each N two floors and the node are measured in turn R times; medians are printed. `floor` lets datagrams gather as a
 # node does, `plain` takes in what is there and marks nothing as whole. A run from which the host took more than 2 % of a core is
 # made again, up to RETRIES times for each N; every run says on standard error that it begins, and one that hangs is ended.
@@ -16,12 +17,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-shape=consult build=yes seconds=4 rounds=3 stolen_max=20
+shape=consult build=yes awake=() seconds=4 rounds=3 stolen_max=20
 counts=()
 while [ $# -gt 0 ]; do
   case $1 in
     --shape) shape=$2; shift ;;
     --no-build) build=no ;;
+    --awake) awake=(--keep-awake) ;;
     --seconds) seconds=$2; shift ;;
     --rounds) rounds=$2; shift ;;
     *) counts+=("$1") ;;
@@ -126,7 +128,7 @@ measure() {
     # shellcheck disable=SC2046
     timeout --foreground "$(longest "$2")" taskset -c "$harness_core" "$target/release/consilium-loadtest" run "$folder/scenario.toml" $(size "$2") \
       --target "${target_of[$1]}" --api-key-file "$folder/key" --server-pid "${pid_of[$1]}" --cores "$harness_core" \
-      --duration "$seconds" --json "$folder/run.json" >"$folder/run.txt" 2>&1 || true
+      --duration "$seconds" "${awake[@]}" --json "$folder/run.json" >"$folder/run.txt" 2>&1 || true
     [ -s "$folder/run.json" ] || { cat "$folder/run.txt" >&2; return 1; }
     # In tenths of a per cent of one core.
     share=$((($(stolen) - before) * 10000000000 / ($(date +%s%N) - begun)))

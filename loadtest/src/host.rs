@@ -99,6 +99,11 @@ impl Watch {
         Self { cores, before: first.clone(), first }
     }
 
+    /// The cores that are looked at.
+    pub fn cores(&self) -> impl Iterator<Item = usize> {
+        self.cores.iter().map(|core| core.core)
+    }
+
     /// A second has passed. Gives what the host took since the last call from the core that lost most, in percent.
     pub fn second(&mut self) -> f64 {
         self.look(&read_stat())

@@ -15,9 +15,11 @@
 //! | `run/` | how it happens: joins, window, ramp |
 //! | `findings.rs` | what must not happen to a packet, by name |
 //! | `measure.rs`, `usage.rs`, `host.rs` | what is counted, what it cost, what the machine did meanwhile |
+//! | `awake.rs` | cores that do not halt while something is measured |
 //! | `compare.rs`, `capacity.rs` | two reports side by side; what so many consults need |
 //! | `progress.rs`, `report/` | what is told meanwhile, and what it comes to |
 
+pub mod awake;
 pub mod capacity;
 pub mod compare;
 pub mod findings;

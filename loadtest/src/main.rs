@@ -4,6 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 use consilium_loadtest::{
+    awake,
     capacity::{Table, Wanted},
     compare::Comparison,
     report::Report,
@@ -32,6 +33,12 @@ enum Command {
     Compare(Compare),
     /// Says what so many consults need: nodes, cores, memory, bandwidth.
     Plan(Plan),
+    /// Keeps a core awake; `run --keep-awake` begins and ends it.
+    #[command(name = awake::COMMAND, hide = true)]
+    Spin {
+        /// Its number.
+        core: usize,
+    },
 }
 
 #[derive(Args)]
@@ -92,6 +99,10 @@ struct Options {
     /// Cores for the harness, such as 1 or 1,2: a media thread on each.
     #[arg(long, value_delimiter = ',')]
     cores: Vec<usize>,
+    /// Keeps the cores of server and harness from halting while the window lasts: in a virtual machine the host gives halted
+    /// cores away, and what it then takes to have them back looks like the server's delay.
+    #[arg(long)]
+    keep_awake: bool,
     /// Writes the report as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -120,6 +131,7 @@ fn execute(command: Command) -> Result<bool, Failure> {
         Command::Ramp(options) => (options, true),
         Command::Compare(compare) => return compare.execute(),
         Command::Plan(plan) => return Ok(plan.execute()),
+        Command::Spin { core } => return Ok(awake::spin(core).map(|()| true)?),
     };
     let scenario = options.scenario()?;
     let key = options.api_key_file.as_ref().map(std::fs::read_to_string).transpose()?;
@@ -132,6 +144,7 @@ fn execute(command: Command) -> Result<bool, Failure> {
         cores: options.cores.clone(),
         server_pid: options.server_pid,
         restart_command: options.restart_command.clone(),
+        keep_awake: options.keep_awake,
         progress: true,
         stop: Stop::default(),
     };

@@ -155,6 +155,8 @@ pub struct Gathered<'a> {
     pub is_recovered: bool,
     /// Whether it was ended before its time.
     pub stopped: bool,
+    /// Whether the cores were kept from halting.
+    pub kept_awake: bool,
     /// When it ended, in seconds since 1970.
     pub at_s: u64,
 }
@@ -207,6 +209,7 @@ impl Report {
                 .iter()
                 .filter_map(Core::note)
                 .chain(unnoted(&c))
+                .chain(gathered.kept_awake.then(|| KEPT_AWAKE.to_owned()))
                 .chain(gathered.stopped.then(|| cut_short(wall_ns / 1e9, scenario)))
                 .collect(),
             host: gathered.host,
@@ -228,6 +231,9 @@ impl Report {
         self.failures.is_empty()
     }
 }
+
+/// What has to be said where nothing let the cores halt.
+const KEPT_AWAKE: &str = "the cores were kept from halting (--keep-awake)";
 
 /// What has to be said where arrivals were not noted by the kernel.
 fn unnoted(counters: &Counters) -> Option<String> {

@@ -65,6 +65,7 @@ pub(crate) fn sample_report() -> Report {
         recovery_s: None,
         is_recovered: true,
         stopped: false,
+        kept_awake: false,
         at_s: 1_795_330_800,
     };
     Report::new(gathered, &scenario)

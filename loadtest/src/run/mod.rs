@@ -40,6 +40,8 @@ pub struct RunOptions {
     pub server_pid: Option<u32>,
     /// Run by `sh -c` where a scenario restarts the server.
     pub restart_command: Option<String>,
+    /// Whether cores are kept from halting in the window.
+    pub keep_awake: bool,
     /// Whether progress is told on standard error.
     pub progress: bool,
     /// Ends the run early, with a report of what there was.
@@ -71,6 +73,9 @@ pub enum RunError {
     /// The server's process cannot be looked at.
     #[error("the server's process: {0}")]
     ServerPid(io::Error),
+    /// The cores cannot be kept from halting.
+    #[error("keeping the cores awake: {0}")]
+    Awake(io::Error),
     /// The scenario restarts the server and nobody said how.
     #[error("the scenario restarts the server: --restart-command has to say how")]
     NoRestartCommand,

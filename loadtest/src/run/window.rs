@@ -9,6 +9,7 @@ use tokio::time::sleep_until;
 
 use super::{RunError, Stage};
 use crate::{
+    awake::Awake,
     host::Watch,
     report::{Gathered, Refusals, Report, Sample, UndisturbedSeconds},
     scenario::Cut,
@@ -40,6 +41,8 @@ impl Stage<'_> {
         self.media.begin_window(self.joins.participants_tried());
         let first = self.usage()?;
         let mut host = Watch::begin(self.options.server_pid);
+        let cores = host.cores().filter(|_| self.options.keep_awake);
+        let awake = Awake::begin(cores).map_err(RunError::Awake)?;
         let begin = Instant::now();
         let end = begin + Duration::from_secs_f64(run.measure_s);
         let mut due = self.plan(begin);
@@ -73,6 +76,7 @@ impl Stage<'_> {
         }
         self.joins.count_lost();
         let windows = self.media.end_window().await;
+        drop(awake);
         self.progress.done();
         let last = self.usage()?;
         let used = last.since(&first);
@@ -107,6 +111,7 @@ impl Stage<'_> {
             recovery_s: due.was_cut.map(|at| due.recovered.unwrap_or(at.elapsed()).as_secs_f64()),
             is_recovered: due.was_cut.is_none() || due.recovered.is_some(),
             stopped: self.options.stop.is_asked(),
+            kept_awake: self.options.keep_awake,
             at_s: since_1970.as_secs(),
         }
     }
