@@ -39,7 +39,9 @@ mod verify;
 pub mod webhooks;
 
 pub use access::{AccessSigner, AccessToken, AccessTokenId};
-pub use app::{BootstrapError, ControlApi, NewTicket, Refused, Renewed, ReplayError, RunningConsults};
+pub use app::{
+    BootstrapError, ControlApi, NewTicket, Refused, Renewed, ReplayError, RoleChange, RunningConsults,
+};
 pub use auth::ApiKey;
 pub use networks::Networks;
 pub use proxies::TrustedProxies;

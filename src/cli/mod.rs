@@ -6,6 +6,7 @@ mod client;
 mod master_key;
 mod migrate;
 mod openapi;
+mod person;
 mod postgres;
 mod restore;
 mod serve;
@@ -32,6 +33,8 @@ enum Command {
     Tenant(tenant::TenantCommand),
     /// Back ends that may call the control API.
     Client(client::ClientCommand),
+    /// People of a tenant: what they are known as.
+    Person(person::PersonCommand),
     /// The audit log.
     Audit(audit::AuditCommand),
     /// The keys under which everything about people is sealed.
@@ -53,6 +56,7 @@ impl Cli {
             Command::Serve(command) => command.run().await,
             Command::Tenant(command) => command.run().await,
             Command::Client(command) => command.run().await,
+            Command::Person(command) => command.run().await,
             Command::Audit(command) => command.run().await,
             Command::MasterKey(command) => command.run().await,
             Command::Backup(command) => command.run().await,

@@ -1,6 +1,7 @@
 //! People: an EHR's opaque id stands for one person of a tenant, and only the keyed hash of it is looked up.
 
 use media_model::{Pii, TenantId};
+use signaling_protocol::limits::PERSON_ID_BYTES_MAX;
 
 use super::{ControlApi, by, erasing::about, now_ms, random_bytes, record};
 use crate::{
@@ -22,6 +23,11 @@ pub(crate) struct Person {
     pub external_id: Option<Pii<String>>,
     pub created_at_ms: i64,
     pub erased_at_ms: Option<i64>,
+}
+
+/// Whether this could be an EHR's opaque id of a person.
+pub(crate) fn is_external_id(text: &str) -> bool {
+    (1..=PERSON_ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Where a person's id of the EHR's is sealed.

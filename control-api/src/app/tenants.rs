@@ -1,6 +1,7 @@
 //! What an operator does from the shell before anybody can call: a tenant, and clients of its back ends.
 
 use media_model::TenantId;
+use signaling_protocol::limits::PERSON_ID_BYTES_MAX;
 
 use super::{ControlApi, now_ms, random_id, record};
 use crate::{
@@ -23,6 +24,11 @@ pub enum BootstrapError {
     /// There is one already.
     #[error("there is a tenant {0} already")]
     TenantExists(TenantId),
+    /// The EHR's id cannot be one.
+    #[error(
+        "an EHR's id of a person is 1 to {PERSON_ID_BYTES_MAX} printable ASCII characters without spaces"
+    )]
+    ExternalId,
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -88,6 +94,6 @@ impl ControlApi {
     }
 }
 
-fn from_shell(action: Action) -> Entry {
+pub(super) fn from_shell(action: Action) -> Entry {
     Entry { actor: Actor::Shell, surface: Surface::Cli, ..Entry::of(action) }
 }

@@ -3,24 +3,15 @@
 use media_model::{ConsultId, Role};
 
 use super::{About, BreakGlass, Scopes};
-use crate::ids::PersonId;
+use crate::{ids::PersonId, named::named};
 
-/// What somebody is for the whole tenant. Nobody is both, so that nobody audits themselves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TenantRole {
-    /// Manages people, clients and settings; reads no notes.
-    Admin,
-    /// Reads the audit log and looks into break-glass.
-    Auditor,
-}
-
-impl TenantRole {
-    /// The role's name in JSON, in the store and in the audit log.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Admin => "admin",
-            Self::Auditor => "auditor",
-        }
+named! {
+    /// What somebody is for the whole tenant. Nobody is both, so that nobody audits themselves.
+    pub enum TenantRole {
+        /// Manages people, clients and settings; reads no notes.
+        Admin = "admin",
+        /// Reads the audit log and looks into break-glass.
+        Auditor = "auditor",
     }
 }
 

@@ -4,11 +4,15 @@ use axum::{extract::State, http::StatusCode};
 use media_model::Pii;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use signaling_protocol::limits::PERSON_ID_BYTES_MAX;
 
 use super::{Json, Path, operation::Operation, rfc3339, schema};
 use crate::{
-    ControlApi, answer::Answer, app::people::Person, auth::Caller, ids::PersonId, permissions::Act,
+    ControlApi,
+    answer::Answer,
+    app::people::{Person, is_external_id},
+    auth::Caller,
+    ids::PersonId,
+    permissions::Act,
     problem::Problem,
 };
 
@@ -58,9 +62,7 @@ impl Answer for Person {
 
 /// An EHR's opaque id, or which field it stood in.
 pub(super) fn external_id(text: Pii<String>, field: &'static str) -> Result<Pii<String>, Problem> {
-    let id = text.reveal();
-    let is_sound = (1..=PERSON_ID_BYTES_MAX).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
-    if is_sound { Ok(text) } else { Err(Problem::FieldInvalid(field)) }
+    if is_external_id(text.reveal()) { Ok(text) } else { Err(Problem::FieldInvalid(field)) }
 }
 
 pub(super) fn operations() -> Vec<Operation> {

@@ -1,11 +1,13 @@
 //! Tables `people` and `person_keys`.
 
+use media_model::Role;
 use sqlx::Row as _;
 
 use super::{StoreError, TenantTx};
 use crate::{
     ids::PersonId,
     keys::{Erasure, KeyVersion, StoredPersonKey},
+    permissions::{self, TenantRole},
 };
 
 /// A person on their way into the tables. Everything but the id is sealed or hashed.
@@ -89,11 +91,48 @@ pub(crate) async fn load(tx: &mut TenantTx, id: PersonId) -> Result<Option<Perso
     }))
 }
 
+/// Somebody who may act, as the permissions see them; without a second factor, which only a sign-in shows. `None` where
+/// there is nobody of this id, or they were erased.
+pub(crate) async fn person(
+    tx: &mut TenantTx,
+    id: PersonId,
+) -> Result<Option<permissions::Person>, StoreError> {
+    let row = sqlx::query(
+        "SELECT standing, tenant_role FROM people WHERE tenant = $1 AND id = $2 AND erased_at IS NULL",
+    )
+    .bind(tx.tenant().as_str())
+    .bind(id.to_string())
+    .fetch_optional(tx.connection())
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let standing = row.try_get::<Option<&str>, _>("standing")?.map(str::parse::<Role>).transpose();
+    let standing = standing.map_err(|_| StoreError::Malformed("what somebody is known as"))?;
+    let tenant_role =
+        row.try_get::<Option<&str>, _>("tenant_role")?.map(str::parse::<TenantRole>).transpose();
+    let tenant_role = tenant_role.map_err(|_| StoreError::Malformed("a role for the tenant"))?;
+    Ok(Some(permissions::Person { id, standing, tenant_role, mfa: false }))
+}
+
+/// Puts down what somebody is known as and what they are for the tenant; false if there is nobody of this id.
+pub(crate) async fn set_roles(tx: &mut TenantTx, person: &permissions::Person) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "UPDATE people SET standing = $3, tenant_role = $4 WHERE tenant = $1 AND id = $2 AND erased_at IS NULL",
+    )
+    .bind(tx.tenant().as_str())
+    .bind(person.id.to_string())
+    .bind(person.standing.map(Role::as_str))
+    .bind(person.tenant_role.map(TenantRole::as_str))
+    .execute(tx.connection())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// Takes away what a person could be found and read by; false if that had been done, or there is no such person.
 pub(crate) async fn erase(tx: &mut TenantTx, erasure: &Erasure) -> Result<bool, StoreError> {
     let (tenant, person) = (tx.tenant(), erasure.person.to_string());
     let done = sqlx::query(
-        "UPDATE people SET external_hash = NULL, erased_at = $3 WHERE tenant = $1 AND id = $2 AND erased_at IS NULL",
+        "UPDATE people SET external_hash = NULL, standing = NULL, tenant_role = NULL, erased_at = $3
+         WHERE tenant = $1 AND id = $2 AND erased_at IS NULL",
     )
     .bind(tenant.as_str())
     .bind(person.as_str())

@@ -8,6 +8,7 @@ mod idempotency;
 mod openapi;
 mod people;
 mod requests;
+mod roles;
 mod scopes;
 mod support;
 mod tampering;
