@@ -9,16 +9,17 @@ use media_model::{Pii, TenantId};
 
 use crate::{
     audit::{Actor, RequestId, SealedAddress},
-    permissions::Scopes,
+    permissions::{Person, Scopes, Subject},
 };
 
-/// The back end behind a request: whoever holds a valid API key, and whose it is.
+/// Who is behind a request, and whose tenant it is.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     pub tenant: TenantId,
+    /// As the audit log names them.
     pub actor: Actor,
-    /// What the back end was made for.
-    pub scopes: Scopes,
+    /// As the permissions see them.
+    pub subject: Subject,
     /// By which request; `None` where the server acts itself.
     pub asked: Option<Asked>,
     /// Set where the request had an idempotency key.
@@ -28,7 +29,24 @@ pub(crate) struct Caller {
 impl Caller {
     /// The server itself, on behalf of a tenant.
     pub const fn server(tenant: TenantId, scopes: Scopes) -> Self {
-        Self { tenant, actor: Actor::Server, scopes, asked: None, repeatable: None }
+        let subject = Subject::Client(scopes);
+        Self { tenant, actor: Actor::Server, subject, asked: None, repeatable: None }
+    }
+
+    /// The person who asks, or for whom a back end does.
+    pub const fn person(&self) -> Option<&Person> {
+        match &self.subject {
+            Subject::Person(person) | Subject::Asserted { person, .. } => Some(person),
+            Subject::Visitor { .. } | Subject::Client(_) | Subject::Shell => None,
+        }
+    }
+
+    /// What the back end was made for, if it is one.
+    pub const fn scopes(&self) -> Option<Scopes> {
+        match self.subject {
+            Subject::Client(scopes) | Subject::Asserted { scopes, .. } => Some(scopes),
+            Subject::Person(_) | Subject::Visitor { .. } | Subject::Shell => None,
+        }
     }
 }
 

@@ -57,9 +57,14 @@ def people():
     return [{"person_id": patient, "role": "patient"}, {"person_id": provider, "role": "provider"}]
 
 
+providers = {}
+
+
 def appointment(operation):
-    booked = call("POST", "/v1/appointments", {**times(), "people": people()})["id"]
-    if operation in ("endAppointment", "readSummary"):
+    answer = call("POST", "/v1/appointments", {**times(), "people": people()})
+    booked = answer["id"]
+    providers[booked] = next(person["id"] for person in answer["people"] if person["role"] == "provider")
+    if operation in ("endAppointment", "readSummary", "writeNotes"):
         call("POST", f"/v1/appointments/{booked}/start")
     if operation == "readSummary":
         call("POST", f"/v1/appointments/{booked}/end")
@@ -160,8 +165,14 @@ def before_call(context, case, kwargs):
     if "Idempotency-Key" in (case.headers or {}):
         # The same made-up key would come again with another body.
         case.headers["Idempotency-Key"] = f"key-{next(numbers)}"
+    # Nobody is known by an id that was made up.
+    case.headers = {name: value for name, value in (case.headers or {}).items() if name != "On-Behalf-Of"}
     if case.path_parameters and next(numbers) % 4:
         case.path_parameters.update(real_ids(operation, case.path_parameters))
+        if operation in ("endAppointment", "writeNotes"):
+            case.headers["On-Behalf-Of"] = providers[case.path_parameters["appointment"]]
+    if isinstance(case.body, dict) and case.body.get("follow_up_on"):
+        case.body["follow_up_on"] = (datetime.date.today() + datetime.timedelta(days=14)).isoformat()
     if operation in ("bookAppointment", "moveAppointment"):
         case.body.update(times())
     if operation == "bookAppointment":

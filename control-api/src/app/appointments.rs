@@ -2,23 +2,21 @@
 
 use media_model::{ConsultId, Pii, Role};
 
-use super::{ControlApi, by, now_ms, random_bytes, record};
+use super::{ControlApi, by, facts, now_ms, random_bytes, record};
 use crate::{
     StoreError,
     appointments::{Change, Course, TimeRange, VisitReason},
     audit::{Action, Entry},
     auth::Caller,
     ids::{AppointmentId, PersonId},
-    keys::{Place, TenantKeys},
-    permissions::{Act, Relation},
+    permissions::Act,
     problem::Problem,
-    store::{self, Consult, TenantTx, appointments::Appointment},
+    store::{
+        self, Consult, TenantTx,
+        appointments::{Appointment, SealedRecord},
+    },
     webhooks::{Event, EventKind},
 };
-
-/// A program is asked what it was made for before anything is looked up: what is there must not show in the answer.
-pub(super) const NO_CONSULT: ConsultId = ConsultId::from_bytes([0; 16]);
-const NO_PERSON: PersonId = PersonId::from_bytes([0; 16]);
 
 /// What a back end books.
 #[derive(Debug)]
@@ -48,9 +46,7 @@ impl ControlApi {
         caller: Caller,
         new: NewAppointment,
     ) -> Result<Booked, Problem> {
-        self.permit(&caller, Act::BookAppointment, &Relation::to_patient(NO_PERSON, None)).await?;
         let now_ms = now_ms();
-        let course = Course::book(new.time, now_ms).map_err(Problem::AppointmentRefused)?;
         let mut act = self.begin(&caller).await?;
         let mut people = Vec::with_capacity(new.people.len());
         for (external_id, role) in &new.people {
@@ -60,6 +56,9 @@ impl ControlApi {
         people.sort_by_key(|(person, _)| *person);
         let patient = people.iter().find(|(_, role)| *role == Role::Patient).map(|(person, _)| *person);
         let patient = patient.ok_or(Problem::FieldInvalid("people"))?;
+        let relation = facts::to_patient(&mut act, &caller, patient).await?;
+        let mut act = self.permit_in(act, &caller, Act::BookAppointment, &relation).await?;
+        let course = Course::book(new.time, now_ms).map_err(Problem::AppointmentRefused)?;
         if !store::consents::is_given(&mut act, patient).await? {
             return Err(Problem::ConsentMissing);
         }
@@ -72,15 +71,15 @@ impl ControlApi {
         store::consults::insert(&mut act, &consult).await?;
         let id = AppointmentId::from_bytes(random_bytes());
         let reason = self.sealed_reason(&mut act, id, patient, new.reason.as_ref()).await?;
-        let appointment =
-            Appointment { id, consult: consult.id, patient, course, reason, created_at_ms: now_ms };
+        let (consult, created_at_ms, record) = (consult.id, now_ms, SealedRecord::default());
+        let appointment = Appointment { id, consult, patient, course, reason, record, created_at_ms };
         store::appointments::insert(&mut act, &appointment).await?;
         for (person, role) in &people {
             store::appointments::book(&mut act, &appointment, *person, *role).await?;
         }
         self.note_appointment(&mut act, &caller, Act::BookAppointment, &appointment).await?;
         self.tell_appointment(&mut act, EventKind::AppointmentBooked, &appointment, now_ms).await?;
-        let booked = Booked { id, consult: consult.id, course, people, created_at_ms: now_ms };
+        let booked = Booked { id, consult, course, people, created_at_ms };
         self.keep(act, &caller, booked).await
     }
 
@@ -90,27 +89,55 @@ impl ControlApi {
         caller: Caller,
         id: AppointmentId,
     ) -> Result<Booked, Problem> {
-        let nobody = Relation::to_visit(NO_CONSULT, None, None);
-        self.permit(&caller, Act::ReadAppointment, &nobody).await?;
-        let mut tx = self.store.read(caller.tenant).await?;
-        let appointment = store::appointments::find(&mut tx, id).await?.ok_or(Problem::NotFound)?;
+        let tx = self.store.read(caller.tenant).await?;
+        let (mut tx, appointment) = self.found_for(tx, &caller, Act::ReadAppointment, id).await?;
         let people = store::appointments::people(&mut tx, id).await?;
         drop(tx);
         self.note_read(caller.tenant, &about(&caller, Act::ReadAppointment, &appointment)).await?;
         Ok(booked(appointment, people))
     }
 
-    /// Moves, confirms, cancels, starts or ends an appointment, or puts it down as missed. With it ends its consult.
+    /// The appointment, for a caller who may do this with it.
+    pub(super) async fn found_for(
+        &self,
+        mut tx: TenantTx,
+        caller: &Caller,
+        act: Act,
+        id: AppointmentId,
+    ) -> Result<(TenantTx, Appointment), Problem> {
+        let appointment = store::appointments::find(&mut tx, id).await?;
+        let relation = facts::to_appointment(&mut tx, caller, act, appointment.as_ref()).await?;
+        let tx = self.permit_in(tx, caller, act, &relation).await?;
+        Ok((tx, appointment.ok_or(Problem::NotFound)?))
+    }
+
+    /// Moves, confirms, cancels or starts an appointment, or puts it down as missed. With it ends its consult.
     pub(crate) async fn change_appointment(
         &self,
         caller: Caller,
         id: AppointmentId,
         change: Change,
     ) -> Result<Booked, Problem> {
-        self.permit(&caller, act_of(change), &Relation::to_visit(NO_CONSULT, None, None)).await?;
+        let (mut act, appointment) = self.changed(&caller, id, change).await?;
+        let people = store::appointments::people(&mut act, id).await?;
+        let (consult, is_over) = (appointment.consult, appointment.course.state.is_final());
+        let booked = self.keep(act, &caller, booked(appointment, people)).await?;
+        if is_over {
+            self.running.end(consult);
+        }
+        Ok(booked)
+    }
+
+    /// Changes an appointment, and puts that down, in a transaction that is still to be kept.
+    pub(super) async fn changed(
+        &self,
+        caller: &Caller,
+        id: AppointmentId,
+        change: Change,
+    ) -> Result<(TenantTx, Appointment), Problem> {
         let now_ms = now_ms();
-        let mut act = self.begin(&caller).await?;
-        let mut appointment = store::appointments::find(&mut act, id).await?.ok_or(Problem::NotFound)?;
+        let act = self.begin(caller).await?;
+        let (mut act, mut appointment) = self.found_for(act, caller, act_of(change), id).await?;
         let before = appointment.course;
         let change = match change {
             Change::MarkNoShow { .. } => {
@@ -126,20 +153,13 @@ impl ControlApi {
             return Err(Problem::ChangedMeanwhile);
         }
         appointment.course = after;
-        let is_over = after.state.is_final();
-        if is_over {
+        if after.state.is_final() {
             store::consults::set_ended(&mut act, appointment.consult, now_ms).await?;
             store::tickets::revoke_all(&mut act, appointment.consult, now_ms).await?;
         }
-        let people = store::appointments::people(&mut act, id).await?;
-        self.note_appointment(&mut act, &caller, act_of(change), &appointment).await?;
+        self.note_appointment(&mut act, caller, act_of(change), &appointment).await?;
         self.tell_appointment(&mut act, event_of(change), &appointment, now_ms).await?;
-        let consult = appointment.consult;
-        let booked = self.keep(act, &caller, booked(appointment, people)).await?;
-        if is_over {
-            self.running.end(consult);
-        }
-        Ok(booked)
+        Ok((act, appointment))
     }
 
     /// Notes that a patient consents to be treated from afar, or no longer does.
@@ -149,8 +169,9 @@ impl ControlApi {
         person: PersonId,
         is_given: bool,
     ) -> Result<(), Problem> {
-        self.permit(&caller, Act::RecordConsent, &Relation::to_patient(person, None)).await?;
         let mut act = self.begin(&caller).await?;
+        let relation = facts::to_patient(&mut act, &caller, person).await?;
+        let mut act = self.permit_in(act, &caller, Act::RecordConsent, &relation).await?;
         let kept = store::people::load(&mut act, person).await?.ok_or(Problem::NotFound)?;
         if kept.erased_at_ms.is_some() {
             return Err(Problem::NotFound);
@@ -198,12 +219,7 @@ impl ControlApi {
         reason: Option<&VisitReason>,
     ) -> Result<Option<Vec<u8>>, Problem> {
         let Some(reason) = reason else { return Ok(None) };
-        let kept = store::people::load(act, patient).await?.ok_or(Problem::NotFound)?;
-        let row = id.to_string();
-        let place = Place { tenant: act.tenant(), table: "appointments", row: &row, column: "reason" };
-        let text = reason.text().reveal().as_bytes();
-        let seal = |keys: &TenantKeys| keys.person(patient, &kept.keys)?.seal(&place, text);
-        Ok(Some(self.vault.with_keys(act, seal).await?))
+        Ok(Some(self.sealed_for(act, id, patient, "reason", reason.text()).await?))
     }
 
     async fn tell_appointment(

@@ -2,11 +2,11 @@
 
 use media_model::ConsultId;
 
-use super::{ControlApi, by, now_ms, random_bytes, record};
+use super::{ControlApi, by, facts, now_ms, random_bytes, record};
 use crate::{
     audit::{Action, Entry},
     auth::Caller,
-    permissions::{Act, Relation},
+    permissions::Act,
     problem::Problem,
     store::{self, Consult},
     webhooks::{Event, EventKind},
@@ -21,7 +21,7 @@ pub(crate) struct NewConsult {
 
 impl ControlApi {
     pub(crate) async fn create_consult(&self, caller: Caller, new: NewConsult) -> Result<Consult, Problem> {
-        self.permit(&caller, Act::CreateConsult, &Relation::to_tenant()).await?;
+        self.permit(&caller, Act::CreateConsult).await?;
         let now_ms = now_ms();
         let consult = Consult {
             id: ConsultId::from_bytes(random_bytes()),
@@ -44,9 +44,10 @@ impl ControlApi {
 
     /// Ends a consult for good and sends everyone home. Ending it again changes nothing.
     pub(crate) async fn end_consult(&self, caller: Caller, id: ConsultId) -> Result<Consult, Problem> {
-        self.permit(&caller, Act::EndConsult, &Relation::to_visit(id, None, None)).await?;
         let now_ms = now_ms();
         let mut act = self.begin(&caller).await?;
+        let relation = facts::to_consult(&mut act, &caller, Act::EndConsult, id).await?;
+        let mut act = self.permit_in(act, &caller, Act::EndConsult, &relation).await?;
         let mut consult = store::consults::find(&mut act, id).await?.ok_or(Problem::NotFound)?;
         if consult.ended_at_ms.is_none() {
             consult.ended_at_ms = Some(now_ms);

@@ -12,7 +12,7 @@ use std::{
 
 use media_model::Pii;
 
-use super::{ControlApi, by, now_ms, record};
+use super::{ControlApi, by, facts, now_ms, record};
 use crate::{
     StoreError,
     audit::{Action, Entry},
@@ -20,7 +20,7 @@ use crate::{
     ids::PersonId,
     keys::{Erasure, KeyFault, read_erasures},
     line_file,
-    permissions::{Act, Relation},
+    permissions::Act,
     problem::Problem,
     store,
 };
@@ -113,8 +113,9 @@ impl ControlApi {
     /// Erases a person's keys: what was sealed about them can be read by nobody any more. The audit log keeps that they
     /// were there, under an id that leads nowhere.
     pub(crate) async fn erase_person(&self, caller: Caller, id: PersonId) -> Result<(), Problem> {
-        self.permit(&caller, Act::ErasePerson, &Relation::to_patient(id, None)).await?;
         let mut act = self.begin(&caller).await?;
+        let relation = facts::to_patient(&mut act, &caller, id).await?;
+        let mut act = self.permit_in(act, &caller, Act::ErasePerson, &relation).await?;
         let kept = store::people::load(&mut act, id).await?.ok_or(Problem::NotFound)?;
         // The wrapped keys are not opened: who cannot be read any more can still be erased.
         let left = kept.keys.iter().filter(|key| key.wrapped.is_some()).map(|key| key.version).max();

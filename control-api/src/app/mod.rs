@@ -4,8 +4,10 @@ pub(crate) mod appointments;
 mod consults;
 mod deliveries;
 mod erasing;
+mod facts;
 pub(crate) mod oauth;
 pub(crate) mod people;
+mod permit;
 mod reads;
 mod renewal;
 pub(crate) mod requests;
@@ -14,7 +16,7 @@ mod sealer;
 mod tenants;
 mod tickets;
 mod vault;
-mod visits;
+pub(crate) mod visits;
 pub(crate) mod webhooks;
 
 use std::{
@@ -46,11 +48,11 @@ use vault::Vault;
 use crate::{
     Networks, RateLimited, Store, StoreError, TrustedProxies,
     access::{AccessSigner, AccessVerifier},
-    audit::{Action, Entry, EntryId, Outcome, StoredEntry, Surface, unix_ms},
+    audit::{Action, Entry, EntryId, StoredEntry, Surface, unix_ms},
     auth::Caller,
     keys::MasterKeys,
     limits::API_REQUESTS_PER_S,
-    permissions::{Act, Relation, Scopes, Subject, Verdict, may},
+    permissions::Scopes,
     problem::Problem,
     rate::RateLimits,
     store::{self, TenantTx},
@@ -166,18 +168,6 @@ impl ControlApi {
     pub async fn mint_demo_ticket(&self, tenant: TenantId, new: NewTicket) -> Result<Pii<String>, Refused> {
         let caller = Caller::server(tenant, Scopes::all());
         self.mint_ticket(caller, new).await.map(|minted| minted.token).map_err(Refused)
-    }
-
-    /// Refuses what the caller was not made for, and puts that down.
-    pub(crate) async fn permit(&self, caller: &Caller, act: Act, relation: &Relation) -> Result<(), Problem> {
-        let verdict = may(&Subject::Client(caller.scopes), act, relation);
-        let Verdict::Refused(reason) = verdict else { return Ok(()) };
-        let mut tx = self.store.begin(caller.tenant).await?;
-        let (outcome, detail) = (Outcome::Refused, Some(reason.as_str()));
-        let entry = Entry { outcome, detail, ..by(caller, Action::Asked(act)) };
-        record(&mut tx, &entry).await?;
-        self.commit(tx).await?;
-        Err(Problem::Forbidden(reason))
     }
 
     /// Tells running consults again what was taken back and which consults were ended, after a restart has made them

@@ -58,11 +58,12 @@ impl ControlApi {
         if client_id_of(&caller, client) != client_id {
             return Err(NoToken::InvalidClient);
         }
+        let all = caller.scopes().ok_or(NoToken::InvalidClient)?;
         let scopes: Scopes = match scope {
-            None => caller.scopes,
+            None => all,
             Some(text) => text.parse().map_err(|_| NoToken::InvalidScope)?,
         };
-        if scopes.is_empty() || !scopes.is_within(caller.scopes) {
+        if scopes.is_empty() || !scopes.is_within(all) {
             return Err(NoToken::InvalidScope);
         }
         let issued_at_unix_s = now().as_secs();

@@ -3,14 +3,14 @@
 use media_model::{Pii, TenantId};
 use signaling_protocol::limits::PERSON_ID_BYTES_MAX;
 
-use super::{ControlApi, by, erasing::about, now_ms, random_bytes, record};
+use super::{ControlApi, by, erasing::about, facts, now_ms, random_bytes, record};
 use crate::{
     StoreError,
     audit::Action,
     auth::Caller,
     ids::PersonId,
     keys::{Place, TenantKeys},
-    permissions::{Act, Relation},
+    permissions::Act,
     problem::Problem,
     store::{self, TenantTx, people::NewPerson},
 };
@@ -63,7 +63,9 @@ impl ControlApi {
 
     /// What is kept of a person; that it was read is on disk before it is told.
     pub(crate) async fn read_person(&self, caller: Caller, id: PersonId) -> Result<Person, Problem> {
-        self.permit(&caller, Act::ReadPerson, &Relation::to_patient(id, None)).await?;
+        let mut tx = self.store.read(caller.tenant).await?;
+        let relation = facts::to_patient(&mut tx, &caller, id).await?;
+        drop(self.permit_in(tx, &caller, Act::ReadPerson, &relation).await?);
         let person = self.person_as_kept(caller.tenant, id).await?;
         self.note_read(caller.tenant, &about(id, by(&caller, Action::PersonRead))).await?;
         Ok(person)
@@ -87,7 +89,7 @@ impl ControlApi {
         caller: Caller,
         external_id: Pii<String>,
     ) -> Result<Person, Problem> {
-        self.permit(&caller, Act::ManagePeople, &Relation::to_tenant()).await?;
+        self.permit(&caller, Act::ManagePeople).await?;
         let mut act = self.begin(&caller).await?;
         let id = self.person_of(&mut act, &external_id).await?;
         let kept = store::people::load(&mut act, id).await?.ok_or(Problem::NotFound)?;

@@ -11,9 +11,10 @@ use crate::{
     answer::Answer,
     audit::{Action, Actor, Entry, RequestId, SealedAddress},
     auth::{Asked, Caller, Repeatable, Request},
+    ids::PersonId,
     keys::{Place, TenantKeys},
     limits::{ANSWER_KEPT, ANSWER_SWEEP_INTERVAL},
-    permissions::{Act, scope_for},
+    permissions::{Act, Reason, Relation, Scopes, Subject, scope_for},
     problem::Problem,
     store::{self, TenantTx, api_clients::ApiClient},
 };
@@ -52,7 +53,31 @@ impl ControlApi {
         };
         let asked = Asked { id: request.id, started: request.started, address };
         let actor = Actor::ApiClient(client.id);
-        Ok(Caller { tenant, actor, scopes: client.scopes, asked: Some(asked), repeatable: None })
+        let subject = Subject::Client(client.scopes);
+        Ok(Caller { tenant, actor, subject, asked: Some(asked), repeatable: None })
+    }
+
+    /// The same back end, acting for a person of its tenant. For somebody who is not there, or was erased, nobody acts.
+    pub(crate) async fn acting_for(
+        &self,
+        caller: Caller,
+        person: Option<PersonId>,
+        act: Act,
+    ) -> Result<Caller, Problem> {
+        let found = match person {
+            None => None,
+            Some(person) => {
+                let mut tx = self.store.read(caller.tenant).await?;
+                store::people::person(&mut tx, person).await?
+            }
+        };
+        let (Some(person), Subject::Client(scopes), Actor::ApiClient(client)) =
+            (found, caller.subject, &caller.actor)
+        else {
+            return Err(self.refuse(&caller, act, &Relation::to_nothing(act), Reason::PersonUnknown).await?);
+        };
+        let actor = Actor::Asserted { client: client.clone(), person: person.id };
+        Ok(Caller { actor, subject: Subject::Asserted { scopes, person }, ..caller })
     }
 
     /// The address that an audit entry has sealed, for whoever may see the audit log: by the entry's request.
@@ -82,7 +107,8 @@ impl ControlApi {
         let keys = self.vault.keys(&mut tx).await?;
         let body = digest::digest(&digest::SHA256, body);
         let body: String = body.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        let key_hash = keys.index().of_parts("idempotency", &[&caller.actor.to_string(), route, key]);
+        let (actor, asserted_by) = (caller.actor.to_string(), caller.actor.asserted_by().unwrap_or_default());
+        let key_hash = keys.index().of_parts("idempotency", &[&actor, asserted_by, route, key]);
         let body_hash = keys.index().of("idempotent body", &body);
         caller.repeatable = Some(Repeatable { key_hash, body_hash, status });
         Ok(())
@@ -92,7 +118,8 @@ impl ControlApi {
     pub(crate) async fn answer_again(&self, caller: &Caller, act: Act) -> Result<Option<Again>, Problem> {
         let Some(repeatable) = &caller.repeatable else { return Ok(None) };
         // Who may not do it any more is told so by the act itself.
-        if !scope_for(act).is_some_and(|scope| caller.scopes.contains(scope)) {
+        let lacks = |scopes: Scopes| !scope_for(act).is_some_and(|scope| scopes.contains(scope));
+        if caller.scopes().is_some_and(lacks) {
             return Ok(None);
         }
         let mut tx = self.store.begin(caller.tenant).await?;

@@ -5,12 +5,12 @@ use std::time::Duration;
 use media_model::{ConsultId, Pii, Role};
 use signaling_protocol::ticket::{self, TicketId};
 
-use super::{ControlApi, by, now, now_ms, random_bytes, record};
+use super::{ControlApi, by, facts, now, now_ms, random_bytes, record};
 use crate::{
     audit::{Action, Entry},
     auth::Caller,
     ids::PersonId,
-    permissions::{Act, Relation},
+    permissions::Act,
     problem::Problem,
     store::{self, Ticket},
 };
@@ -42,11 +42,11 @@ pub(crate) struct Minted {
 
 impl ControlApi {
     pub(crate) async fn mint_ticket(&self, caller: Caller, request: NewTicket) -> Result<Minted, Problem> {
-        let visit = Relation::to_visit(request.consult, None, None);
-        self.permit(&caller, Act::IssueTicket, &visit).await?;
         let (now_ms, issued_at_s) = (now_ms(), now().as_secs());
         let expires_at_s = issued_at_s + request.lifetime.as_secs();
         let mut act = self.begin(&caller).await?;
+        let relation = facts::to_consult(&mut act, &caller, Act::IssueTicket, request.consult).await?;
+        let mut act = self.permit_in(act, &caller, Act::IssueTicket, &relation).await?;
         let consult = store::consults::find(&mut act, request.consult).await?.ok_or(Problem::NotFound)?;
         if consult.ended_at_ms.is_some() {
             return Err(Problem::ConsultEnded);
@@ -94,9 +94,10 @@ impl ControlApi {
         consult: ConsultId,
         id: TicketId,
     ) -> Result<(), Problem> {
-        self.permit(&caller, Act::RevokeTicket, &Relation::to_visit(consult, None, None)).await?;
         let now_ms = now_ms();
         let mut act = self.begin(&caller).await?;
+        let relation = facts::to_consult(&mut act, &caller, Act::RevokeTicket, consult).await?;
+        let mut act = self.permit_in(act, &caller, Act::RevokeTicket, &relation).await?;
         if !store::tickets::set_revoked(&mut act, consult, id, now_ms).await? {
             return Err(Problem::NotFound);
         }

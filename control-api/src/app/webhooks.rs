@@ -9,7 +9,7 @@ use crate::{
     auth::Caller,
     keys::Place,
     limits::{DEAD_LETTERS_LISTED_MAX, WEBHOOKS_MAX},
-    permissions::{Act, Relation},
+    permissions::Act,
     problem::Problem,
     rfc3339::rfc3339,
     store::{self, TenantTx, outbox::DeadLetter, webhooks},
@@ -57,7 +57,7 @@ impl ControlApi {
         url: WebhookUrl,
         events: EventKinds,
     ) -> Result<NewWebhook, Problem> {
-        self.permit(&caller, Act::ManageWebhooks, &Relation::to_tenant()).await?;
+        self.permit(&caller, Act::ManageWebhooks).await?;
         let (id, secret, now_ms) = (WebhookId::from_bytes(random_bytes()), WebhookSecret::draw(), now_ms());
         let mut act = self.begin(&caller).await?;
         if webhooks::all(&mut act).await?.len() >= WEBHOOKS_MAX {
@@ -80,7 +80,7 @@ impl ControlApi {
 
     /// The tenant's webhooks, the oldest first.
     pub(crate) async fn webhooks(&self, caller: Caller) -> Result<Vec<Webhook>, Problem> {
-        self.permit(&caller, Act::SeeWebhooks, &Relation::to_tenant()).await?;
+        self.permit(&caller, Act::SeeWebhooks).await?;
         let mut tx = self.store.read(caller.tenant).await?;
         let rows = webhooks::all(&mut tx).await?;
         let mut told = Vec::with_capacity(rows.len());
@@ -98,7 +98,7 @@ impl ControlApi {
 
     /// Takes a webhook away, with what still waits for it.
     pub(crate) async fn delete_webhook(&self, caller: Caller, id: WebhookId) -> Result<(), Problem> {
-        self.permit(&caller, Act::ManageWebhooks, &Relation::to_tenant()).await?;
+        self.permit(&caller, Act::ManageWebhooks).await?;
         let mut act = self.begin(&caller).await?;
         if !webhooks::delete(&mut act, id).await? {
             return Err(Problem::NotFound);
@@ -109,7 +109,7 @@ impl ControlApi {
 
     /// Sends a message that says nothing, to see whether it arrives. A receiver that wanted no more is tried again.
     pub(crate) async fn test_webhook(&self, caller: Caller, id: WebhookId) -> Result<Sent, Problem> {
-        self.permit(&caller, Act::ManageWebhooks, &Relation::to_tenant()).await?;
+        self.permit(&caller, Act::ManageWebhooks).await?;
         let (message, now_ms) = (MessageId::from_bytes(random_bytes()), now_ms());
         let event = Event::of(EventKind::WebhookTested);
         let mut act = self.begin(&caller).await?;
@@ -129,7 +129,7 @@ impl ControlApi {
         caller: Caller,
         id: WebhookId,
     ) -> Result<Vec<DeadLetter>, Problem> {
-        self.permit(&caller, Act::SeeWebhooks, &Relation::to_tenant()).await?;
+        self.permit(&caller, Act::SeeWebhooks).await?;
         let mut tx = self.store.read(caller.tenant).await?;
         webhooks::find(&mut tx, id).await?.ok_or(Problem::NotFound)?;
         let letters = store::outbox::dead(&mut tx, id, DEAD_LETTERS_LISTED_MAX).await?;
@@ -145,7 +145,7 @@ impl ControlApi {
         webhook: WebhookId,
         id: MessageId,
     ) -> Result<Sent, Problem> {
-        self.permit(&caller, Act::ManageWebhooks, &Relation::to_tenant()).await?;
+        self.permit(&caller, Act::ManageWebhooks).await?;
         let now_ms = now_ms();
         let mut act = self.begin(&caller).await?;
         if !store::outbox::revive(&mut act, webhook, id, now_ms).await? {

@@ -86,6 +86,18 @@ impl PrescriptionIds {
         (!is_repeated).then_some(Self(ids))
     }
 
+    /// Reads what [`PrescriptionIds::to_text`] wrote.
+    pub fn read(text: &str) -> Option<Self> {
+        let ids: Vec<&str> = text.split(' ').collect();
+        Self::parse(&ids)
+    }
+
+    /// Them all with a space between them, which none has in it, for the store.
+    pub fn to_text(&self) -> Pii<String> {
+        let ids: Vec<&str> = self.0.iter().map(|id| id.text().reveal().as_str()).collect();
+        Pii::new(ids.join(" "))
+    }
+
     /// Each of them.
     pub fn as_slice(&self) -> &[PrescriptionId] {
         &self.0

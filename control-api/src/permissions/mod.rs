@@ -84,6 +84,8 @@ named! {
         NotOnOneself = "not_on_oneself",
         /// The API client was not made for it.
         ScopeMissing = "scope_missing",
+        /// The API client says that it acts for somebody whom the tenant does not know.
+        PersonUnknown = "person_unknown",
         /// The API client has to say for whom it acts.
         PersonNeeded = "person_needed",
         /// No API client may, whatever it was made for.
@@ -105,6 +107,11 @@ pub fn scope_for(act: Act) -> Option<Scope> {
         ClientCell::Never => None,
         ClientCell::Alone(scope) | ClientCell::ForPerson(scope) => Some(scope),
     }
+}
+
+/// What an act is about.
+const fn about(act: Act) -> About {
+    table::row(act).about
 }
 
 /// Whether the subject may do the act, standing to what it is about as the relation says.

@@ -2,7 +2,7 @@
 
 use media_model::{ConsultId, Role};
 
-use super::{About, BreakGlass, Scopes};
+use super::{About, Act, BreakGlass, Scopes};
 use crate::{ids::PersonId, named::named};
 
 named! {
@@ -93,6 +93,11 @@ impl Relation {
         Self { about: About::Visit, consult: Some(consult), patient, role, ..Self::NONE }
     }
 
+    /// To what is not there, or what the subject has no part in.
+    pub const fn to_nothing(act: Act) -> Self {
+        Self { about: super::about(act), ..Self::NONE }
+    }
+
     /// To a patient, or to another person: the subject's role in an appointment of that patient, if there is one. Which
     /// appointments count is the caller's to say; cancelled ones should not.
     pub const fn to_patient(patient: PersonId, role: Option<Role>) -> Self {
@@ -116,6 +121,16 @@ impl Relation {
     #[must_use]
     pub const fn with_direct_consults(self, enabled: bool) -> Self {
         Self { is_enabled: enabled, ..self }
+    }
+
+    /// Whose visit or record it is about, where that is known.
+    pub const fn patient(&self) -> Option<PersonId> {
+        self.patient
+    }
+
+    /// Which consult it is about, if it is about one.
+    pub const fn consult(&self) -> Option<ConsultId> {
+        self.consult
     }
 
     /// On whom the act falls.

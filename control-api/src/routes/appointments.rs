@@ -182,11 +182,6 @@ pub(super) fn operations() -> Vec<Operation> {
             .is("startAppointment", Act::StartAppointment, "Begins it, from 30 minutes before its time")
             .refuses([Refusal::TooEarly, Refusal::TooLate].map(Problem::AppointmentRefused))
             .refuses([Problem::ConsentMissing]),
-        changed(Operation::post("/v1/appointments/{appointment}/end", end)).is(
-            "endAppointment",
-            Act::EndAppointment,
-            "Ends it; its consult ends",
-        ),
         changed(Operation::post("/v1/appointments/{appointment}/no-show", no_show))
             .is("markNoShow", Act::MarkNoShow, "Puts down that the patient did not come")
             .refuses([Refusal::PatientCame, Refusal::TooEarly].map(Problem::AppointmentRefused)),
@@ -247,7 +242,6 @@ changes! {
     confirm: Change::Confirm,
     cancel: Change::Cancel,
     start: Change::Start,
-    end: Change::End,
     // The server looks whether they came.
     no_show: Change::MarkNoShow { patient_came: false },
 }

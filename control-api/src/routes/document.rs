@@ -6,13 +6,24 @@ use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::{oauth, operation::Operation, schema::ID_PATTERN};
-use crate::{limits::IDEMPOTENCY_KEY_BYTES_MAX, permissions, problem::Problem};
+use crate::{
+    limits::IDEMPOTENCY_KEY_BYTES_MAX,
+    permissions::{self, Reason},
+    problem::Problem,
+};
 
 /// What every operation may answer: who asks is looked up in the database.
-const ALWAYS: [Problem; 5] = [
+const ALWAYS: [Problem; 12] = [
     Problem::TooManyRequests(0),
     Problem::Unauthorized,
-    Problem::Forbidden(permissions::Reason::ScopeMissing),
+    Problem::Forbidden(Reason::NotConcerned),
+    Problem::Forbidden(Reason::RoleForbids),
+    Problem::Forbidden(Reason::MfaNeeded),
+    Problem::Forbidden(Reason::NotOnOneself),
+    Problem::Forbidden(Reason::NotForClients),
+    Problem::Forbidden(Reason::ScopeMissing),
+    Problem::Forbidden(Reason::PersonUnknown),
+    Problem::Forbidden(Reason::PersonNeeded),
     Problem::StoredValueDamaged,
     Problem::StoreUnavailable,
 ];
@@ -115,8 +126,14 @@ fn operation_object(
         "security": [{"apiKey": scopes}, {"accessToken": scopes}],
         "responses": responses,
     });
+    let mut headers = vec![json!({
+        "name": "On-Behalf-Of",
+        "in": "header",
+        "description": "The person for whom the back end acts, by our id; it may then do what both may",
+        "schema": {"type": "string", "pattern": ID_PATTERN},
+    })];
     if operation.changes_something() {
-        object["parameters"] = json!([{
+        headers.push(json!({
             "name": "Idempotency-Key",
             "in": "header",
             "description": "With the same key again nothing is done and the same is answered, for 24 hours",
@@ -126,11 +143,12 @@ fn operation_object(
                 "maxLength": IDEMPOTENCY_KEY_BYTES_MAX,
                 "pattern": "^[!-~]+$",
             },
-        }]);
+        }));
     }
+    object["parameters"] = headers.into();
     if let Some(body) = operation.takes {
         let content = json!({"application/json": {"schema": body(taken)}});
-        object["requestBody"] = json!({"required": true, "content": content});
+        object["requestBody"] = json!({"required": !operation.takes_nothing, "content": content});
     }
     object
 }

@@ -19,12 +19,14 @@ use crate::{
     app::requests::Again,
     audit::RequestId,
     auth::Request,
+    ids::PersonId,
     limits::{BODY_BYTES_MAX, IDEMPOTENCY_KEY_BYTES_MAX},
     permissions::Act,
     problem::Problem,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const ON_BEHALF_OF: HeaderName = HeaderName::from_static("on-behalf-of");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// What the door knows of the operation behind it.
@@ -73,6 +75,9 @@ pub(super) async fn admit(
     };
     let client = format!("{} {}", caller.tenant, caller.actor);
     gate.api.rates().pass_client(client, Instant::now()).map_err(too_fast)?;
+    if let Some(person) = on_behalf_of(request.headers()) {
+        caller = gate.api.acting_for(caller, person, gate.act).await?;
+    }
     if request.method() == Method::GET || request.method() == Method::HEAD {
         request.extensions_mut().insert(caller);
         return Ok(next.run(request).await);
@@ -116,6 +121,13 @@ fn bearer(headers: &HeaderMap) -> Option<Bearer<'_>> {
 /// In whole seconds, rounded up, as `Retry-After` has them (RFC 9110 §10.2.3).
 fn too_fast(wait: Duration) -> Problem {
     Problem::TooManyRequests(u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX))
+}
+
+/// For whom a back end says that it acts, if it does; what is no person's id is nobody's.
+fn on_behalf_of(headers: &HeaderMap) -> Option<Option<PersonId>> {
+    let mut values = headers.get_all(ON_BEHALF_OF).iter();
+    let id = values.next()?.to_str().ok().and_then(|text| text.parse().ok());
+    Some(id.filter(|_| values.next().is_none()))
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {

@@ -17,6 +17,7 @@ mod webhooks;
 
 use axum::{
     Router,
+    body::{Body, to_bytes},
     extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request, rejection::JsonRejection},
     http::{StatusCode, request::Parts},
     middleware,
@@ -92,6 +93,23 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
 
 /// A JSON body, or the problem with it.
 pub(crate) struct Json<T>(pub T);
+
+/// A JSON body, or what an empty one stands for, or the problem with it.
+pub(crate) struct JsonOrNothing<T>(pub T);
+
+impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for JsonOrNothing<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let bytes = to_bytes(body, limits::BODY_BYTES_MAX).await.map_err(|_| Problem::BodyTooLarge)?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        let request = Request::from_parts(parts, Body::from(bytes));
+        Json::from_request(request, state).await.map(|Json(body)| Self(body))
+    }
+}
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;

@@ -24,6 +24,8 @@ pub(super) struct Operation {
     pub handler: MethodRouter<ControlApi>,
     /// The body that it takes, if it does.
     pub takes: Option<SchemaOf>,
+    /// Whether it does without it.
+    pub takes_nothing: bool,
     /// How it answers when it was done.
     pub gives: (StatusCode, Option<SchemaOf>),
     /// What else it may answer, besides what every operation may.
@@ -52,7 +54,7 @@ impl Operation {
         let gives = (StatusCode::NO_CONTENT, None);
         // An id that does not look like one names nothing.
         let refusals = if path.contains('{') { vec![Problem::NotFound] } else { Vec::new() };
-        Self { method, path, id, act, summary, handler, takes: None, gives, refusals }
+        Self { method, path, id, act, summary, handler, takes: None, takes_nothing: false, gives, refusals }
     }
 
     /// Whether it may have an idempotency key.
@@ -69,6 +71,11 @@ impl Operation {
     pub fn takes<T: JsonSchema>(mut self) -> Self {
         self.refusals.extend([Problem::BodyMalformed, Problem::BodyTooLarge, Problem::FieldInvalid("")]);
         Self { takes: Some(|generator| generator.subschema_for::<T>()), ..self }
+    }
+
+    /// Takes a JSON body, or none.
+    pub fn may_take<T: JsonSchema>(self) -> Self {
+        Self { takes_nothing: true, ..self.takes::<T>() }
     }
 
     /// Answers with a JSON body.

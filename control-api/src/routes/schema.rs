@@ -4,8 +4,8 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use signaling_protocol::limits::{DISPLAY_NAME_CHARS_MAX, PERSON_ID_BYTES_MAX};
 
 use crate::limits::{
-    APPOINTMENT_PEOPLE_MAX, INSTANT_BYTES_MAX, TICKET_LIFETIME_DEFAULT, TICKET_LIFETIME_MAX,
-    VISIT_REASON_CHARS_MAX, WEBHOOK_URL_BYTES_MAX,
+    APPOINTMENT_PEOPLE_MAX, INSTANT_BYTES_MAX, NOTES_CHARS_MAX, PRESCRIPTION_ID_BYTES_MAX, PRESCRIPTIONS_MAX,
+    TICKET_LIFETIME_DEFAULT, TICKET_LIFETIME_MAX, VISIT_REASON_CHARS_MAX, WEBHOOK_URL_BYTES_MAX,
 };
 use crate::webhooks::EventKind;
 
@@ -64,12 +64,53 @@ pub fn state(_: &mut SchemaGenerator) -> Schema {
 
 /// Why the patient comes. Characters at either end that are spaces do not count.
 pub fn visit_reason(_: &mut SchemaGenerator) -> Schema {
+    free_text(
+        "Why the patient comes: some lines of text without control characters. Personal.",
+        VISIT_REASON_CHARS_MAX,
+    )
+}
+
+fn free_text(description: &str, chars_max: usize) -> Schema {
     json_schema!({
         "type": ["string", "null"],
-        "description": "Why the patient comes: some lines of text without control characters. Personal.",
+        "description": description,
         "minLength": 1,
-        "maxLength": VISIT_REASON_CHARS_MAX,
+        "maxLength": chars_max,
         "pattern": r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$",
+    })
+}
+
+/// What the provider put down.
+pub fn notes(_: &mut SchemaGenerator) -> Schema {
+    free_text(
+        "What the provider put down: lines of text without control characters. Personal.",
+        NOTES_CHARS_MAX,
+    )
+}
+
+/// What was prescribed.
+pub fn prescriptions(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "description": "Prescriptions, by the EHR's ids: printable ASCII without spaces. Personal.",
+        "maxItems": PRESCRIPTIONS_MAX,
+        "uniqueItems": true,
+        "items": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": PRESCRIPTION_ID_BYTES_MAX,
+            "pattern": "^[!-~]+$",
+        },
+    })
+}
+
+/// When the patient should come again.
+pub fn follow_up(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": ["string", "null"],
+        "format": "date",
+        "maxLength": 10,
+        "description": "The day on which the patient should come again (RFC 3339, full-date), from the visit's day on. Personal.",
     })
 }
 

@@ -1,19 +1,47 @@
-//! `/v1/appointments/{appointment}/summary`
+//! `/v1/appointments/{appointment}/end`, `…/notes` and `…/summary`
 
 use axum::{extract::State, http::StatusCode};
 use media_model::{ConsultId, Pii, Role};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Path, operation::Operation, rfc3339, schema};
+use super::{Json, JsonOrNothing, Path, operation::Operation, rfc3339, schema};
 use crate::{
     ControlApi,
-    appointments::{Attendance, Refusal, Summary},
+    answer::Answer,
+    app::visits::VisitRecord,
+    appointments::{Attendance, Notes, PrescriptionIds, Refusal, Summary},
     auth::Caller,
     ids::{AppointmentId, PersonId},
     permissions::Act,
     problem::Problem,
 };
+
+/// What is put down about a visit, in place of what was there. It takes somebody who may write notes: a back end says by
+/// `On-Behalf-Of` for whom it does.
+#[derive(Deserialize, Default, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "VisitRecord")]
+pub(super) struct RecordBody {
+    #[schemars(schema_with = "schema::notes")]
+    notes: Option<Pii<String>>,
+    #[schemars(schema_with = "schema::prescriptions")]
+    prescriptions: Vec<Pii<String>>,
+    #[schemars(schema_with = "schema::follow_up")]
+    follow_up_on: Option<Pii<String>>,
+}
+
+impl RecordBody {
+    fn into_record(self) -> Result<VisitRecord, Problem> {
+        let notes = match &self.notes {
+            None => None,
+            Some(text) => Some(Notes::parse(text.reveal()).ok_or(Problem::FieldInvalid("notes"))?),
+        };
+        let ids: Vec<&str> = self.prescriptions.iter().map(|id| id.reveal().as_str()).collect();
+        let prescriptions = PrescriptionIds::parse(&ids).ok_or(Problem::FieldInvalid("prescriptions"))?;
+        Ok(VisitRecord { notes, prescriptions, follow_up: self.follow_up_on })
+    }
+}
 
 /// What a visit came to, for billing and the chart.
 #[derive(Serialize, JsonSchema)]
@@ -35,6 +63,15 @@ pub(super) struct SummaryBody {
     together_s: i64,
     #[schemars(schema_with = "schema::visit_reason")]
     reason: Option<Pii<String>>,
+    /// What the provider put down.
+    #[schemars(schema_with = "schema::notes")]
+    notes: Option<Pii<String>>,
+    /// What was prescribed, by the EHR's ids.
+    #[schemars(schema_with = "schema::prescriptions")]
+    prescriptions: Vec<Pii<String>>,
+    /// When the patient should come again.
+    #[schemars(schema_with = "schema::follow_up")]
+    follow_up_on: Option<Pii<String>>,
 }
 
 /// How long one person was there in one role.
@@ -75,17 +112,65 @@ impl From<Summary> for SummaryBody {
             attendance: summary.attendance.into_iter().map(AttendanceBody::from).collect(),
             together_s: summary.together_ms / 1_000,
             reason: summary.reason.map(|reason| reason.text().clone()),
+            notes: summary.notes.map(|notes| notes.text().clone()),
+            prescriptions: summary.prescriptions.as_slice().iter().map(|id| id.text().clone()).collect(),
+            follow_up_on: summary.follow_up.map(|day| day.to_text()),
         }
     }
 }
 
+impl Answer for Summary {
+    fn json(&self) -> Option<String> {
+        serde_json::to_string(&SummaryBody::from(self.clone())).ok()
+    }
+
+    fn about(&self) -> Option<PersonId> {
+        Some(self.patient)
+    }
+}
+
 pub(super) fn operations() -> Vec<Operation> {
+    let forbids = [Problem::AppointmentRefused(Refusal::StateForbids)];
     vec![
+        Operation::post("/v1/appointments/{appointment}/end", end)
+            .is(
+                "endAppointment",
+                Act::EndAppointment,
+                "Ends it, with what the provider puts down; its consult ends",
+            )
+            .may_take::<RecordBody>()
+            .gives::<SummaryBody>(StatusCode::OK)
+            .refuses(forbids)
+            .refuses([Problem::ChangedMeanwhile]),
+        Operation::put("/v1/appointments/{appointment}/notes", write_notes)
+            .is("writeNotes", Act::WriteNotes, "Puts down what came of a visit that has begun")
+            .takes::<RecordBody>()
+            .refuses(forbids),
         Operation::get("/v1/appointments/{appointment}/summary", summary)
             .is("readSummary", Act::ReadNotes, "Reads what a visit that took place came to")
             .gives::<SummaryBody>(StatusCode::OK)
-            .refuses([Problem::AppointmentRefused(Refusal::StateForbids)]),
+            .refuses(forbids),
     ]
+}
+
+async fn end(
+    State(api): State<ControlApi>,
+    caller: Caller,
+    Path(appointment): Path<AppointmentId>,
+    JsonOrNothing(body): JsonOrNothing<RecordBody>,
+) -> Result<axum::Json<SummaryBody>, Problem> {
+    let summary = api.end_appointment(caller, appointment, body.into_record()?).await?;
+    Ok(axum::Json(summary.into()))
+}
+
+async fn write_notes(
+    State(api): State<ControlApi>,
+    caller: Caller,
+    Path(appointment): Path<AppointmentId>,
+    Json(body): Json<RecordBody>,
+) -> Result<StatusCode, Problem> {
+    api.write_notes(caller, appointment, body.into_record()?).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn summary(

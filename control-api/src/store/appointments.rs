@@ -15,7 +15,8 @@ const BOOKED_TWICE: &str = "nobody_is_booked_twice";
 /// What [`appointment_of`] reads: the only text that statements share.
 macro_rules! select {
     () => {
-        "SELECT id, consult_id, patient, state, starts_at, ends_at, started_at, ended_at, reason, created_at
+        "SELECT id, consult_id, patient, state, starts_at, ends_at, started_at, ended_at, reason, notes, prescriptions,
+                follow_up, created_at
          FROM appointments"
     };
 }
@@ -29,7 +30,16 @@ pub(crate) struct Appointment {
     pub course: Course,
     /// Sealed.
     pub reason: Option<Vec<u8>>,
+    pub record: SealedRecord,
     pub created_at_ms: i64,
+}
+
+/// What was put down about a visit, each sealed under the patient's key.
+#[derive(Debug, Default)]
+pub(crate) struct SealedRecord {
+    pub notes: Option<Vec<u8>>,
+    pub prescriptions: Option<Vec<u8>>,
+    pub follow_up: Option<Vec<u8>>,
 }
 
 pub(crate) async fn insert(tx: &mut TenantTx, appointment: &Appointment) -> Result<(), StoreError> {
@@ -95,6 +105,42 @@ pub(crate) async fn people(
     rows.iter().map(person).collect()
 }
 
+/// As what somebody is booked.
+pub(crate) async fn role_of(
+    tx: &mut TenantTx,
+    appointment: AppointmentId,
+    person: PersonId,
+) -> Result<Option<Role>, StoreError> {
+    let row = sqlx::query(
+        "SELECT role FROM appointment_people WHERE tenant = $1 AND appointment = $2 AND person = $3",
+    )
+    .bind(tx.tenant().as_str())
+    .bind(appointment.to_string())
+    .bind(person.to_string())
+    .fetch_optional(tx.connection())
+    .await?;
+    row.as_ref().map(|row| parsed(row, "role")).transpose()
+}
+
+/// As what somebody is or was booked in appointments of a patient's that were not called off.
+pub(crate) async fn roles_with(
+    tx: &mut TenantTx,
+    patient: PersonId,
+    person: PersonId,
+) -> Result<Vec<Role>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT DISTINCT booked.role FROM appointment_people booked
+           JOIN appointments a ON a.tenant = booked.tenant AND a.id = booked.appointment
+          WHERE booked.tenant = $1 AND booked.person = $2 AND a.patient = $3 AND a.state <> 'cancelled'",
+    )
+    .bind(tx.tenant().as_str())
+    .bind(person.to_string())
+    .bind(patient.to_string())
+    .fetch_all(tx.connection())
+    .await?;
+    rows.iter().map(|row| parsed(row, "role")).collect()
+}
+
 pub(crate) async fn find(tx: &mut TenantTx, id: AppointmentId) -> Result<Option<Appointment>, StoreError> {
     let row = sqlx::query(concat!(select!(), " WHERE tenant = $1 AND id = $2"))
         .bind(tx.tenant().as_str())
@@ -158,6 +204,25 @@ pub(crate) async fn go_on(
     Ok(true)
 }
 
+/// Puts down what came of a visit, in place of what was there.
+pub(crate) async fn set_record(
+    tx: &mut TenantTx,
+    id: AppointmentId,
+    record: &SealedRecord,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE appointments SET notes = $3, prescriptions = $4, follow_up = $5 WHERE tenant = $1 AND id = $2",
+    )
+    .bind(tx.tenant().as_str())
+    .bind(id.to_string())
+    .bind(record.notes.as_deref())
+    .bind(record.prescriptions.as_deref())
+    .bind(record.follow_up.as_deref())
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
 fn or_booked_twice(error: sqlx::Error) -> StoreError {
     match &error {
         sqlx::Error::Database(refused) if refused.message().contains(BOOKED_TWICE) => StoreError::BookedTwice,
@@ -180,6 +245,11 @@ fn appointment_of(row: &AnyRow) -> Result<Appointment, StoreError> {
             ended_at_ms: row.try_get("ended_at")?,
         },
         reason: row.try_get("reason")?,
+        record: SealedRecord {
+            notes: row.try_get("notes")?,
+            prescriptions: row.try_get("prescriptions")?,
+            follow_up: row.try_get("follow_up")?,
+        },
         created_at_ms: row.try_get("created_at")?,
     })
 }

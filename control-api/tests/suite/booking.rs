@@ -93,10 +93,13 @@ async fn an_appointment_goes_from_booked_to_completed_and_ends_its_consult() {
         assert_ne!(first["id"], first["consult"]);
         let (status, body) = change(&f, &first, "end").await;
         assert_eq!((status, &body["code"]), (StatusCode::CONFLICT, &json!("state_forbids")));
-        for (act, state) in [("confirm", "confirmed"), ("start", "in_progress"), ("end", "completed")] {
+        for (act, state) in [("confirm", "confirmed"), ("start", "in_progress")] {
             let (status, body) = change(&f, &first, act).await;
             assert_eq!((status, &body["state"]), (StatusCode::OK, &json!(state)), "{act}");
         }
+        let (status, summary) = change(&f, &first, "end").await;
+        assert_eq!((status, &summary["appointment"]), (StatusCode::OK, &first["id"]), "{summary}");
+        assert_eq!(change(&f, &first, "cancel").await.1["code"], "state_forbids", "it is over");
         let ended = f.orders.ended.lock().expect("not poisoned").clone();
         assert_eq!(
             ended.iter().map(ToString::to_string).collect::<Vec<_>>(),

@@ -1,10 +1,12 @@
 //! The control API over both databases. One binary: to link a dozen takes longer than to run them.
 
 mod api;
+mod behalf;
 mod booking;
 mod custody;
 mod door;
 mod idempotency;
+mod matrix;
 mod openapi;
 mod people;
 mod requests;

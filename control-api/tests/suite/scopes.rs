@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::{on_both, tenant};
 
 /// Method, path and the scope that it takes. Ids are of nothing: who may ask is told not found, who may not is refused.
-const OPERATIONS: [(&str, &str, Scope); 23] = [
+const OPERATIONS: [(&str, &str, Scope); 24] = [
     ("POST", "/v1/people", Scope::PeopleWrite),
     ("GET", "/v1/people/ID", Scope::PeopleRead),
     ("DELETE", "/v1/people/ID", Scope::PeopleErase),
@@ -20,6 +20,7 @@ const OPERATIONS: [(&str, &str, Scope); 23] = [
     ("POST", "/v1/appointments/ID/start", Scope::AppointmentsWrite),
     ("POST", "/v1/appointments/ID/end", Scope::AppointmentsWrite),
     ("POST", "/v1/appointments/ID/no-show", Scope::AppointmentsWrite),
+    ("PUT", "/v1/appointments/ID/notes", Scope::NotesWrite),
     ("GET", "/v1/appointments/ID/summary", Scope::NotesRead),
     ("POST", "/v1/consults", Scope::ConsultsWrite),
     ("POST", "/v1/consults/ID/end", Scope::ConsultsWrite),
@@ -57,7 +58,9 @@ async fn every_operation_takes_its_own_scope_and_no_other_opens_it() {
                 let id = path.replace("ID", &"0".repeat(32));
                 let (status, body) = f.send(method, &id, key.reveal(), body_of(path)).await;
                 if scopes.contains(needed) {
-                    assert_ne!(status, StatusCode::FORBIDDEN, "{method} {path} with {scopes}: {body}");
+                    // Some are done for a person only; `matrix.rs` has those.
+                    assert_ne!(body["code"], "scope_missing", "{method} {path} with {scopes}: {body}");
+                    refused += usize::from(status == StatusCode::FORBIDDEN);
                     assert!(!status.is_server_error(), "{method} {path}: {body}");
                 } else {
                     let refusal = (StatusCode::FORBIDDEN, &json!("scope_missing"));

@@ -2,28 +2,21 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use crate::support::{Fixture, on_both, tenant};
+use crate::support::{Fixture, in_seconds, on_both, tenant};
 use axum::http::StatusCode;
 use control_api::audit::{Action, Entry};
 use media_model::{Pii, Role};
 use serde_json::{Value, json};
 
-fn rfc3339(at_s: u64) -> String {
-    let at = time::OffsetDateTime::from_unix_timestamp(at_s.cast_signed()).expect("a time");
-    at.format(&time::format_description::well_known::Rfc3339).expect("text")
-}
-
 /// An appointment that begins now, for a patient and a provider.
 async fn booked(f: &Fixture) -> Value {
     let (_, patient) = f.post("/v1/people", json!({"external_id": "ehr-1"})).await;
-    let consent = format!("/v1/people/{}/consents/telehealth", patient["id"].as_str().expect("an id"));
-    assert_eq!(f.send("PUT", &consent, &f.key, String::new()).await.0, StatusCode::NO_CONTENT);
-    let now_s = crate::support::now_s();
+    f.consent(patient["id"].as_str().expect("an id")).await;
     let people = json!([
         {"person_id": "ehr-1", "role": "patient"},
         {"person_id": "dr-1", "role": "provider"},
     ]);
-    let (starts_at, ends_at) = (rfc3339(now_s), rfc3339(now_s + 1_800));
+    let (starts_at, ends_at) = (in_seconds(0), in_seconds(1_800));
     let body =
         json!({"starts_at": starts_at, "ends_at": ends_at, "people": people, "reason": "cough since Monday"});
     let (status, appointment) = f.post("/v1/appointments", body).await;
@@ -76,7 +69,7 @@ async fn a_summary_tells_who_was_there_for_how_long_and_why() {
         ] {
             seen(&f, &started, role, action, after_s).await;
         }
-        f.post(&path(&appointment, "end"), json!(null)).await;
+        f.send("POST", &path(&appointment, "end"), &f.key, String::new()).await;
         // It ended a moment ago: later, for the sake of what was seen.
         let later =
             "UPDATE appointments SET started_at = started_at / 1000 * 1000, ended_at = started_at + 60000";

@@ -185,6 +185,12 @@ impl Fixture {
         self.send("POST", path, &self.key, body.to_string()).await
     }
 
+    /// Puts down that somebody consents to be treated from afar.
+    pub async fn consent(&self, person: &str) {
+        let consent = format!("/v1/people/{person}/consents/telehealth");
+        assert_eq!(self.send("PUT", &consent, &self.key, String::new()).await.0, StatusCode::NO_CONTENT);
+    }
+
     pub async fn consult(&self, body: Value) -> String {
         let (status, consult) = self.post("/v1/consults", body).await;
         assert_eq!(status, StatusCode::CREATED, "{consult}");
@@ -225,6 +231,12 @@ impl Fixture {
 
 pub fn a_patient() -> Value {
     json!({"role": "patient", "person_id": "p-1", "display_name": "Somebody"})
+}
+
+/// So many seconds from now, as requests have times.
+pub fn in_seconds(seconds: u64) -> String {
+    let at = time::OffsetDateTime::from_unix_timestamp((now_s() + seconds).cast_signed()).expect("a time");
+    at.format(&time::format_description::well_known::Rfc3339).expect("text")
 }
 
 pub fn now_s() -> u64 {

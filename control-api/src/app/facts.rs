@@ -1,0 +1,58 @@
+//! How a caller stands to what they ask about: facts that the store has, looked up for this very caller. A back end on its own
+//! account stands to everything alike, and nothing is looked up for it.
+
+use media_model::{ConsultId, Role};
+
+use crate::{
+    StoreError,
+    auth::Caller,
+    ids::PersonId,
+    permissions::{Act, Relation},
+    store::{self, TenantTx, appointments::Appointment},
+};
+
+/// Which role opens most, where somebody has had several with a patient.
+const BY_REACH: [Role; 6] =
+    [Role::Provider, Role::Nurse, Role::Guardian, Role::Patient, Role::Interpreter, Role::Observer];
+
+/// To an appointment. Whoever has no part in it is told nothing by which they could know that it is there.
+pub(super) async fn to_appointment(
+    tx: &mut TenantTx,
+    caller: &Caller,
+    act: Act,
+    appointment: Option<&Appointment>,
+) -> Result<Relation, StoreError> {
+    let Some(appointment) = appointment else { return Ok(Relation::to_nothing(act)) };
+    let role = match caller.person() {
+        None => None,
+        Some(person) => store::appointments::role_of(tx, appointment.id, person.id).await?,
+    };
+    Ok(Relation::to_visit(appointment.consult, Some(appointment.patient), role))
+}
+
+/// To a consult: to its appointment, if it has one.
+pub(super) async fn to_consult(
+    tx: &mut TenantTx,
+    caller: &Caller,
+    act: Act,
+    consult: ConsultId,
+) -> Result<Relation, StoreError> {
+    match store::appointments::of_consult(tx, consult).await? {
+        Some(appointment) => to_appointment(tx, caller, act, Some(&appointment)).await,
+        None => Ok(Relation::to_visit(consult, None, None)),
+    }
+}
+
+/// To a person: by the appointments of theirs that the caller has a part in and that were not called off.
+pub(super) async fn to_patient(
+    tx: &mut TenantTx,
+    caller: &Caller,
+    patient: PersonId,
+) -> Result<Relation, StoreError> {
+    let roles = match caller.person() {
+        None => Vec::new(),
+        Some(person) => store::appointments::roles_with(tx, patient, person.id).await?,
+    };
+    let role = BY_REACH.into_iter().find(|role| roles.contains(role));
+    Ok(Relation::to_patient(patient, role))
+}

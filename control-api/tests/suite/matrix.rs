@@ -1,0 +1,151 @@
+//! The permission matrix of `docs/control-api.md`, walked over HTTP: every operation for everybody there is a column for.
+
+use std::collections::BTreeMap;
+
+use axum::http::StatusCode;
+use control_api::{RoleChange, permissions::TenantRole};
+use media_model::{Pii, Role};
+use serde_json::{Value, json};
+
+use crate::support::{Fixture, in_seconds, on_both, tenant};
+
+const DOCUMENT: &str = include_str!("../../../docs/control-api.md");
+
+/// Act, method, path. What is in the visit's place is the first appointment; what is in the person's, its patient.
+const OPERATIONS: [(&str, &str, &str); 22] = [
+    ("read_appointment", "GET", "/v1/appointments/VISIT"),
+    ("move_appointment", "POST", "/v1/appointments/VISIT/move"),
+    ("confirm_appointment", "POST", "/v1/appointments/VISIT/confirm"),
+    ("start_appointment", "POST", "/v1/appointments/VISIT/start"),
+    ("end_appointment", "POST", "/v1/appointments/VISIT/end"),
+    ("mark_no_show", "POST", "/v1/appointments/VISIT/no-show"),
+    ("cancel_appointment", "POST", "/v1/appointments/VISIT/cancel"),
+    ("read_notes", "GET", "/v1/appointments/VISIT/summary"),
+    ("write_notes", "PUT", "/v1/appointments/VISIT/notes"),
+    ("issue_ticket", "POST", "/v1/consults/CONSULT/tickets"),
+    ("revoke_ticket", "DELETE", "/v1/consults/CONSULT/tickets/ID"),
+    ("end_consult", "POST", "/v1/consults/CONSULT/end"),
+    ("book_appointment", "POST", "/v1/appointments"),
+    ("read_person", "GET", "/v1/people/PATIENT"),
+    ("record_consent", "PUT", "/v1/people/PATIENT/consents/telehealth"),
+    ("erase_person", "DELETE", "/v1/people/PATIENT"),
+    ("create_consult", "POST", "/v1/consults"),
+    ("manage_people", "POST", "/v1/people"),
+    ("see_webhooks", "GET", "/v1/webhooks"),
+    ("manage_webhooks", "POST", "/v1/webhooks"),
+    ("manage_webhooks", "DELETE", "/v1/webhooks/ID"),
+    ("see_webhooks", "GET", "/v1/webhooks/ID/dead-letters"),
+];
+
+/// What the document promises, by act and column.
+fn promised() -> BTreeMap<(String, String), String> {
+    let mut cells = BTreeMap::new();
+    let mut columns: Vec<String> = Vec::new();
+    for line in DOCUMENT.lines() {
+        let row: Vec<String> = line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+        match row.first().map(String::as_str) {
+            Some("act") => columns = row,
+            Some(act) if line.starts_with("| `") && columns.len() == row.len() => {
+                let act = act.trim_matches('`').to_owned();
+                cells.extend(
+                    columns.iter().cloned().zip(row).map(|(column, cell)| ((act.clone(), column), cell)),
+                );
+            }
+            _ if line.starts_with('|') => {}
+            _ => columns.clear(),
+        }
+    }
+    cells
+}
+
+/// Everybody whom the document has a column for, and somebody who is nobody, by their ids of ours.
+async fn people(f: &Fixture) -> Vec<(&'static str, String)> {
+    let mut people = Vec::new();
+    for role in ["patient", "provider", "nurse", "interpreter", "guardian", "observer"] {
+        people.push((role, known(f, role).await));
+    }
+    for (column, standing, tenant_role) in [
+        ("clinician", Some(Role::Provider), None),
+        ("admin", None, Some(TenantRole::Admin)),
+        ("auditor", None, Some(TenantRole::Auditor)),
+        ("nobody", Some(Role::Patient), None),
+    ] {
+        let change = RoleChange { standing: Some(standing), tenant_role: Some(tenant_role) };
+        let id = f.api.set_roles_from_shell(tenant("clinic"), Pii::new(column.to_owned()), change).await;
+        people.push((column, id.expect("somebody").to_string()));
+    }
+    people
+}
+
+async fn known(f: &Fixture, external_id: &str) -> String {
+    let (_, person) = f.post("/v1/people", json!({"external_id": external_id})).await;
+    person["id"].as_str().expect("an id").to_owned()
+}
+
+/// An appointment with one person in each role, so many seconds from now.
+async fn appointment(f: &Fixture, in_s: u64) -> Value {
+    let people: Vec<_> = ["patient", "provider", "nurse", "interpreter", "guardian", "observer"]
+        .map(|role| json!({"person_id": role, "role": role}))
+        .into();
+    let (starts_at, ends_at) = (in_seconds(in_s), in_seconds(in_s + 600));
+    let body = json!({"starts_at": starts_at, "ends_at": ends_at, "people": people});
+    let (status, appointment) = f.post("/v1/appointments", body).await;
+    assert_eq!(status, StatusCode::CREATED, "{appointment}");
+    appointment
+}
+
+fn body_of(act: &str, path: &str) -> Value {
+    let past = ("2020-01-01T00:00:00Z", "2020-01-01T01:00:00Z");
+    match act {
+        "move_appointment" => json!({"starts_at": past.0, "ends_at": past.1}),
+        "book_appointment" => {
+            let people = json!([{"person_id": "patient", "role": "patient"}]);
+            json!({"starts_at": past.0, "ends_at": past.1, "people": people})
+        }
+        "issue_ticket" => json!({"role": "patient", "person_id": "patient", "display_name": "Somebody"}),
+        "manage_people" => json!({"external_id": "somebody-new"}),
+        "manage_webhooks" if path.ends_with("webhooks") => json!({"url": "https://ehr.example/hooks"}),
+        _ => json!({}),
+    }
+}
+
+#[tokio::test]
+async fn every_operation_is_as_the_document_has_it_for_everybody_a_back_end_acts_for() {
+    let promised = promised();
+    on_both(async |f| {
+        let people = people(&f).await;
+        let (_, patient) = &people[0];
+        f.consent(patient).await;
+        // Patients are theirs who have an appointment with them; what is tried out on the first must not end that.
+        let visit = appointment(&f, 60).await;
+        appointment(&f, 7_200).await;
+        let (mut walked, mut refused) = (0, 0);
+        for (act, method, path) in OPERATIONS {
+            let place = path
+                .replace("VISIT", visit["id"].as_str().expect("an id"))
+                .replace("CONSULT", visit["consult"].as_str().expect("an id"))
+                .replace("PATIENT", patient)
+                .replace("ID", &"0".repeat(32));
+            for (column, person) in &people {
+                let cell = promised.get(&(act.to_owned(), (*column).to_owned())).map_or("–", String::as_str);
+                let may_ask = promised[&(act.to_owned(), "API client".to_owned())] != "–";
+                let headers = [("on-behalf-of", person.as_str())];
+                let body = body_of(act, path);
+                let (status, _, told) = f.send_as((method, &place), &f.key, body, None, &headers).await;
+                let is_refused = status == StatusCode::FORBIDDEN;
+                // Nobody's second factor can be vouched for.
+                let is_promised = cell == "yes" && may_ask;
+                assert_eq!(
+                    !is_refused, is_promised,
+                    "{method} {path} for {column} ({cell}): {status} {told}"
+                );
+                assert!(!status.is_server_error(), "{method} {path} for {column}: {told}");
+                (walked, refused) = (walked + 1, refused + usize::from(is_refused));
+            }
+        }
+        assert_eq!(walked, OPERATIONS.len() * people.len());
+        let noted = f.audit().await.into_iter().filter(|(_, _, outcome, _)| outcome == "refused").count();
+        assert_eq!(noted, refused, "every refusal is in the audit log");
+    })
+    .await;
+}
