@@ -8,7 +8,7 @@ use std::{
 };
 
 use control_api::{
-    Database, Networks, TrustedProxies,
+    Database, Networks, OwnOrigin, TrustedProxies, WebOrigin,
     keys::{KeyFault, LocalMasterKeys, MasterFile},
 };
 use media_model::{Pii, limits::CONSULT_TRANSPORTS_MAX};
@@ -53,6 +53,13 @@ pub struct Config {
     /// Private networks that webhooks may go to besides the world, such as `10.1.0.0/16`.
     #[serde(default, deserialize_with = "networks")]
     pub webhook_networks: Networks,
+    /// Where browsers find this node, such as `https://consult.clinic.example`; what requests say when absent.
+    #[serde(default, deserialize_with = "public_url")]
+    pub public_url: Option<WebOrigin>,
+    /// Private networks that providers may be in with whom people sign in, besides the world; this machine's own address lets
+    /// one there be asked without TLS.
+    #[serde(default, deserialize_with = "networks")]
+    pub sign_in_networks: Networks,
     /// The media side.
     #[serde(default)]
     pub media: MediaConfig,
@@ -167,6 +174,18 @@ fn trusted_proxies<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Trusted
     TrustedProxies::parse(&list).ok_or_else(bad)
 }
 
+fn public_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<WebOrigin>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let bad = || {
+        serde::de::Error::custom("public_url is a scheme, a host and a port, such as https://host.example")
+    };
+    WebOrigin::parse(&text).ok_or_else(bad).map(Some)
+}
+
+fn this_machine() -> Networks {
+    Networks::parse(&["127.0.0.0/8", "::1"]).unwrap_or_default()
+}
+
 fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Networks, D::Error> {
     let list = Vec::<String>::deserialize(deserializer)?;
     Networks::parse(&list).ok_or_else(|| serde::de::Error::custom("networks look like 10.1.0.0/16"))
@@ -196,7 +215,9 @@ impl Config {
             master_keys_file: None,
             audit_anchor_file: None,
             erasures_file: None,
-            webhook_networks: Networks::parse(&["127.0.0.0/8", "::1"]).unwrap_or_default(),
+            webhook_networks: this_machine(),
+            public_url: None,
+            sign_in_networks: this_machine(),
             media: MediaConfig { port: 0, ..MediaConfig::default() },
             tls: None,
         }
@@ -232,6 +253,12 @@ impl Config {
     /// The list of erasures.
     pub fn erasures_file(&self) -> PathBuf {
         self.erasures_file.clone().unwrap_or_else(|| self.data.join("erasures"))
+    }
+
+    /// How the node knows where browsers find it.
+    pub fn own_origin(&self) -> OwnOrigin {
+        let of_request = OwnOrigin::OfRequest { tls: self.tls.is_some() };
+        self.public_url.clone().map_or(of_request, OwnOrigin::Configured)
     }
 
     /// Which web pages may open the signaling WebSocket.

@@ -48,6 +48,12 @@ impl Caller {
             Subject::Person(_) | Subject::Visitor { .. } | Subject::Shell => None,
         }
     }
+
+    /// Somebody who signed in.
+    pub const fn signed_in(tenant: TenantId, person: Person, asked: Asked) -> Self {
+        let (actor, subject) = (Actor::Person(person.id), Subject::Person(person));
+        Self { tenant, actor, subject, asked: Some(asked), repeatable: None }
+    }
 }
 
 /// A request on its way in.
@@ -125,6 +131,44 @@ impl ApiKey {
 
     /// What the store keeps. A plain hash is enough for 256 random bits; there is nothing to guess.
     pub(crate) fn hash(&self) -> Vec<u8> {
+        digest::digest(&digest::SHA256, self.text.reveal().as_bytes()).as_ref().to_vec()
+    }
+}
+
+/// What the browser of somebody who signed in keeps: whose tenant's and 256 random bits, `TENANT.RANDOM`.
+#[derive(Debug, Clone)]
+pub(crate) struct SessionCookie {
+    tenant: TenantId,
+    text: Pii<String>,
+}
+
+impl SessionCookie {
+    /// Draws a new one.
+    pub fn generate(tenant: TenantId) -> Self {
+        let mut secret = [0; 32];
+        rand::fill(&mut secret).expect("the system's random source works");
+        Self { tenant, text: Pii::new(format!("{tenant}.{}", URL_SAFE_NO_PAD.encode(secret))) }
+    }
+
+    /// Reads one as [`SessionCookie::reveal`] gave it.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (tenant, random) = text.split_once('.')?;
+        let tenant = tenant.parse().ok()?;
+        (random.len() == RANDOM_CHARS).then(|| Self { tenant, text: Pii::new(text.to_owned()) })
+    }
+
+    /// Whose it is, unless somebody made it up.
+    pub const fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// The secret itself, for the browser.
+    pub fn reveal(&self) -> &str {
+        self.text.reveal()
+    }
+
+    /// What the store keeps.
+    pub fn hash(&self) -> Vec<u8> {
         digest::digest(&digest::SHA256, self.text.reveal().as_bytes()).as_ref().to_vec()
     }
 }

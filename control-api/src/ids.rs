@@ -13,6 +13,11 @@ random_id! {
 }
 
 random_id! {
+    /// One way in which a person signs in: an issuer's subject, linked to them.
+    IdentityId, "identity"
+}
+
+random_id! {
     /// One break-glass: who looked at whom, and why.
     BreakGlassId, "break-glass"
 }

@@ -7,6 +7,7 @@
 //! permissions/   who may do what: one table
 //! audit/         what an entry says, and the chain that nobody changes unnoticed
 //! keys/          keys at rest: sealed columns, erased people; no SQL, no HTTP
+//! sign_in/       how people sign in by OpenID Connect; no SQL
 //! webhooks/      what a clinic's systems are told, and where it may be sent; no SQL
 //! store/         the only SQL of the product
 //! ```
@@ -28,12 +29,15 @@ pub mod limits;
 pub mod line_file;
 pub mod named;
 mod networks;
+mod outbound;
+mod own_origin;
 pub mod permissions;
 mod problem;
 mod proxies;
 mod rate;
 mod rfc3339;
 mod routes;
+mod sign_in;
 mod store;
 mod verify;
 pub mod webhooks;
@@ -44,9 +48,11 @@ pub use app::{
 };
 pub use auth::ApiKey;
 pub use networks::Networks;
+pub use own_origin::{OwnOrigin, WebOrigin};
 pub use proxies::TrustedProxies;
 pub use rate::Refused as RateLimited;
 pub use routes::openapi;
+pub use sign_in::{InvalidSignIn, SignInCounts, SignInRefusal, SignInSettings};
 pub use store::{
     Database, PostgresSnapshot, Store, StoreError, back_up_sqlite, migrate_postgres, restore_sqlite,
 };

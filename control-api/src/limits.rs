@@ -146,3 +146,54 @@ pub const WEBHOOK_SWEEP_INTERVAL: Duration = Duration::from_secs(30);
 pub const DEAD_LETTERS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Dead letters in one answer.
 pub const DEAD_LETTERS_LISTED_MAX: i64 = 100;
+
+/// Longest URL of a provider that people sign in with.
+pub const PROVIDER_URL_BYTES_MAX: usize = 2_048;
+/// How long a connection to a provider may take.
+pub const PROVIDER_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a provider may take to answer; somebody waits in front of an empty page.
+pub const PROVIDER_TIMEOUT: Duration = Duration::from_secs(8);
+/// Longest answer of a provider that is read.
+pub const PROVIDER_ANSWER_BYTES_MAX: usize = 128 * 1024;
+/// How long what a provider says of itself, and its keys, are believed.
+pub const PROVIDER_KNOWN_FOR: Duration = Duration::from_secs(60 * 60);
+/// How long a provider is not asked for its keys again because one is unknown.
+pub const PROVIDER_KEYS_REST: Duration = Duration::from_secs(30);
+/// Keys of one provider.
+pub const PROVIDER_KEYS_MAX: usize = 64;
+/// Providers that are remembered.
+pub const PROVIDERS_MAX: usize = 1_000;
+/// Longest ID token.
+pub const ID_TOKEN_BYTES_MAX: usize = 16 * 1024;
+/// Longest subject: OpenID Connect Core §2 has 255 ASCII characters.
+pub const SUBJECT_BYTES_MAX: usize = 255;
+/// How far a provider's clock may differ from ours.
+pub const ID_TOKEN_LEEWAY: Duration = Duration::from_secs(60);
+/// How long somebody may take to sign in.
+pub const SIGN_IN_LIFETIME: Duration = Duration::from_secs(10 * 60);
+/// Longest code, state or other parameter with which a browser comes back.
+pub const CALLBACK_PARAMETER_BYTES_MAX: usize = 4_096;
+/// Longest path to go to after signing in.
+pub const RETURN_PATH_BYTES_MAX: usize = 512;
+/// Longest id of an OAuth 2 client at a provider.
+pub const CLIENT_ID_BYTES_MAX: usize = 255;
+/// Longest secret of such a client.
+pub const CLIENT_SECRET_BYTES_MAX: usize = 1_024;
+/// `acr` values that a tenant takes for a second factor.
+pub const MFA_ACR_VALUES_MAX: usize = 8;
+/// Ways to sign in of one person.
+pub const IDENTITIES_MAX: usize = 16;
+/// After how long somebody who does nothing is logged off, where the tenant does not say.
+pub const SESSION_IDLE_DEFAULT: Duration = Duration::from_secs(15 * 60);
+/// The least that a tenant may say.
+pub const SESSION_IDLE_MIN: Duration = Duration::from_secs(60);
+/// The most that a tenant may say.
+pub const SESSION_IDLE_MAX: Duration = Duration::from_secs(120 * 60);
+/// How long somebody is signed in at most.
+pub const SESSION_LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
+/// How exactly it is kept when somebody was active last: not every request writes.
+pub const SESSION_SEEN_STEP: Duration = Duration::from_secs(10);
+/// How often sessions that have run out are put down as ended.
+pub const SESSION_SWEEP_INTERVAL: Duration = Duration::from_secs(30);
+/// Sessions that are ended in one transaction.
+pub const SESSION_SWEEP_MAX: i64 = 200;

@@ -13,6 +13,12 @@ use crate::{StoreError, appointments::Refusal, keys::Whose, permissions::Reason}
 pub(crate) enum Problem {
     /// No valid API key.
     Unauthorized,
+    /// The cookie is no good, or no longer.
+    SignedOut,
+    /// A page of somebody else's asks for somebody who is signed in here.
+    OriginRefused,
+    /// The account is linked to somebody.
+    LinkedAlready,
     /// The body is not the JSON that the endpoint takes.
     BodyMalformed,
     /// The body is longer than allowed.
@@ -82,6 +88,9 @@ impl Problem {
     const fn parts(self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "A valid API key is needed"),
+            Self::SignedOut => (StatusCode::UNAUTHORIZED, "signed_out", "Nobody is signed in, or no longer"),
+            Self::OriginRefused => (StatusCode::FORBIDDEN, "origin_refused", "Only our own pages may"),
+            Self::LinkedAlready => (StatusCode::CONFLICT, "linked_already", "The account is linked already"),
             Self::BodyMalformed => {
                 (StatusCode::BAD_REQUEST, "body_malformed", "The body is not the expected JSON object")
             }
@@ -174,7 +183,7 @@ impl IntoResponse for Problem {
         if let Self::TooManyRequests(wait_s) = self {
             response.headers_mut().insert(header::RETRY_AFTER, wait_s.into());
         }
-        if self == Self::Unauthorized {
+        if matches!(self, Self::Unauthorized | Self::SignedOut) {
             // RFC 6750 §3
             let challenge = header::HeaderValue::from_static("Bearer");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);

@@ -11,6 +11,7 @@ mod postgres;
 mod restore;
 mod serve;
 mod shell;
+mod sign_in;
 mod tenant;
 
 use clap::{Parser, Subcommand};

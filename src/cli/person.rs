@@ -1,4 +1,4 @@
-//! `consilium person role --config FILE --tenant TENANT --external-id ID`
+//! `consilium person role --config FILE --tenant TENANT --external-id ID`, and `link`
 
 use std::{convert::Infallible, path::PathBuf, str::FromStr};
 
@@ -35,6 +35,24 @@ enum Action {
         #[arg(long, value_name = "ROLE", value_parser = or_none::<TenantRole>)]
         tenant_role: Option<OrNone<TenantRole>>,
     },
+    /// Links an account at the tenant's OpenID provider to somebody, who signs in with it, and prints their id.
+    Link {
+        /// The node's configuration file.
+        #[arg(long)]
+        config: PathBuf,
+        /// Whose patient or colleague they are.
+        #[arg(long)]
+        tenant: TenantId,
+        /// The EHR's opaque id of them.
+        #[arg(long, value_parser = personal)]
+        external_id: Pii<String>,
+        /// The provider, exactly as it calls itself.
+        #[arg(long)]
+        issuer: String,
+        /// What the provider calls them (`sub`).
+        #[arg(long, value_parser = personal)]
+        subject: Pii<String>,
+    },
 }
 
 /// A role, or that there shall be none. A type of its own, as clap takes an `Option` to mean that the argument may be left out.
@@ -51,15 +69,22 @@ fn personal(text: &str) -> Result<Pii<String>, Infallible> {
 
 impl PersonCommand {
     pub async fn run(self) -> Result<(), Failure> {
-        let Action::Role { config, tenant, external_id, standing, tenant_role } = self.action;
-        let change = RoleChange {
-            standing: standing.map(|OrNone(role)| role),
-            tenant_role: tenant_role.map(|OrNone(role)| role),
-        };
-        let shell = Shell::open(&config).await?;
-        let id = shell.api.set_roles_from_shell(tenant, external_id, change).await?;
-        println!("{id}");
-        shell.close().await;
+        match self.action {
+            Action::Role { config, tenant, external_id, standing, tenant_role } => {
+                let change = RoleChange {
+                    standing: standing.map(|OrNone(role)| role),
+                    tenant_role: tenant_role.map(|OrNone(role)| role),
+                };
+                let shell = Shell::open(&config).await?;
+                println!("{}", shell.api.set_roles_from_shell(tenant, external_id, change).await?);
+                shell.close().await;
+            }
+            Action::Link { config, tenant, external_id, issuer, subject } => {
+                let shell = Shell::open(&config).await?;
+                println!("{}", shell.api.link_from_shell(tenant, external_id, &issuer, subject).await?);
+                shell.close().await;
+            }
+        }
         Ok(())
     }
 }

@@ -94,6 +94,8 @@ impl Node {
             .with_requests_per_s(config.api_requests_per_s.get())
             .with_access_signer(keys.access_signer)?
             .with_webhook_networks(config.webhook_networks.clone())
+            .with_sign_in_networks(config.sign_in_networks.clone())
+            .with_own_origin(config.own_origin())
             .listing_erasures(config.erasures_file());
         // Before anybody can ask for them: a database that was restored has those again who were erased since.
         api.replay_erasures().await?;
@@ -115,6 +117,7 @@ impl Node {
         api.replay_revocations().await?;
         tokio::spawn(api.clone().keep_sealing());
         tokio::spawn(api.clone().keep_forgetting_answers());
+        tokio::spawn(api.clone().keep_logging_off());
         tokio::spawn(renewal::keep(api.clone(), master));
         tokio::spawn(api.clone().keep_delivering(WebhookSender::new(config.webhook_networks.clone())));
         tokio::spawn(Anchor::new(config.audit_anchor_file(), keys.checkpoint_signer).keep(api.clone()));
@@ -227,14 +230,7 @@ async fn ready(State(node): State<Node>) -> impl IntoResponse {
 async fn metrics(State(node): State<Node>) -> impl IntoResponse {
     let media = &node.media;
     let (counters, loads, io) = (media.counters(), media.loads(), media.io_counters());
-    let rendered = node.metrics.render(
-        &counters,
-        &loads,
-        &io,
-        media.restarts(),
-        &node.signaling,
-        node.api.rate_limited(),
-    );
+    let rendered = node.metrics.render(&counters, &loads, &io, media.restarts(), &node.signaling, &node.api);
     match rendered {
         Ok(text) => {
             (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()

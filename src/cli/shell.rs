@@ -24,6 +24,7 @@ impl Shell {
             Arc::new(NothingRuns),
             config.master_keys()?,
         )
+        .with_sign_in_networks(config.sign_in_networks.clone())
         .listing_erasures(config.erasures_file());
         Ok(Self { api, store })
     }

@@ -1,11 +1,11 @@
-//! `consilium tenant create --config FILE NAME` and `rotate-key`
+//! `consilium tenant create --config FILE NAME`, `sign-in` and `rotate-key`
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use media_model::TenantId;
 
-use super::shell::Shell;
+use super::{shell::Shell, sign_in::SignIn};
 use crate::failure::Failure;
 
 #[derive(Debug, Args)]
@@ -24,6 +24,17 @@ enum Action {
         /// What links and the audit log call it: up to 40 lower-case letters, digits and hyphens.
         name: TenantId,
     },
+    /// Has a tenant's people sign in by OpenID Connect from now on.
+    SignIn(SignIn),
+    /// Has nobody of a tenant sign in any more, and signs out whoever is.
+    NoSignIn {
+        /// The node's configuration file.
+        #[arg(long)]
+        config: PathBuf,
+        /// Whose people.
+        #[arg(long)]
+        tenant: TenantId,
+    },
     /// Gives a tenant a new sealing key, and wraps its people's keys under it. Nodes go on meanwhile.
     RotateKey {
         /// The node's configuration file.
@@ -40,6 +51,12 @@ impl TenantCommand {
             Action::Create { config, name } => {
                 let shell = Shell::open(&config).await?;
                 shell.api.create_tenant(name).await?;
+                shell.close().await;
+            }
+            Action::SignIn(command) => command.run().await?,
+            Action::NoSignIn { config, tenant } => {
+                let shell = Shell::open(&config).await?;
+                shell.api.remove_sign_in(tenant).await?;
                 shell.close().await;
             }
             Action::RotateKey { config, name } => {

@@ -1,6 +1,6 @@
 //! `/metrics` in Prometheus' text format. Every metric has a row in `docs/runbook.md`.
 
-use control_api::RateLimited;
+use control_api::{ControlApi, RateLimited, SignInCounts};
 use media_engine::{Counters as MediaCounters, DropReason};
 use media_io::{IoCounters, Load};
 use prometheus::{
@@ -33,7 +33,7 @@ impl Metrics {
         io: &[IoCounters],
         shard_restarts: u64,
         signaling: &Signaling,
-        rate_limited: &RateLimited,
+        api: &ControlApi,
     ) -> Result<String, prometheus::Error> {
         let page = Registry::new();
         add_media(&page, media)?;
@@ -42,7 +42,8 @@ impl Metrics {
         let help = "Media threads that failed and began again.";
         total(&page, "consilium_shard_restarts_total", help, shard_restarts)?;
         add_signaling(&page, signaling)?;
-        add_rate_limits(&page, rate_limited)?;
+        add_rate_limits(&page, api.rate_limited())?;
+        add_sign_ins(&page, api.sign_in_counts())?;
         add_cpu_time(&page)?;
         add_tasks(&page)?;
         let mut families: Vec<MetricFamily> = page.gather();
@@ -165,6 +166,11 @@ fn add_rate_limits(page: &Registry, limited: &RateLimited) -> Result<(), prometh
     let by = [("address", limited.by_address.load(Relaxed)), ("client", limited.by_client.load(Relaxed))];
     let help = "Requests of the control API that were refused for coming too fast.";
     labelled(page, "consilium_api_rate_limited_total", help, "by", by)
+}
+
+fn add_sign_ins(page: &Registry, counts: &SignInCounts) -> Result<(), prometheus::Error> {
+    let help = "People who signed in, and who did not, by why.";
+    labelled(page, "consilium_sign_ins_total", help, "outcome", counts.by_outcome())
 }
 
 fn add_signaling(page: &Registry, signaling: &Signaling) -> Result<(), prometheus::Error> {

@@ -9,10 +9,12 @@ import collections
 import contextlib
 import datetime
 import functools
+import hashlib
 import http.server
 import itertools
 import json
 import os
+import secrets
 import sqlite3
 import threading
 import time
@@ -86,6 +88,70 @@ def ticket(consult):
     return call("POST", f"/v1/consults/{consult}/tickets", body)["id"]
 
 
+class Provider(http.server.BaseHTTPRequestHandler):
+    """Says where people sign in, and nothing more: nobody comes back from it."""
+
+    def do_GET(self):
+        issuer = f"http://127.0.0.1:{self.server.server_port}"
+        endpoints = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+        body = json.dumps({"issuer": issuer, **{name: f"{issuer}/{name}" for name in endpoints}}).encode()
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        pass
+
+
+provider = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Provider)
+threading.Thread(target=provider.serve_forever, daemon=True).start()
+
+
+@functools.cache
+def tenant():
+    """The tenant of dev mode; its people sign in from now on."""
+    with contextlib.closing(sqlite3.connect("consilium.db", timeout=20)) as database, database:
+        issuer = f"http://127.0.0.1:{provider.server_port}"
+        columns = "tenant, issuer, client_id, mfa_required, mfa_acr, idle_s, changed_at"
+        database.execute(f"INSERT INTO sign_in ({columns}) VALUES ('demo', ?, 'x', 0, '', 900, 0)", (issuer,))
+    return "demo"
+
+
+def issuer():
+    tenant()
+    return f"http://127.0.0.1:{provider.server_port}"
+
+
+def signed_in(role=None):
+    """The cookie of somebody who signed in with a second factor: only its hash is kept."""
+    person = call("POST", "/v1/people", {"external_id": f"signed-in-{next(numbers)}"})["id"]
+    cookie = f"demo.{secrets.token_urlsafe(32)}"
+    row = (hashlib.sha256(cookie.encode()).digest(), person, int(time.time() * 1000))
+    with contextlib.closing(sqlite3.connect("consilium.db", timeout=20)) as database, database:
+        database.execute("UPDATE people SET tenant_role = ? WHERE id = ?", (role, person))
+        columns = "tenant, cookie_hash, person, mfa, signed_in_at, seen_at, idle_ms, expires_at"
+        values = "'demo', ?1, ?2, 1, ?3, ?3, 900000, ?3 + 900000"
+        database.execute(f"INSERT INTO sessions ({columns}) VALUES ({values})", row)
+    return f"__Host-consilium_session={cookie}"
+
+
+class AsPerson(requests.auth.AuthBase):
+    """Asks with a cookie in the place of the key, which is looked at only where nothing else says who asks."""
+
+    def __init__(self, cookie):
+        self.cookie = cookie
+
+    def __call__(self, request):
+        request.headers.pop("Authorization", None)
+        request.headers.update({"Cookie": self.cookie, "Origin": URL})
+        return request
+
+
+def identity(person):
+    account = {"issuer": issuer(), "subject": f"subject-{next(numbers)}"}
+    return call("POST", f"/v1/people/{person}/identities", account)["id"]
+
+
 class Receiver(http.server.BaseHTTPRequestHandler):
     """Takes no message, and wants no more: each is a dead letter at once."""
 
@@ -135,6 +201,10 @@ def real_ids(operation, names):
     ids = {}
     if "person" in names:
         ids["person"] = consenting()[0]
+    if "tenant" in names:
+        ids["tenant"] = tenant()
+    if "identity" in names:
+        ids["identity"] = identity(ids["person"])
     if "appointment" in names:
         ids["appointment"] = appointment(operation)
     if "consult" in names:
@@ -146,6 +216,10 @@ def real_ids(operation, names):
     if "message" in names:
         ids["message"] = dead_letter(ids["webhook"])
     return ids
+
+
+# What nobody does by a key, and as what they are signed in who do it.
+FOR_PEOPLE = {"readSession": None, "signOut": None, "setRoles": "admin"}
 
 
 def is_meant_to_succeed(case):
@@ -173,6 +247,10 @@ def before_call(context, case, kwargs):
             case.headers["On-Behalf-Of"] = providers[case.path_parameters["appointment"]]
     if isinstance(case.body, dict) and case.body.get("follow_up_on"):
         case.body["follow_up_on"] = (datetime.date.today() + datetime.timedelta(days=14)).isoformat()
+    if operation in FOR_PEOPLE:
+        kwargs["auth"] = AsPerson(signed_in(FOR_PEOPLE[operation]))
+    if operation == "linkIdentity":
+        case.body["issuer"] = issuer()
     if operation in ("bookAppointment", "moveAppointment"):
         case.body.update(times())
     if operation == "bookAppointment":

@@ -5,14 +5,17 @@ mod consults;
 mod deliveries;
 mod erasing;
 mod facts;
+pub(crate) mod identities;
 pub(crate) mod oauth;
 pub(crate) mod people;
 mod permit;
 mod reads;
 mod renewal;
 pub(crate) mod requests;
-mod roles;
+pub(crate) mod roles;
 mod sealer;
+pub(crate) mod sessions;
+pub(crate) mod sign_in;
 mod tenants;
 mod tickets;
 mod vault;
@@ -46,7 +49,7 @@ pub use tickets::NewTicket;
 use vault::Vault;
 
 use crate::{
-    Networks, RateLimited, Store, StoreError, TrustedProxies,
+    Networks, OwnOrigin, RateLimited, Store, StoreError, TrustedProxies,
     access::{AccessSigner, AccessVerifier},
     audit::{Action, Entry, EntryId, StoredEntry, Surface, unix_ms},
     auth::Caller,
@@ -55,6 +58,7 @@ use crate::{
     permissions::Scopes,
     problem::Problem,
     rate::RateLimits,
+    sign_in::{Providers, SignInCounts},
     store::{self, TenantTx},
 };
 
@@ -84,6 +88,9 @@ pub struct ControlApi {
     access: Option<Arc<(AccessSigner, AccessVerifier)>>,
     due: Arc<Due>,
     webhook_networks: Arc<Networks>,
+    providers: Arc<Providers>,
+    sign_in_counts: Arc<SignInCounts>,
+    own_origin: Arc<OwnOrigin>,
 }
 
 impl fmt::Debug for ControlApi {
@@ -114,6 +121,9 @@ impl ControlApi {
             access: None,
             due: Arc::default(),
             webhook_networks: Arc::default(),
+            providers: Arc::new(Providers::new(Networks::default())),
+            sign_in_counts: Arc::default(),
+            own_origin: Arc::default(),
         }
     }
 
@@ -150,6 +160,17 @@ impl ControlApi {
     #[must_use]
     pub fn with_webhook_networks(self, networks: Networks) -> Self {
         Self { webhook_networks: Arc::new(networks), ..self }
+    }
+
+    /// Says where browsers find this server.
+    #[must_use]
+    pub fn with_own_origin(self, origin: OwnOrigin) -> Self {
+        Self { own_origin: Arc::new(origin), ..self }
+    }
+
+    /// Where browsers find this server.
+    pub(crate) fn own_origin(&self) -> &OwnOrigin {
+        &self.own_origin
     }
 
     /// Private networks that webhooks may go to.

@@ -42,16 +42,7 @@ impl ControlApi {
         request: Request,
     ) -> Result<Caller, Problem> {
         let tenant = tx.tenant();
-        let address = match &request.address {
-            None => None,
-            Some(address) => {
-                let keys = self.vault.keys(&mut tx).await?;
-                let text = address.reveal().to_string();
-                let sealed = keys.seal(&address_of(tenant, &request.id.to_string()), text.as_bytes());
-                Some(SealedAddress::new(sealed.map_err(StoreError::from)?))
-            }
-        };
-        let asked = Asked { id: request.id, started: request.started, address };
+        let asked = self.asked(&mut tx, &request).await?;
         let actor = Actor::ApiClient(client.id);
         let subject = Subject::Client(client.scopes);
         Ok(Caller { tenant, actor, subject, asked: Some(asked), repeatable: None })
@@ -78,6 +69,20 @@ impl ControlApi {
         };
         let actor = Actor::Asserted { client: client.clone(), person: person.id };
         Ok(Caller { actor, subject: Subject::Asserted { scopes, person }, ..caller })
+    }
+
+    /// What the audit log says of a request.
+    pub(super) async fn asked(&self, tx: &mut TenantTx, request: &Request) -> Result<Asked, StoreError> {
+        let address = match &request.address {
+            None => None,
+            Some(address) => {
+                let keys = self.vault.keys(tx).await?;
+                let text = address.reveal().to_string();
+                let place = request.id.to_string();
+                Some(SealedAddress::new(keys.seal(&address_of(tx.tenant(), &place), text.as_bytes())?))
+            }
+        };
+        Ok(Asked { id: request.id, started: request.started, address })
     }
 
     /// The address that an audit entry has sealed, for whoever may see the audit log: by the entry's request.

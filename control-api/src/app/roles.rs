@@ -3,12 +3,14 @@
 use media_model::{Pii, Role, TenantId};
 
 use super::{
-    BootstrapError, ControlApi, erasing::about, people::is_external_id, record, tenants::from_shell,
+    BootstrapError, ControlApi, by, erasing::about, people::is_external_id, record, tenants::from_shell,
 };
 use crate::{
     audit::{Action, Entry},
+    auth::Caller,
     ids::PersonId,
-    permissions::{Act, Person, TenantRole},
+    permissions::{Act, Person, Relation, TenantRole},
+    problem::Problem,
     store,
 };
 
@@ -55,6 +57,29 @@ impl ControlApi {
         record(&mut act, &granted(&person, from_shell(Action::Asked(Act::GrantRole)))).await?;
         self.commit(act).await?;
         Ok(id)
+    }
+}
+
+/// What somebody is from now on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Roles {
+    pub person: PersonId,
+    pub standing: Option<Role>,
+    pub tenant_role: Option<TenantRole>,
+}
+
+impl ControlApi {
+    /// Says what somebody is from now on. Never about oneself, and only by a person who showed two factors.
+    pub(crate) async fn set_roles(&self, caller: Caller, roles: Roles) -> Result<Roles, Problem> {
+        let relation = Relation::to_tenant().of(roles.person);
+        let act = self.begin(&caller).await?;
+        let mut act = self.permit_in(act, &caller, Act::GrantRole, &relation).await?;
+        let person = store::people::person(&mut act, roles.person).await?.ok_or(Problem::NotFound)?;
+        let Roles { standing, tenant_role, .. } = roles;
+        let person = Person { standing, tenant_role, ..person };
+        store::people::set_roles(&mut act, &person).await?;
+        record(&mut act, &granted(&person, by(&caller, Action::Asked(Act::GrantRole)))).await?;
+        self.keep(act, &caller, roles).await
     }
 }
 

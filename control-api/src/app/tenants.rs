@@ -7,8 +7,9 @@ use super::{ControlApi, now_ms, random_id, record};
 use crate::{
     ApiKey, StoreError,
     audit::{Action, Actor, Entry, Surface},
-    limits::API_CLIENT_NAME_BYTES_MAX,
+    limits::{API_CLIENT_NAME_BYTES_MAX, SUBJECT_BYTES_MAX},
     permissions::Scopes,
+    sign_in::InvalidSignIn,
     store::{self, api_clients::ApiClient, tenants::Tenant},
 };
 
@@ -29,6 +30,20 @@ pub enum BootstrapError {
         "an EHR's id of a person is 1 to {PERSON_ID_BYTES_MAX} printable ASCII characters without spaces"
     )]
     ExternalId,
+    /// The issuer or the subject cannot be one.
+    #[error(
+        "an account is an issuer's URL and a subject of 1 to {SUBJECT_BYTES_MAX} printable ASCII characters"
+    )]
+    Account,
+    /// People of this tenant sign in elsewhere.
+    #[error("people of this tenant sign in at another issuer: see `consilium tenant sign-in`")]
+    OtherIssuer,
+    /// The account is somebody else's.
+    #[error("the account is linked to somebody else")]
+    LinkedElsewhere,
+    /// A setting cannot be used.
+    #[error(transparent)]
+    SignIn(#[from] InvalidSignIn),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -209,6 +209,8 @@ pub enum Actor {
         /// For whom.
         person: PersonId,
     },
+    /// Nobody knows: they did not get far enough to say.
+    Anonymous,
     /// The node itself.
     Server,
     /// Somebody with a shell on the server.
@@ -233,6 +235,7 @@ impl fmt::Display for Actor {
             Self::Staff(number) => write!(f, "participant:{number}"),
             // Found under the person's name either way; who vouches for it stands in a column of its own.
             Self::Person(id) | Self::Asserted { person: id, .. } => write!(f, "person:{id}"),
+            Self::Anonymous => f.write_str("anonymous"),
             Self::Server => f.write_str("server"),
             Self::Shell => f.write_str("shell"),
         }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::{oauth, operation::Operation, schema::ID_PATTERN};
+use super::{oauth, operation::Operation, schema::ID_PATTERN, session, sign_in};
 use crate::{
     limits::IDEMPOTENCY_KEY_BYTES_MAX,
     permissions::{self, Reason},
@@ -13,9 +13,10 @@ use crate::{
 };
 
 /// What every operation may answer: who asks is looked up in the database.
-const ALWAYS: [Problem; 12] = [
+const ALWAYS: [Problem; 13] = [
     Problem::TooManyRequests(0),
     Problem::Unauthorized,
+    Problem::SignedOut,
     Problem::Forbidden(Reason::NotConcerned),
     Problem::Forbidden(Reason::RoleForbids),
     Problem::Forbidden(Reason::MfaNeeded),
@@ -29,7 +30,8 @@ const ALWAYS: [Problem; 12] = [
 ];
 
 /// What every operation may answer that changes something.
-const OF_CHANGES: [Problem; 4] = [
+const OF_CHANGES: [Problem; 5] = [
+    Problem::OriginRefused,
     Problem::IdempotencyKeyMalformed,
     Problem::IdempotencyKeyReused,
     Problem::IdempotencyKeyInUse,
@@ -39,6 +41,22 @@ const OF_CHANGES: [Problem; 4] = [
 /// How giving out tokens fails besides as OAuth 2 has it.
 const OF_TOKENS: [Problem; 4] = [
     Problem::BodyTooLarge,
+    Problem::TooManyRequests(0),
+    Problem::StoredValueDamaged,
+    Problem::StoreUnavailable,
+];
+
+/// How a page of signing in fails besides as a page.
+const OF_SIGN_IN: [Problem; 3] =
+    [Problem::TooManyRequests(0), Problem::StoredValueDamaged, Problem::StoreUnavailable];
+
+/// How asking who is signed in fails.
+const OF_SESSIONS: [Problem; 4] =
+    [Problem::SignedOut, Problem::TooManyRequests(0), Problem::StoredValueDamaged, Problem::StoreUnavailable];
+
+/// How signing out fails.
+const OF_SIGN_OUT: [Problem; 4] = [
+    Problem::OriginRefused,
     Problem::TooManyRequests(0),
     Problem::StoredValueDamaged,
     Problem::StoreUnavailable,
@@ -70,6 +88,11 @@ pub(super) fn document(operations: &[Operation]) -> Value {
     }
     let mut paths = json!(paths);
     paths[oauth::PATH] = oauth::path_item(answers(&OF_TOKENS));
+    let schema = given.subschema_for::<session::SessionBody>().to_value();
+    let of_sessions = session::path_items(&answers(&OF_SESSIONS), &answers(&OF_SIGN_OUT), schema);
+    for (path, item) in sign_in::path_items(&answers(&OF_SIGN_IN)).into_iter().chain(of_sessions) {
+        paths[path] = item;
+    }
     let mut schemas = given.take_definitions(true);
     schemas.extend(taken.take_definitions(true));
     schemas.insert("Problem".into(), problem_schema());
@@ -118,20 +141,22 @@ fn operation_object(
     }
     let mut responses = refusals(operation);
     responses.insert(status.as_str().to_owned(), done);
-    let scopes: Vec<_> =
-        permissions::scope_for(operation.act).map(|scope| scope.as_str()).into_iter().collect();
     let mut object = json!({
         "operationId": operation.id,
         "summary": operation.summary,
-        "security": [{"apiKey": scopes}, {"accessToken": scopes}],
+        "security": ways_in(operation),
         "responses": responses,
     });
-    let mut headers = vec![json!({
+    let mut headers = Vec::new();
+    let on_behalf_of = json!({
         "name": "On-Behalf-Of",
         "in": "header",
         "description": "The person for whom the back end acts, by our id; it may then do what both may",
         "schema": {"type": "string", "pattern": ID_PATTERN},
-    })];
+    });
+    if permissions::scope_for(operation.act).is_some() {
+        headers.push(on_behalf_of);
+    }
     if operation.changes_something() {
         headers.push(json!({
             "name": "Idempotency-Key",
@@ -151,6 +176,15 @@ fn operation_object(
         object["requestBody"] = json!({"required": !operation.takes_nothing, "content": content});
     }
     object
+}
+
+/// How whoever asks may say who they are: what no API client may is for people alone.
+fn ways_in(operation: &Operation) -> Value {
+    let person = json!({"session": []});
+    match permissions::scope_for(operation.act) {
+        None => json!([person]),
+        Some(scope) => json!([{"apiKey": [scope.as_str()]}, {"accessToken": [scope.as_str()]}, person]),
+    }
 }
 
 fn refusals(operation: &Operation) -> Map<String, Value> {

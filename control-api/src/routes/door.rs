@@ -8,17 +8,18 @@ use std::{
 use axum::{
     body::{Body, to_bytes},
     extract::{self, ConnectInfo, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use media_model::Pii;
 
+use super::cookies;
 use crate::{
     ApiKey, ControlApi,
     app::requests::Again,
     audit::RequestId,
-    auth::Request,
+    auth::{Caller, Request},
     ids::PersonId,
     limits::{BODY_BYTES_MAX, IDEMPOTENCY_KEY_BYTES_MAX},
     permissions::Act,
@@ -69,10 +70,7 @@ pub(super) async fn admit(
     next: Next,
 ) -> Result<Response, Problem> {
     let asked = request.extensions().get::<Request>().cloned().ok_or(Problem::Unauthorized)?;
-    let mut caller = match bearer(request.headers()).ok_or(Problem::Unauthorized)? {
-        Bearer::Key(key) => gate.api.caller(&key, asked).await?,
-        Bearer::Token(token) => gate.api.caller_by_token(token, asked).await?,
-    };
+    let mut caller = who_asks(&gate, request.method(), request.uri(), request.headers(), asked).await?;
     let client = format!("{} {}", caller.tenant, caller.actor);
     gate.api.rates().pass_client(client, Instant::now()).map_err(too_fast)?;
     if let Some(person) = on_behalf_of(request.headers()) {
@@ -102,6 +100,27 @@ pub(super) async fn admit(
         }
     }
     Ok(response)
+}
+
+/// Who asks: a back end by its key or token, or somebody who signed in by their cookie, which is not looked at where the request says
+/// by another way who asks.
+async fn who_asks(
+    gate: &Gate,
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    asked: Request,
+) -> Result<Caller, Problem> {
+    match bearer(headers) {
+        Some(Bearer::Key(key)) => return gate.api.caller(&key, asked).await,
+        Some(Bearer::Token(token)) => return gate.api.caller_by_token(token, asked).await,
+        None if headers.contains_key(header::AUTHORIZATION) => return Err(Problem::Unauthorized),
+        None => {}
+    }
+    let cookie = cookies::session(headers).ok_or(Problem::Unauthorized)?;
+    let is_read = method == Method::GET || method == Method::HEAD;
+    let is_from_elsewhere = !is_read && !gate.api.own_origin().is_own_page(uri, headers);
+    gate.api.caller_by_session(&cookie, asked, gate.act, is_from_elsewhere).await
 }
 
 /// What a back end says who it is by: its key, or a token that it got for it.

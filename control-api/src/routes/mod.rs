@@ -4,13 +4,19 @@
 
 mod appointments;
 mod consults;
+mod cookies;
 mod document;
 mod door;
+mod identities;
 mod oauth;
 mod operation;
 mod page;
 mod people;
+mod roles;
 mod schema;
+mod session;
+mod sign_in;
+mod sign_in_page;
 mod tickets;
 mod visits;
 mod webhooks;
@@ -33,6 +39,8 @@ use operation::Operation;
 fn operations() -> Vec<Operation> {
     [
         people::operations(),
+        identities::operations(),
+        roles::operations(),
         appointments::operations(),
         consults::operations(),
         tickets::operations(),
@@ -61,6 +69,12 @@ impl ControlApi {
             .into_iter()
             .fold(Router::new(), add)
             .route(oauth::PATH, post(oauth::token))
+            .route(sign_in::START, get(sign_in::start))
+            .route(sign_in::CALLBACK, get(sign_in::come_back))
+            .route(session::SESSION, get(session::read))
+            .route(session::SIGN_OUT, post(session::sign_out))
+            .route(session::SIGNED_IN, get(session::signed_in))
+            .route(session::SIGNED_OUT, get(session::signed_out))
             .route("/v1/openapi.json", get(page::openapi))
             .route("/v1/docs", get(page::docs))
             .route("/v1/docs/page.css", get(page::style))

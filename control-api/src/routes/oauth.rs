@@ -229,6 +229,12 @@ pub(super) fn security_schemes() -> Value {
             "description": "A token of POST /v1/oauth2/token, which is a bearer token as well",
             "flows": {"clientCredentials": {"tokenUrl": "/v1/oauth2/token", "scopes": scopes}},
         },
+        "session": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "__Host-consilium_session",
+            "description": "Somebody who signed in. What changes something comes from a page of this server (Origin)",
+        },
         "basic": {"type": "http", "scheme": "basic", "description": "An API client's id and key"},
     })
 }

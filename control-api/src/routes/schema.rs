@@ -5,7 +5,8 @@ use signaling_protocol::limits::{DISPLAY_NAME_CHARS_MAX, PERSON_ID_BYTES_MAX};
 
 use crate::limits::{
     APPOINTMENT_PEOPLE_MAX, INSTANT_BYTES_MAX, NOTES_CHARS_MAX, PRESCRIPTION_ID_BYTES_MAX, PRESCRIPTIONS_MAX,
-    TICKET_LIFETIME_DEFAULT, TICKET_LIFETIME_MAX, VISIT_REASON_CHARS_MAX, WEBHOOK_URL_BYTES_MAX,
+    PROVIDER_URL_BYTES_MAX, SUBJECT_BYTES_MAX, TICKET_LIFETIME_DEFAULT, TICKET_LIFETIME_MAX,
+    VISIT_REASON_CHARS_MAX, WEBHOOK_URL_BYTES_MAX,
 };
 use crate::webhooks::EventKind;
 
@@ -180,4 +181,42 @@ pub fn event(_: &mut SchemaGenerator) -> Schema {
 /// Some of them.
 pub fn events(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "array", "items": event(generator)})
+}
+
+/// Where an account is.
+pub fn issuer(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "description": "The provider as it calls itself, which has to be where the tenant's people sign in",
+        "pattern": "^https?:[/]{2}[!-~]+$",
+        "maxLength": PROVIDER_URL_BYTES_MAX,
+    })
+}
+
+/// What the provider calls somebody.
+pub fn subject(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "description": "What the provider calls the person (`sub`). Personal.",
+        "minLength": 1,
+        "maxLength": SUBJECT_BYTES_MAX,
+        "pattern": "^[ -~]+$",
+    })
+}
+
+/// What the clinic knows somebody as.
+pub fn standing(_: &mut SchemaGenerator) -> Schema {
+    let names = media_model::Role::ALL.map(media_model::Role::as_str);
+    let mut names: Vec<_> = names.into_iter().map(serde_json::Value::from).collect();
+    names.push(serde_json::Value::Null);
+    json_schema!({"type": ["string", "null"], "description": "What the clinic knows them as", "enum": names})
+}
+
+/// What somebody is for the whole tenant.
+pub fn tenant_role(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": ["string", "null"],
+        "description": "What they are for the whole tenant",
+        "enum": ["admin", "auditor", null],
+    })
 }

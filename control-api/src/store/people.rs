@@ -140,6 +140,8 @@ pub(crate) async fn erase(tx: &mut TenantTx, erasure: &Erasure) -> Result<bool, 
     .execute(tx.connection())
     .await?;
     super::kept_answers::delete_about(tx, erasure.person).await?;
+    super::identities::delete_about(tx, erasure.person).await?;
+    super::sessions::delete_about(tx, erasure.person).await?;
     sqlx::query("UPDATE person_keys SET wrapped = NULL WHERE tenant = $1 AND person = $2 AND version <= $3")
         .bind(tenant.as_str())
         .bind(person.as_str())

@@ -1,19 +1,17 @@
-//! The one HTTP request that the server makes: a message to a webhook.
+//! The request that takes a message to a webhook.
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
-use media_model::Pii;
 use reqwest::{
     Client,
-    dns::{Addrs, Name, Resolve, Resolving},
     header::{CONTENT_TYPE, HeaderValue},
-    redirect::Policy,
 };
 
 use super::{MessageId, WebhookSecret, WebhookUrl};
 use crate::{
     Networks,
     limits::{WEBHOOK_CONNECT_TIMEOUT, WEBHOOK_TIMEOUT},
+    outbound,
 };
 
 /// Why nobody took a message. It names no URL: those may hold secrets.
@@ -38,16 +36,7 @@ impl WebhookSender {
     /// One that reaches the world, and these networks. Panics where the system has no certificates at all.
     pub fn new(allowed: Networks) -> Self {
         let allowed = Arc::new(allowed);
-        let client = Client::builder()
-            .dns_resolver(Arc::new(OnlyAllowed(allowed.clone())))
-            // Where a message goes is the tenant's word, not the receiver's.
-            .redirect(Policy::none())
-            .no_proxy()
-            .connect_timeout(WEBHOOK_CONNECT_TIMEOUT)
-            .timeout(WEBHOOK_TIMEOUT)
-            .user_agent(concat!("consilium/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .expect("TLS can be set up");
+        let client = outbound::client(allowed.clone(), WEBHOOK_CONNECT_TIMEOUT, WEBHOOK_TIMEOUT);
         Self { client, allowed }
     }
 
@@ -79,45 +68,7 @@ impl WebhookSender {
 }
 
 fn fault_of(error: &reqwest::Error) -> NotSent {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    while let Some(error) = cause {
-        if error.is::<Refused>() {
-            return NotSent::AddressRefused;
-        }
-        cause = error.source();
-    }
-    NotSent::NoAnswer
-}
-
-/// Resolves names by the system, and lets through what may be reached. The connection goes to the very address that was
-/// looked at: a name that leads elsewhere a moment later does not help.
-struct OnlyAllowed(Arc<Networks>);
-
-/// A name that leads nowhere that is allowed.
-#[derive(Debug)]
-struct Refused;
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the name leads to addresses that are not allowed")
-    }
-}
-
-impl std::error::Error for Refused {}
-
-impl Resolve for OnlyAllowed {
-    fn resolve(&self, name: Name) -> Resolving {
-        let (allowed, name) = (self.0.clone(), Pii::new(name.as_str().to_owned()));
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.reveal().as_str(), 0)).await?;
-            let reachable: Vec<SocketAddr> =
-                found.filter(|address| allowed.may_reach(address.ip())).collect();
-            if reachable.is_empty() {
-                return Err(Refused.into());
-            }
-            Ok(Box::new(reachable.into_iter()) as Addrs)
-        })
-    }
+    if outbound::is_refused(error) { NotSent::AddressRefused } else { NotSent::NoAnswer }
 }
 
 #[cfg(test)]

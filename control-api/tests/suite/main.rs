@@ -12,6 +12,8 @@ mod people;
 mod requests;
 mod roles;
 mod scopes;
+mod sessions;
+mod sign_in;
 mod support;
 mod tampering;
 mod tenants;

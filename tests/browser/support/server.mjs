@@ -1,6 +1,6 @@
 //! A Consilium server of the test's own: fresh data directory, free ports, stopped by SIGINT as a person would.
 
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { access, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,6 +25,38 @@ async function listeningOrigin(child, log) {
     child.on('error', reject);
     child.on('exit', (code) => reject(new Error(`the server ended with ${code}:\n${log.join('')}`)));
   });
+}
+
+/** What a command of the binary prints, run to its end as from a shell. */
+export function command(...args) {
+  return new Promise((resolve, reject) => {
+    execFile(BINARY, args, { cwd: ROOT }, (error, stdout, stderr) => (error === null ? resolve(stdout.trim()) : reject(new Error(`consilium ${args[0]}: ${stderr}`))));
+  });
+}
+
+/**
+ * A server with a configuration file of its own below `data`, which is the caller's to make and remove. Not in dev mode: it has the
+ * tenants that commands make.
+ */
+export async function startConfigured(config) {
+  const log = [];
+  const child = spawn(BINARY, ['serve', '--config', config], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => log.push(String(chunk)));
+  const ended = new Promise((resolve) => child.on('exit', resolve));
+  const origin = await listeningOrigin(child, log).catch((error) => {
+    child.kill('SIGKILL');
+    throw error;
+  });
+  return {
+    origin,
+    log: () => log.join(''),
+    stop: async () => {
+      child.kill('SIGINT');
+      const timer = setTimeout(() => child.kill('SIGKILL'), STOP_BUDGET_MS);
+      await ended;
+      clearTimeout(timer);
+    },
+  };
 }
 
 export async function startServer() {

@@ -1,6 +1,8 @@
 //! The control API over each database that it runs on.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod browser;
+pub mod issuer;
 pub mod postgres;
 
 use std::sync::{Arc, Mutex};
