@@ -111,6 +111,10 @@ pub const MASTER_FILE_BYTES_MAX: usize = 8 * 1024;
 /// Longest line of the list of erasures.
 pub const ERASURE_LINE_BYTES_MAX: usize = 512;
 
+/// Audit entries in one answer, and where nobody says how many.
+pub const AUDIT_ENTRIES_LISTED_MAX: i64 = 1_000;
+/// The same of an export, which is taken in parts.
+pub const AUDIT_LINES_EXPORTED_MAX: i64 = 10_000;
 /// Longest line of the anchor file that is read.
 pub const ANCHOR_LINE_BYTES_MAX: usize = 512;
 /// Findings of one verification that are kept; more are counted.

@@ -1,6 +1,7 @@
 //! The rules behind the routes: what an act means, and that its audit entry commits with it.
 
 pub(crate) mod appointments;
+pub(crate) mod audit_log;
 mod consults;
 mod deliveries;
 mod erasing;

@@ -208,7 +208,7 @@ impl ControlApi {
 }
 
 /// Where the address of a request is sealed: the entry has the request's id beside it.
-fn address_of(tenant: TenantId, request: &str) -> Place<'_> {
+pub(super) fn address_of(tenant: TenantId, request: &str) -> Place<'_> {
     Place { tenant, table: "audit", row: request, column: "address" }
 }
 

@@ -139,6 +139,9 @@ fn operation_object(
     if let Some(body) = body {
         done["content"] = json!({"application/json": {"schema": body(given)}});
     }
+    if let Some(media_type) = operation.text {
+        done["content"] = json!({media_type: {"schema": {"type": "string"}}});
+    }
     let mut responses = refusals(operation);
     responses.insert(status.as_str().to_owned(), done);
     let mut object = json!({
@@ -147,7 +150,7 @@ fn operation_object(
         "security": ways_in(operation),
         "responses": responses,
     });
-    let mut headers = Vec::new();
+    let mut parameters = Vec::new();
     let on_behalf_of = json!({
         "name": "On-Behalf-Of",
         "in": "header",
@@ -155,10 +158,10 @@ fn operation_object(
         "schema": {"type": "string", "pattern": ID_PATTERN},
     });
     if permissions::scope_for(operation.act).is_some() {
-        headers.push(on_behalf_of);
+        parameters.push(on_behalf_of);
     }
     if operation.changes_something() {
-        headers.push(json!({
+        parameters.push(json!({
             "name": "Idempotency-Key",
             "in": "header",
             "description": "With the same key again nothing is done and the same is answered, for 24 hours",
@@ -170,7 +173,11 @@ fn operation_object(
             },
         }));
     }
-    object["parameters"] = headers.into();
+    parameters.extend(operation.query.iter().map(|parameter| {
+        let (name, description, schema) = (parameter.name, parameter.description, &parameter.schema);
+        json!({"name": name, "in": "query", "description": description, "schema": schema})
+    }));
+    object["parameters"] = parameters.into();
     if let Some(body) = operation.takes {
         let content = json!({"application/json": {"schema": body(taken)}});
         object["requestBody"] = json!({"required": !operation.takes_nothing, "content": content});

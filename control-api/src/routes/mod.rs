@@ -3,6 +3,7 @@
 //! Each noun lists its operations ([`operation::Operation`]). Of that list both the router and the OpenAPI document are made.
 
 mod appointments;
+mod audit;
 mod consults;
 mod cookies;
 mod document;
@@ -46,6 +47,7 @@ fn operations() -> Vec<Operation> {
         tickets::operations(),
         visits::operations(),
         webhooks::operations(),
+        audit::operations(),
     ]
     .into_iter()
     .flatten()

@@ -6,11 +6,19 @@ use axum::{
     routing::{MethodFilter, MethodRouter, on},
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::Value;
 
 use crate::{ControlApi, permissions::Act, problem::Problem};
 
 /// Gives a body's schema to a generator.
 pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
+
+/// What may stand in the query.
+pub(super) struct Parameter {
+    pub name: &'static str,
+    pub description: &'static str,
+    pub schema: Value,
+}
 
 /// A method of a path.
 pub(super) struct Operation {
@@ -26,8 +34,12 @@ pub(super) struct Operation {
     pub takes: Option<SchemaOf>,
     /// Whether it does without it.
     pub takes_nothing: bool,
+    /// What it takes in the query.
+    pub query: Vec<Parameter>,
     /// How it answers when it was done.
     pub gives: (StatusCode, Option<SchemaOf>),
+    /// Of the answer, where that is text and not JSON.
+    pub text: Option<&'static str>,
     /// What else it may answer, besides what every operation may.
     pub refusals: Vec<Problem>,
 }
@@ -54,7 +66,20 @@ impl Operation {
         let gives = (StatusCode::NO_CONTENT, None);
         // An id that does not look like one names nothing.
         let refusals = if path.contains('{') { vec![Problem::NotFound] } else { Vec::new() };
-        Self { method, path, id, act, summary, handler, takes: None, takes_nothing: false, gives, refusals }
+        Self {
+            method,
+            path,
+            id,
+            act,
+            summary,
+            handler,
+            takes: None,
+            takes_nothing: false,
+            query: Vec::new(),
+            gives,
+            text: None,
+            refusals,
+        }
     }
 
     /// Whether it may have an idempotency key.
@@ -81,6 +106,17 @@ impl Operation {
     /// Answers with a JSON body.
     pub fn gives<T: JsonSchema>(self, status: StatusCode) -> Self {
         Self { gives: (status, Some(|generator| generator.subschema_for::<T>())), ..self }
+    }
+
+    /// Takes these in the query.
+    pub fn with(mut self, parameters: impl IntoIterator<Item = Parameter>) -> Self {
+        self.query.extend(parameters);
+        self.refuses([Problem::FieldInvalid("")])
+    }
+
+    /// Answers with text of this media type.
+    pub fn gives_text(self, media_type: &'static str) -> Self {
+        Self { gives: (StatusCode::OK, None), text: Some(media_type), ..self }
     }
 
     /// Answers with these problems, too.

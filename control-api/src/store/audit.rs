@@ -7,7 +7,7 @@ use sqlx::{Row as _, any::AnyRow};
 
 use super::{StoreError, TenantTx, rows};
 use crate::audit::{ChainHash, Head, Link, SealedRow, StoredEntry, Unsealed};
-use crate::{appointments::Passage, limits::PASSAGES_MAX};
+use crate::{appointments::Passage, ids::PersonId, limits::PASSAGES_MAX};
 
 /// Columns of an entry in the order of [`entry_of`], each with the table's name: the only text that statements share.
 macro_rules! entry_columns {
@@ -136,17 +136,40 @@ pub(crate) async fn sealed_after(
     .bind(links_max)
     .fetch_all(tx.connection())
     .await?;
-    let sealed = |row: &AnyRow| {
-        let is_there = row.try_get::<Option<&str>, _>("entry")?.is_some();
-        Ok(SealedRow {
-            seq: row.try_get("seq")?,
-            entry: row.try_get("link_entry")?,
-            previous: ChainHash::from_slice(row.try_get("previous")?),
-            hash: ChainHash::from_slice(row.try_get("hash")?),
-            stored: if is_there { Some(entry_of(row)?) } else { None },
-        })
-    };
-    rows.iter().map(sealed).collect()
+    rows.iter().map(sealed_of).collect()
+}
+
+/// Likewise, of the entries that are about a person, as the patient or otherwise.
+pub(crate) async fn sealed_about(
+    tx: &mut TenantTx,
+    person: PersonId,
+    seq: i64,
+    links_max: i64,
+) -> Result<Vec<SealedRow>, StoreError> {
+    let rows = sqlx::query(concat!(
+        "SELECT l.seq, l.entry AS link_entry, l.previous, l.hash, ",
+        entry_columns!(),
+        " FROM audit a JOIN audit_links l ON l.tenant = a.tenant AND l.entry = a.entry
+          WHERE a.tenant = $1 AND (a.patient = $4 OR a.person_id = $4) AND l.seq > $2 ORDER BY l.seq LIMIT $3"
+    ))
+    .bind(tx.tenant().as_str())
+    .bind(seq)
+    .bind(links_max)
+    .bind(person.to_string())
+    .fetch_all(tx.connection())
+    .await?;
+    rows.iter().map(sealed_of).collect()
+}
+
+fn sealed_of(row: &AnyRow) -> Result<SealedRow, StoreError> {
+    let is_there = row.try_get::<Option<&str>, _>("entry")?.is_some();
+    Ok(SealedRow {
+        seq: row.try_get("seq")?,
+        entry: row.try_get("link_entry")?,
+        previous: ChainHash::from_slice(row.try_get("previous")?),
+        hash: ChainHash::from_slice(row.try_get("hash")?),
+        stored: if is_there { Some(entry_of(row)?) } else { None },
+    })
 }
 
 /// Comings and goings in a consult, in the order in which they were written down.

@@ -1,6 +1,7 @@
 //! The control API over both databases. One binary: to link a dozen takes longer than to run them.
 
 mod api;
+mod audit_log;
 mod behalf;
 mod booking;
 mod custody;

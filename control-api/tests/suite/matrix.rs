@@ -12,7 +12,7 @@ use crate::support::{Fixture, in_seconds, on_both, tenant};
 const DOCUMENT: &str = include_str!("../../../docs/control-api.md");
 
 /// Act, method, path. What is in the visit's place is the first appointment; what is in the person's, its patient.
-const OPERATIONS: [(&str, &str, &str); 22] = [
+const OPERATIONS: [(&str, &str, &str); 24] = [
     ("read_appointment", "GET", "/v1/appointments/VISIT"),
     ("move_appointment", "POST", "/v1/appointments/VISIT/move"),
     ("confirm_appointment", "POST", "/v1/appointments/VISIT/confirm"),
@@ -35,6 +35,8 @@ const OPERATIONS: [(&str, &str, &str); 22] = [
     ("manage_webhooks", "POST", "/v1/webhooks"),
     ("manage_webhooks", "DELETE", "/v1/webhooks/ID"),
     ("see_webhooks", "GET", "/v1/webhooks/ID/dead-letters"),
+    ("see_audit", "GET", "/v1/audit"),
+    ("export_audit", "GET", "/v1/audit/export"),
 ];
 
 /// What the document promises, by act and column.

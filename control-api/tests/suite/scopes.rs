@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::{on_both, tenant};
 
 /// Method, path and the scope that it takes. Ids are of nothing: who may ask is told not found, who may not is refused.
-const OPERATIONS: [(&str, &str, Scope); 24] = [
+const OPERATIONS: [(&str, &str, Scope); 26] = [
     ("POST", "/v1/people", Scope::PeopleWrite),
     ("GET", "/v1/people/ID", Scope::PeopleRead),
     ("DELETE", "/v1/people/ID", Scope::PeopleErase),
@@ -26,6 +26,8 @@ const OPERATIONS: [(&str, &str, Scope); 24] = [
     ("POST", "/v1/consults/ID/end", Scope::ConsultsWrite),
     ("POST", "/v1/consults/ID/tickets", Scope::TicketsWrite),
     ("DELETE", "/v1/consults/ID/tickets/ID", Scope::TicketsWrite),
+    ("GET", "/v1/audit", Scope::AuditRead),
+    ("GET", "/v1/audit/export", Scope::AuditExport),
     ("GET", "/v1/webhooks", Scope::WebhooksRead),
     ("POST", "/v1/webhooks", Scope::WebhooksWrite),
     ("DELETE", "/v1/webhooks/ID", Scope::WebhooksWrite),
