@@ -2,17 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use axum::http::StatusCode;
 use control_api::{RoleChange, permissions::TenantRole};
 use media_model::{Pii, Role};
 use serde_json::{Value, json};
 
-use crate::support::{Fixture, in_seconds, on_both, tenant};
+use crate::support::{
+    Fixture,
+    browser::{Browser, ORIGIN},
+    in_seconds, now_s, on_both, tenant,
+};
 
 const DOCUMENT: &str = include_str!("../../../docs/control-api.md");
 
 /// Act, method, path. What is in the visit's place is the first appointment; what is in the person's, its patient.
-const OPERATIONS: [(&str, &str, &str); 24] = [
+const OPERATIONS: [(&str, &str, &str); 27] = [
     ("read_appointment", "GET", "/v1/appointments/VISIT"),
     ("move_appointment", "POST", "/v1/appointments/VISIT/move"),
     ("confirm_appointment", "POST", "/v1/appointments/VISIT/confirm"),
@@ -28,7 +33,6 @@ const OPERATIONS: [(&str, &str, &str); 24] = [
     ("book_appointment", "POST", "/v1/appointments"),
     ("read_person", "GET", "/v1/people/PATIENT"),
     ("record_consent", "PUT", "/v1/people/PATIENT/consents/telehealth"),
-    ("erase_person", "DELETE", "/v1/people/PATIENT"),
     ("create_consult", "POST", "/v1/consults"),
     ("manage_people", "POST", "/v1/people"),
     ("see_webhooks", "GET", "/v1/webhooks"),
@@ -37,6 +41,11 @@ const OPERATIONS: [(&str, &str, &str); 24] = [
     ("see_webhooks", "GET", "/v1/webhooks/ID/dead-letters"),
     ("see_audit", "GET", "/v1/audit"),
     ("export_audit", "GET", "/v1/audit/export"),
+    ("manage_people", "GET", "/v1/people/PATIENT/identities"),
+    ("manage_people", "DELETE", "/v1/people/PATIENT/identities/ID"),
+    ("grant_role", "PUT", "/v1/people/NOBODY/roles"),
+    // The last: nothing can be tried out on who was erased.
+    ("erase_person", "DELETE", "/v1/people/PATIENT"),
 ];
 
 /// What the document promises, by act and column.
@@ -107,45 +116,106 @@ fn body_of(act: &str, path: &str) -> Value {
         "issue_ticket" => json!({"role": "patient", "person_id": "patient", "display_name": "Somebody"}),
         "manage_people" => json!({"external_id": "somebody-new"}),
         "manage_webhooks" if path.ends_with("webhooks") => json!({"url": "https://ehr.example/hooks"}),
+        "grant_role" => json!({"standing": "patient", "tenant_role": null}),
         _ => json!({}),
     }
 }
 
-#[tokio::test]
-async fn every_operation_is_as_the_document_has_it_for_everybody_a_back_end_acts_for() {
+/// How somebody asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// A back end says that it acts for them.
+    BackEnd,
+    /// They signed in, with one factor.
+    Password,
+    /// They signed in, with two.
+    TwoFactors,
+}
+
+/// A browser in which somebody is signed in.
+async fn signed_in(f: &Fixture, person: &str, by: By) -> Browser {
+    let number = format!("{person}{}", u8::from(by == By::TwoFactors));
+    let cookie = format!("clinic.{:0>43}", &number[number.len() - 30..]);
+    let now_ms = i64::try_from(now_s()).expect("a time") * 1_000;
+    sqlx::query(
+        "INSERT INTO sessions (tenant, cookie_hash, person, mfa, signed_in_at, seen_at, idle_ms, expires_at)
+         VALUES ('clinic', $1, $2, $3, $4, $4, 3600000, $4 + 3600000)",
+    )
+    .bind(digest(&SHA256, cookie.as_bytes()).as_ref())
+    .bind(person)
+    .bind(i64::from(by == By::TwoFactors))
+    .bind(now_ms)
+    .execute(&f.raw().await)
+    .await
+    .expect("the owner may");
+    let mut browser = Browser::new(f.router.clone());
+    browser.cookies.insert("__Host-consilium_session".to_owned(), cookie);
+    browser
+}
+
+/// Whether the document grants a cell to somebody who asks so. Nobody can vouch for another's second factor.
+fn is_promised(cell: &str, client_cell: &str, by: By) -> bool {
+    match cell {
+        "yes" => by != By::BackEnd || client_cell != "–",
+        "MFA" | "others" => by == By::TwoFactors,
+        "–" => false,
+        odd => panic!("{odd}"),
+    }
+}
+
+/// Walks every operation for everybody; how many were refused.
+async fn walk(f: &Fixture, by: By, people: &[(&'static str, String)], visit: &Value) -> usize {
     let promised = promised();
+    let id_of = |column: &str| &people.iter().find(|(known, _)| *known == column).expect("somebody").1;
+    let (mut walked, mut refused) = (0, 0);
+    for (act, method, path) in OPERATIONS {
+        let place = path
+            .replace("VISIT", visit["id"].as_str().expect("an id"))
+            .replace("CONSULT", visit["consult"].as_str().expect("an id"))
+            .replace("PATIENT", id_of("patient"))
+            .replace("NOBODY", id_of("nobody"))
+            .replace("ID", &"0".repeat(32));
+        for (column, person) in people {
+            let cell = promised.get(&(act.to_owned(), (*column).to_owned())).map_or("–", String::as_str);
+            let client_cell = &promised[&(act.to_owned(), "API client".to_owned())];
+            let body = body_of(act, path);
+            let (status, told) = if by == By::BackEnd {
+                let headers = [("on-behalf-of", person.as_str())];
+                let (status, _, told) = f.send_as((method, &place), &f.key, body, None, &headers).await;
+                (status, told)
+            } else {
+                let mut browser = signed_in(f, person, by).await;
+                let page = browser.send(method, &place, &body.to_string(), &[("origin", ORIGIN)]).await;
+                sqlx::query("DELETE FROM sessions").execute(&f.raw().await).await.expect("the owner may");
+                (page.status, page.json())
+            };
+            let is_refused = status == StatusCode::FORBIDDEN;
+            let is_promised = is_promised(cell, client_cell, by);
+            assert_eq!(
+                !is_refused, is_promised,
+                "{method} {path} for {column} by {by:?} ({cell}): {status} {told}"
+            );
+            let is_answered = status != StatusCode::UNAUTHORIZED && !status.is_server_error();
+            assert!(is_answered, "{method} {path} for {column} by {by:?}: {status} {told}");
+            (walked, refused) = (walked + 1, refused + usize::from(is_refused));
+        }
+    }
+    assert_eq!(walked, OPERATIONS.len() * people.len());
+    refused
+}
+
+#[tokio::test]
+async fn every_operation_is_as_the_document_has_it_for_everybody_however_they_ask() {
     on_both(async |f| {
         let people = people(&f).await;
-        let (_, patient) = &people[0];
-        f.consent(patient).await;
+        f.consent(&people[0].1).await;
         // Patients are theirs who have an appointment with them; what is tried out on the first must not end that.
-        let visit = appointment(&f, 60).await;
-        appointment(&f, 7_200).await;
-        let (mut walked, mut refused) = (0, 0);
-        for (act, method, path) in OPERATIONS {
-            let place = path
-                .replace("VISIT", visit["id"].as_str().expect("an id"))
-                .replace("CONSULT", visit["consult"].as_str().expect("an id"))
-                .replace("PATIENT", patient)
-                .replace("ID", &"0".repeat(32));
-            for (column, person) in &people {
-                let cell = promised.get(&(act.to_owned(), (*column).to_owned())).map_or("–", String::as_str);
-                let may_ask = promised[&(act.to_owned(), "API client".to_owned())] != "–";
-                let headers = [("on-behalf-of", person.as_str())];
-                let body = body_of(act, path);
-                let (status, _, told) = f.send_as((method, &place), &f.key, body, None, &headers).await;
-                let is_refused = status == StatusCode::FORBIDDEN;
-                // Nobody's second factor can be vouched for.
-                let is_promised = cell == "yes" && may_ask;
-                assert_eq!(
-                    !is_refused, is_promised,
-                    "{method} {path} for {column} ({cell}): {status} {told}"
-                );
-                assert!(!status.is_server_error(), "{method} {path} for {column}: {told}");
-                (walked, refused) = (walked + 1, refused + usize::from(is_refused));
-            }
+        appointment(&f, 70_000).await;
+        let mut refused = 0;
+        for (by, in_s) in [(By::BackEnd, 60), (By::Password, 3_600), (By::TwoFactors, 7_200)] {
+            let visit = appointment(&f, in_s).await;
+            refused += walk(&f, by, &people, &visit).await;
         }
-        assert_eq!(walked, OPERATIONS.len() * people.len());
         let noted = f.audit().await.into_iter().filter(|(_, _, outcome, _)| outcome == "refused").count();
         assert_eq!(noted, refused, "every refusal is in the audit log");
     })
