@@ -162,35 +162,6 @@ impl ControlApi {
         Ok((act, appointment))
     }
 
-    /// Notes that a patient consents to be treated from afar, or no longer does.
-    pub(crate) async fn record_consent(
-        &self,
-        caller: Caller,
-        person: PersonId,
-        is_given: bool,
-    ) -> Result<(), Problem> {
-        let mut act = self.begin(&caller).await?;
-        let relation = facts::to_patient(&mut act, &caller, person).await?;
-        let mut act = self.permit_in(act, &caller, Act::RecordConsent, &relation).await?;
-        let kept = store::people::load(&mut act, person).await?.ok_or(Problem::NotFound)?;
-        if kept.erased_at_ms.is_some() {
-            return Err(Problem::NotFound);
-        }
-        let is_there = if is_given {
-            store::consents::give(&mut act, person, now_ms()).await?;
-            true
-        } else {
-            store::consents::withdraw(&mut act, person, now_ms()).await?
-        };
-        if !is_there {
-            return Err(Problem::NotFound);
-        }
-        let detail = Some(if is_given { "given" } else { "withdrawn" });
-        let asked = by(&caller, Action::Asked(Act::RecordConsent));
-        record(&mut act, &Entry { patient: Some(person), detail, ..asked }).await?;
-        self.keep(act, &caller, ()).await
-    }
-
     /// Whether somebody may come to a consult that is an appointment's: they are booked for it in that role, it is not over,
     /// and its patient still consents. A consult without an appointment is everybody's who has a ticket.
     pub(crate) async fn check_admission(

@@ -2,6 +2,7 @@
 
 pub(crate) mod appointments;
 pub(crate) mod audit_log;
+mod consents;
 mod consults;
 mod deliveries;
 mod erasing;

@@ -1,4 +1,4 @@
-//! `/v1/appointments`, and patients' consents
+//! `/v1/appointments`
 
 use axum::{extract::State, http::StatusCode};
 use media_model::{ConsultId, Pii, Role};
@@ -185,16 +185,6 @@ pub(super) fn operations() -> Vec<Operation> {
         changed(Operation::post("/v1/appointments/{appointment}/no-show", no_show))
             .is("markNoShow", Act::MarkNoShow, "Puts down that the patient did not come")
             .refuses([Refusal::PatientCame, Refusal::TooEarly].map(Problem::AppointmentRefused)),
-        Operation::put("/v1/people/{person}/consents/telehealth", give_consent).is(
-            "giveConsent",
-            Act::RecordConsent,
-            "Puts down that the person consents to be treated from afar",
-        ),
-        Operation::delete("/v1/people/{person}/consents/telehealth", withdraw_consent).is(
-            "withdrawConsent",
-            Act::RecordConsent,
-            "Puts down that the person no longer consents",
-        ),
     ]
 }
 
@@ -244,22 +234,4 @@ changes! {
     start: Change::Start,
     // The server looks whether they came.
     no_show: Change::MarkNoShow { patient_came: false },
-}
-
-async fn give_consent(
-    State(api): State<ControlApi>,
-    caller: Caller,
-    Path(person): Path<PersonId>,
-) -> Result<StatusCode, Problem> {
-    api.record_consent(caller, person, true).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-async fn withdraw_consent(
-    State(api): State<ControlApi>,
-    caller: Caller,
-    Path(person): Path<PersonId>,
-) -> Result<StatusCode, Problem> {
-    api.record_consent(caller, person, false).await?;
-    Ok(StatusCode::NO_CONTENT)
 }

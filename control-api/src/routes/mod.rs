@@ -4,6 +4,7 @@
 
 mod appointments;
 mod audit;
+mod consents;
 mod consults;
 mod cookies;
 mod document;
@@ -42,6 +43,7 @@ fn operations() -> Vec<Operation> {
         people::operations(),
         identities::operations(),
         roles::operations(),
+        consents::operations(),
         appointments::operations(),
         consults::operations(),
         tickets::operations(),

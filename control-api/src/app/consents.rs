@@ -1,0 +1,42 @@
+//! Patients' consents.
+
+use super::{ControlApi, by, facts, now_ms, record};
+use crate::{
+    audit::{Action, Entry},
+    auth::Caller,
+    ids::PersonId,
+    permissions::Act,
+    problem::Problem,
+    store,
+};
+
+impl ControlApi {
+    /// Notes that a patient consents to be treated from afar, or no longer does.
+    pub(crate) async fn record_consent(
+        &self,
+        caller: Caller,
+        person: PersonId,
+        is_given: bool,
+    ) -> Result<(), Problem> {
+        let mut act = self.begin(&caller).await?;
+        let relation = facts::to_patient(&mut act, &caller, person).await?;
+        let mut act = self.permit_in(act, &caller, Act::RecordConsent, &relation).await?;
+        let kept = store::people::load(&mut act, person).await?.ok_or(Problem::NotFound)?;
+        if kept.erased_at_ms.is_some() {
+            return Err(Problem::NotFound);
+        }
+        let is_there = if is_given {
+            store::consents::give(&mut act, person, now_ms()).await?;
+            true
+        } else {
+            store::consents::withdraw(&mut act, person, now_ms()).await?
+        };
+        if !is_there {
+            return Err(Problem::NotFound);
+        }
+        let detail = Some(if is_given { "given" } else { "withdrawn" });
+        let asked = by(&caller, Action::Asked(Act::RecordConsent));
+        record(&mut act, &Entry { patient: Some(person), detail, ..asked }).await?;
+        self.keep(act, &caller, ()).await
+    }
+}
