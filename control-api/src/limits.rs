@@ -61,6 +61,8 @@ pub const BREAK_GLASS_LIFETIME: Duration = Duration::from_secs(60 * 60);
 pub const BREAK_GLASS_REASON_CHARS_MIN: usize = 10;
 /// Longest reason for breaking the glass.
 pub const BREAK_GLASS_REASON_CHARS_MAX: usize = 500;
+/// Break-glasses in one answer.
+pub const BREAK_GLASSES_LISTED_MAX: i64 = 100;
 /// People who are booked for one appointment.
 pub const APPOINTMENT_PEOPLE_MAX: usize = 16;
 /// Shortest appointment.

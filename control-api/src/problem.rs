@@ -19,6 +19,8 @@ pub(crate) enum Problem {
     OriginRefused,
     /// The account is linked to somebody.
     LinkedAlready,
+    /// An auditor has looked into it before.
+    ClosedAlready,
     /// The body is not the JSON that the endpoint takes.
     BodyMalformed,
     /// The body is longer than allowed.
@@ -91,6 +93,7 @@ impl Problem {
             Self::SignedOut => (StatusCode::UNAUTHORIZED, "signed_out", "Nobody is signed in, or no longer"),
             Self::OriginRefused => (StatusCode::FORBIDDEN, "origin_refused", "Only our own pages may"),
             Self::LinkedAlready => (StatusCode::CONFLICT, "linked_already", "The account is linked already"),
+            Self::ClosedAlready => (StatusCode::CONFLICT, "closed_already", "Somebody has closed it before"),
             Self::BodyMalformed => {
                 (StatusCode::BAD_REQUEST, "body_malformed", "The body is not the expected JSON object")
             }

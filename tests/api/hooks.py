@@ -122,13 +122,14 @@ def issuer():
     return f"http://127.0.0.1:{provider.server_port}"
 
 
-def signed_in(role=None):
+def signed_in(tenant_role=None, standing=None):
     """The cookie of somebody who signed in with a second factor: only its hash is kept."""
     person = call("POST", "/v1/people", {"external_id": f"signed-in-{next(numbers)}"})["id"]
     cookie = f"demo.{secrets.token_urlsafe(32)}"
     row = (hashlib.sha256(cookie.encode()).digest(), person, int(time.time() * 1000))
     with contextlib.closing(sqlite3.connect("consilium.db", timeout=20)) as database, database:
-        database.execute("UPDATE people SET tenant_role = ? WHERE id = ?", (role, person))
+        roles = "UPDATE people SET tenant_role = ?, standing = ? WHERE id = ?"
+        database.execute(roles, (tenant_role, standing, person))
         columns = "tenant, cookie_hash, person, mfa, signed_in_at, seen_at, idle_ms, expires_at"
         values = "'demo', ?1, ?2, 1, ?3, ?3, 900000, ?3 + 900000"
         database.execute(f"INSERT INTO sessions ({columns}) VALUES ({values})", row)
@@ -145,6 +146,15 @@ class AsPerson(requests.auth.AuthBase):
         request.headers.pop("Authorization", None)
         request.headers.update({"Cookie": self.cookie, "Origin": URL})
         return request
+
+
+def break_glass():
+    """One that somebody else broke than whoever closes it."""
+    body = {"patient": consenting()[0], "reason": "unconscious, allergies unknown"}
+    nurse = AsPerson(signed_in(standing="nurse"))
+    response = requests.post(URL + "/v1/break-glass", json=body, auth=nurse, timeout=20)
+    response.raise_for_status()
+    return response.json()["id"]
 
 
 def identity(person):
@@ -211,6 +221,8 @@ def real_ids(operation, names):
         ids["consult"] = call("POST", "/v1/consults", {})["id"]
     if "ticket" in names:
         ids["ticket"] = ticket(ids["consult"])
+    if "break_glass" in names:
+        ids["break_glass"] = break_glass()
     if "webhook" in names:
         ids["webhook"] = webhook() if operation == "deleteWebhook" else lasting_webhook()
     if "message" in names:
@@ -219,7 +231,13 @@ def real_ids(operation, names):
 
 
 # What nobody does by a key, and as what they are signed in who do it.
-FOR_PEOPLE = {"readSession": None, "signOut": None, "setRoles": "admin"}
+FOR_PEOPLE = {
+    "readSession": {},
+    "signOut": {},
+    "setRoles": {"tenant_role": "admin"},
+    "openBreakGlass": {"standing": "nurse"},
+    "closeBreakGlass": {"tenant_role": "auditor"},
+}
 
 
 def is_meant_to_succeed(case):
@@ -248,7 +266,9 @@ def before_call(context, case, kwargs):
     if isinstance(case.body, dict) and case.body.get("follow_up_on"):
         case.body["follow_up_on"] = (datetime.date.today() + datetime.timedelta(days=14)).isoformat()
     if operation in FOR_PEOPLE:
-        kwargs["auth"] = AsPerson(signed_in(FOR_PEOPLE[operation]))
+        kwargs["auth"] = AsPerson(signed_in(**FOR_PEOPLE[operation]))
+    if operation == "openBreakGlass":
+        case.body["patient"] = consenting()[0]
     if operation == "linkIdentity":
         case.body["issuer"] = issuer()
     if operation in ("bookAppointment", "moveAppointment"):

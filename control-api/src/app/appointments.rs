@@ -89,12 +89,27 @@ impl ControlApi {
         caller: Caller,
         id: AppointmentId,
     ) -> Result<Booked, Problem> {
-        let tx = self.store.read(caller.tenant).await?;
-        let (mut tx, appointment) = self.found_for(tx, &caller, Act::ReadAppointment, id).await?;
+        let (mut tx, appointment, entry) = self.looked_at(&caller, Act::ReadAppointment, id).await?;
         let people = store::appointments::people(&mut tx, id).await?;
         drop(tx);
-        self.note_read(caller.tenant, &about(&caller, Act::ReadAppointment, &appointment)).await?;
+        self.note_read(caller.tenant, &entry).await?;
         Ok(booked(appointment, people))
+    }
+
+    /// The appointment, for a caller who may look at it so, and the entry that says so. It is to be noted before anything is told.
+    pub(super) async fn looked_at(
+        &self,
+        caller: &Caller,
+        act: Act,
+        id: AppointmentId,
+    ) -> Result<(TenantTx, Appointment, Entry), Problem> {
+        let mut tx = self.store.read(caller.tenant).await?;
+        let appointment = store::appointments::find(&mut tx, id).await?;
+        let relation = facts::to_appointment(&mut tx, caller, act, appointment.as_ref()).await?;
+        let (tx, ground) = self.permit_on(tx, caller, act, &relation).await?;
+        let appointment = appointment.ok_or(Problem::NotFound)?;
+        let entry = Entry { break_glass: ground.break_glass(), ..about(caller, act, &appointment) };
+        Ok((tx, appointment, entry))
     }
 
     /// The appointment, for a caller who may do this with it.

@@ -10,7 +10,27 @@ use crate::{
     store,
 };
 
+pub(crate) use crate::store::consents::Consent;
+
 impl ControlApi {
+    /// What a person agreed to; that it was read is on disk before it is told.
+    pub(crate) async fn read_consents(
+        &self,
+        caller: Caller,
+        person: PersonId,
+    ) -> Result<Vec<Consent>, Problem> {
+        let mut tx = self.store.read(caller.tenant).await?;
+        let relation = facts::to_patient(&mut tx, &caller, person).await?;
+        let (mut tx, ground) = self.permit_on(tx, &caller, Act::ReadConsents, &relation).await?;
+        store::people::load(&mut tx, person).await?.ok_or(Problem::NotFound)?;
+        let consents = store::consents::of(&mut tx, person).await?;
+        drop(tx);
+        let asked = by(&caller, Action::Asked(Act::ReadConsents));
+        let entry = Entry { patient: Some(person), break_glass: ground.break_glass(), ..asked };
+        self.note_read(caller.tenant, &entry).await?;
+        Ok(consents)
+    }
+
     /// Notes that a patient consents to be treated from afar, or no longer does.
     pub(crate) async fn record_consent(
         &self,

@@ -1,13 +1,15 @@
 //! How a caller stands to what they ask about: facts that the store has, looked up for this very caller. A back end on its own
-//! account stands to everything alike, and nothing is looked up for it.
+//! account stands to everything alike, and nothing is looked up for it. A broken glass is the caller's own, and of no use to a
+//! back end that acts for them.
 
 use media_model::{ConsultId, Role};
 
+use super::now_ms;
 use crate::{
     StoreError,
     auth::Caller,
     ids::PersonId,
-    permissions::{Act, Relation},
+    permissions::{Act, Relation, Subject},
     store::{self, TenantTx, appointments::Appointment},
 };
 
@@ -27,7 +29,8 @@ pub(super) async fn to_appointment(
         None => None,
         Some(person) => store::appointments::role_of(tx, appointment.id, person.id).await?,
     };
-    Ok(Relation::to_visit(appointment.consult, Some(appointment.patient), role))
+    let relation = Relation::to_visit(appointment.consult, Some(appointment.patient), role);
+    under_glass(tx, caller, appointment.patient, relation).await
 }
 
 /// To a consult: to its appointment, if it has one.
@@ -54,5 +57,21 @@ pub(super) async fn to_patient(
         Some(person) => store::appointments::roles_with(tx, patient, person.id).await?,
     };
     let role = BY_REACH.into_iter().find(|role| roles.contains(role));
-    Ok(Relation::to_patient(patient, role))
+    under_glass(tx, caller, patient, Relation::to_patient(patient, role)).await
+}
+
+/// With what the caller has broken for this patient, if it is open.
+async fn under_glass(
+    tx: &mut TenantTx,
+    caller: &Caller,
+    patient: PersonId,
+    relation: Relation,
+) -> Result<Relation, StoreError> {
+    let Subject::Person(person) = &caller.subject else { return Ok(relation) };
+    if !person.is_clinician() {
+        return Ok(relation);
+    }
+    let now_ms = now_ms();
+    let glass = store::break_glasses::open_of(tx, person.id, patient, now_ms).await?;
+    Ok(glass.map_or(relation, |glass| relation.under(&glass, now_ms)))
 }

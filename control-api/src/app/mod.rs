@@ -2,7 +2,8 @@
 
 pub(crate) mod appointments;
 pub(crate) mod audit_log;
-mod consents;
+pub(crate) mod break_glass;
+pub(crate) mod consents;
 mod consults;
 mod deliveries;
 mod erasing;

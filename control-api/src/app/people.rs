@@ -6,10 +6,10 @@ use signaling_protocol::limits::PERSON_ID_BYTES_MAX;
 use super::{ControlApi, by, erasing::about, facts, now_ms, random_bytes, record};
 use crate::{
     StoreError,
-    audit::Action,
+    audit::{Action, Entry},
     auth::Caller,
     ids::PersonId,
-    keys::{Place, TenantKeys},
+    keys::{Opened, Place, TenantKeys},
     permissions::Act,
     problem::Problem,
     store::{self, TenantTx, people::NewPerson},
@@ -61,13 +61,45 @@ impl ControlApi {
             .ok_or(StoreError::Malformed("a person who was just seen"))
     }
 
+    /// Seals a value under a person's key. Of who was erased nothing is put down any more.
+    pub(super) async fn seal_about(
+        &self,
+        act: &mut TenantTx,
+        person: PersonId,
+        place: &Place<'_>,
+        text: &Pii<String>,
+    ) -> Result<Vec<u8>, Problem> {
+        let kept = store::people::load(act, person).await?.ok_or(Problem::NotFound)?;
+        if kept.erased_at_ms.is_some() {
+            return Err(Problem::NotFound);
+        }
+        let bytes = text.reveal().as_bytes();
+        let seal = |keys: &TenantKeys| keys.person(person, &kept.keys)?.seal(place, bytes);
+        Ok(self.vault.with_keys(act, seal).await?)
+    }
+
+    /// Opens a value that is sealed under a person's key; nothing once they were erased.
+    pub(super) async fn open_about(
+        &self,
+        tx: &mut TenantTx,
+        person: PersonId,
+        place: &Place<'_>,
+        sealed: &[u8],
+    ) -> Result<Option<Pii<String>>, StoreError> {
+        let kept = store::people::load(tx, person).await?.ok_or(StoreError::Malformed("a person"))?;
+        let open = |keys: &TenantKeys| keys.person(person, &kept.keys)?.open_text(place, sealed);
+        self.vault.with_keys(tx, open).await.map(Opened::value)
+    }
+
     /// What is kept of a person; that it was read is on disk before it is told.
     pub(crate) async fn read_person(&self, caller: Caller, id: PersonId) -> Result<Person, Problem> {
         let mut tx = self.store.read(caller.tenant).await?;
         let relation = facts::to_patient(&mut tx, &caller, id).await?;
-        drop(self.permit_in(tx, &caller, Act::ReadPerson, &relation).await?);
+        let (tx, ground) = self.permit_on(tx, &caller, Act::ReadPerson, &relation).await?;
+        drop(tx);
         let person = self.person_as_kept(caller.tenant, id).await?;
-        self.note_read(caller.tenant, &about(id, by(&caller, Action::PersonRead))).await?;
+        let entry = about(id, by(&caller, Action::PersonRead));
+        self.note_read(caller.tenant, &Entry { break_glass: ground.break_glass(), ..entry }).await?;
         Ok(person)
     }
 

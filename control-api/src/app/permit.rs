@@ -5,7 +5,7 @@ use crate::{
     StoreError,
     audit::{Action, Entry, Outcome},
     auth::Caller,
-    permissions::{Act, Reason, Relation, Verdict, may},
+    permissions::{Act, Ground, Reason, Relation, Verdict, may},
     problem::Problem,
     store::TenantTx,
 };
@@ -29,9 +29,32 @@ impl ControlApi {
         act: Act,
         relation: &Relation,
     ) -> Result<TenantTx, Problem> {
-        let Verdict::Refused(reason) = may(&caller.subject, act, relation) else { return Ok(tx) };
-        drop(tx);
-        Err(self.refuse(caller, act, relation, reason).await?)
+        let (tx, ground) = self.permit_on(tx, caller, act, relation).await?;
+        match ground.break_glass() {
+            None => Ok(tx),
+            // Nothing is done under a broken glass that does not name it.
+            Some(_) => {
+                drop(tx);
+                Err(self.refuse(caller, act, relation, Reason::FactsDoNotFit).await?)
+            }
+        }
+    }
+
+    /// Likewise; and on which ground, so that the act's entry can name a broken glass.
+    pub(super) async fn permit_on(
+        &self,
+        tx: TenantTx,
+        caller: &Caller,
+        act: Act,
+        relation: &Relation,
+    ) -> Result<(TenantTx, Ground), Problem> {
+        match may(&caller.subject, act, relation) {
+            Verdict::Granted(ground) => Ok((tx, ground)),
+            Verdict::Refused(reason) => {
+                drop(tx);
+                Err(self.refuse(caller, act, relation, reason).await?)
+            }
+        }
     }
 
     /// Puts a refusal down; what to answer.

@@ -10,7 +10,7 @@ use crate::{
     },
     auth::Caller,
     ids::{AppointmentId, PersonId},
-    keys::{Opened, Place, TenantKeys},
+    keys::Place,
     permissions::{Act, Verdict, may},
     problem::Problem,
     store::{
@@ -37,12 +37,24 @@ impl VisitRecord {
 impl ControlApi {
     /// The summary of a visit that took place.
     pub(crate) async fn read_summary(&self, caller: Caller, id: AppointmentId) -> Result<Summary, Problem> {
-        let tx = self.store.read(caller.tenant).await?;
-        let (mut tx, appointment) = self.found_for(tx, &caller, Act::ReadNotes, id).await?;
+        let (mut tx, appointment, entry) = self.looked_at(&caller, Act::ReadNotes, id).await?;
         let summary = self.summed_up(&mut tx, &appointment).await?;
         drop(tx);
-        self.note_read(caller.tenant, &about(&caller, Act::ReadNotes, &appointment)).await?;
+        self.note_read(caller.tenant, &entry).await?;
         Ok(summary)
+    }
+
+    /// Why the patient comes, if somebody said.
+    pub(crate) async fn read_reason(
+        &self,
+        caller: Caller,
+        id: AppointmentId,
+    ) -> Result<Option<Pii<String>>, Problem> {
+        let (mut tx, appointment, entry) = self.looked_at(&caller, Act::ReadReason, id).await?;
+        let reason = self.opened(&mut tx, &appointment, "reason", appointment.reason.as_deref()).await?;
+        drop(tx);
+        self.note_read(caller.tenant, &entry).await?;
+        Ok(reason)
     }
 
     /// Ends a visit, with what the provider puts down. Who may not read notes gets the summary without them.
@@ -155,7 +167,7 @@ impl ControlApi {
         Ok(Some(self.sealed_for(act, appointment.id, appointment.patient, column, text).await?))
     }
 
-    /// Seals a column of an appointment under its patient's key. Of who was erased nothing is put down any more.
+    /// Seals a column of an appointment under its patient's key.
     pub(super) async fn sealed_for(
         &self,
         act: &mut TenantTx,
@@ -164,15 +176,9 @@ impl ControlApi {
         column: &'static str,
         text: &Pii<String>,
     ) -> Result<Vec<u8>, Problem> {
-        let kept = store::people::load(act, patient).await?.ok_or(Problem::NotFound)?;
-        if kept.erased_at_ms.is_some() {
-            return Err(Problem::NotFound);
-        }
         let row = id.to_string();
         let place = Place { tenant: act.tenant(), table: "appointments", row: &row, column };
-        let bytes = text.reveal().as_bytes();
-        let seal = |keys: &TenantKeys| keys.person(patient, &kept.keys)?.seal(&place, bytes);
-        Ok(self.vault.with_keys(act, seal).await?)
+        self.seal_about(act, patient, &place, text).await
     }
 
     /// Opens a column of an appointment; nothing once the patient was erased.
@@ -184,11 +190,8 @@ impl ControlApi {
         sealed: Option<&[u8]>,
     ) -> Result<Option<Pii<String>>, StoreError> {
         let Some(sealed) = sealed else { return Ok(None) };
-        let patient = appointment.patient;
-        let kept = store::people::load(tx, patient).await?.ok_or(StoreError::Malformed("a patient"))?;
         let row = appointment.id.to_string();
         let place = Place { tenant: tx.tenant(), table: "appointments", row: &row, column };
-        let open = |keys: &TenantKeys| keys.person(patient, &kept.keys)?.open_text(&place, sealed);
-        self.vault.with_keys(tx, open).await.map(Opened::value)
+        self.open_about(tx, appointment.patient, &place, sealed).await
     }
 }

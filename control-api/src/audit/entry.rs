@@ -7,7 +7,11 @@ use std::{
 
 use media_model::{ConsultId, ParticipantNumber, Pii, Role, random_id};
 
-use crate::{ids::PersonId, named::named, permissions::Act};
+use crate::{
+    ids::{BreakGlassId, PersonId},
+    named::named,
+    permissions::Act,
+};
 
 random_id! {
     /// One audit entry. It has no number until it is sealed into the chain.
@@ -60,6 +64,8 @@ pub struct Entry {
     pub role: Option<Role>,
     /// A code that says more: why refused, why left, which transport.
     pub detail: Option<&'static str>,
+    /// Which break-glass it is about, or opened the door: it stands in the place of the code.
+    pub break_glass: Option<BreakGlassId>,
     /// From where.
     pub address: Option<SealedAddress>,
     /// By which request.
@@ -83,6 +89,7 @@ impl Entry {
             person_id: None,
             role: None,
             detail: None,
+            break_glass: None,
             address: None,
             request: None,
             duration: None,

@@ -15,7 +15,20 @@ use super::{Act, Person, Reason, Relation, Subject, Verdict, may};
 use crate::{
     ids::{BreakGlassId, PersonId},
     limits::{BREAK_GLASS_LIFETIME, BREAK_GLASS_REASON_CHARS_MAX, BREAK_GLASS_REASON_CHARS_MIN},
+    named::named,
 };
+
+named! {
+    /// Where a break-glass is.
+    pub enum GlassState {
+        /// It opens its patient's door.
+        Open = "open",
+        /// It opens nothing any more, and nobody has looked into it.
+        RunOut = "run_out",
+        /// An auditor has looked into it.
+        Closed = "closed",
+    }
+}
 
 /// Why somebody breaks the glass, in their own words. Free text about a patient is personal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +49,8 @@ impl BreakGlassReason {
     }
 }
 
-/// One break-glass.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One break-glass. Its reason stands apart: whether it grants anything does not hang on that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BreakGlass {
     /// Which.
     pub id: BreakGlassId,
@@ -45,10 +58,10 @@ pub struct BreakGlass {
     pub by: PersonId,
     /// The one patient it is about.
     pub patient: PersonId,
-    /// Why.
-    pub reason: BreakGlassReason,
     /// When, in milliseconds since 1970.
     pub opened_at_ms: i64,
+    /// When it runs out, likewise.
+    pub expires_at_ms: i64,
     /// When an auditor had looked into it, likewise, and who.
     pub closed: Option<(i64, PersonId)>,
 }
@@ -66,30 +79,29 @@ pub enum CloseError {
 
 impl BreakGlass {
     /// Breaks the glass, or says why not.
-    pub fn open(
-        id: BreakGlassId,
-        subject: &Subject,
-        patient: PersonId,
-        reason: BreakGlassReason,
-        now_ms: i64,
-    ) -> Result<Self, Reason> {
+    pub fn open(id: BreakGlassId, subject: &Subject, patient: PersonId, now_ms: i64) -> Result<Self, Reason> {
         if let Verdict::Refused(why) = may(subject, Act::OpenBreakGlass, &Relation::to_patient(patient, None))
         {
             return Err(why);
         }
         // The table grants this to people who signed in and to nobody else.
         let Subject::Person(Person { id: by, .. }) = *subject else { return Err(Reason::RoleForbids) };
-        Ok(Self { id, by, patient, reason, opened_at_ms: now_ms, closed: None })
+        let expires_at_ms = now_ms.saturating_add(BREAK_GLASS_LIFETIME.as_millis() as i64);
+        Ok(Self { id, by, patient, opened_at_ms: now_ms, expires_at_ms, closed: None })
     }
 
-    /// When it runs out, in milliseconds since 1970.
-    pub const fn expires_at_ms(&self) -> i64 {
-        self.opened_at_ms.saturating_add(BREAK_GLASS_LIFETIME.as_millis() as i64)
+    /// Where it is now.
+    pub const fn state(&self, now_ms: i64) -> GlassState {
+        match self.closed {
+            Some(_) => GlassState::Closed,
+            None if now_ms < self.expires_at_ms => GlassState::Open,
+            None => GlassState::RunOut,
+        }
     }
 
     /// Whether it grants anything now.
     pub const fn is_open(&self, now_ms: i64) -> bool {
-        self.closed.is_none() && self.opened_at_ms <= now_ms && now_ms < self.expires_at_ms()
+        matches!(self.state(now_ms), GlassState::Open) && self.opened_at_ms <= now_ms
     }
 
     /// Closes it; what it granted ends at once.

@@ -23,11 +23,11 @@ mod tests;
 use media_model::Role;
 
 pub use act::{About, Act};
-pub use break_glass::{BreakGlass, BreakGlassReason, CloseError};
+pub use break_glass::{BreakGlass, BreakGlassReason, CloseError, GlassState};
 pub use scope::{Scope, Scopes};
 pub use subject::{Person, Relation, Subject, TenantRole};
 
-use crate::named::named;
+use crate::{ids::BreakGlassId, named::named};
 use table::{Cell, ClientCell, Row};
 
 /// Whether it is granted, and why (not).
@@ -49,8 +49,8 @@ pub enum Ground {
     Clinician,
     /// The role for the whole tenant.
     Tenant(TenantRole),
-    /// A broken glass.
-    BreakGlass,
+    /// A broken glass: this one.
+    BreakGlass(BreakGlassId),
     /// What the API client was made for.
     Scope(Scope),
     /// A shell on the server.
@@ -64,9 +64,17 @@ impl Ground {
             Self::Role(role) => role.as_str(),
             Self::Clinician => "clinician",
             Self::Tenant(role) => role.as_str(),
-            Self::BreakGlass => "break_glass",
+            Self::BreakGlass(_) => "break_glass",
             Self::Scope(scope) => scope.as_str(),
             Self::Shell => "shell",
+        }
+    }
+
+    /// The broken glass without which the door would have stayed shut.
+    pub const fn break_glass(self) -> Option<BreakGlassId> {
+        match self {
+            Self::BreakGlass(id) => Some(id),
+            _ => None,
         }
     }
 }
@@ -159,8 +167,8 @@ pub fn may(subject: &Subject, act: Act, relation: &Relation) -> Verdict {
 fn person_may(row: &Row, person: &Person, relation: &Relation) -> Verdict {
     let is_own_record = row.about == About::Patient && relation.patient == Some(person.id);
     let role = relation.role.or(is_own_record.then_some(Role::Patient));
-    let is_under_glass = relation.glass.is_some_and(|(by, patient)| {
-        by == person.id && person.is_clinician() && relation.patient == Some(patient)
+    let glass = relation.glass.filter(|glass| {
+        glass.by == person.id && person.is_clinician() && relation.patient == Some(glass.patient)
     });
     let hats = [
         role.map(|role| (row.role(role), Ground::Role(role))),
@@ -169,7 +177,7 @@ fn person_may(row: &Row, person: &Person, relation: &Relation) -> Verdict {
             TenantRole::Admin => (row.admin, Ground::Tenant(role)),
             TenantRole::Auditor => (row.auditor, Ground::Tenant(role)),
         }),
-        is_under_glass.then_some((row.break_glass, Ground::BreakGlass)),
+        glass.map(|glass| (row.break_glass, Ground::BreakGlass(glass.id))),
     ];
     let is_known = role.is_some() || person.tenant_role.is_some() || row.about == About::Tenant;
     let mut why = if is_known { Reason::RoleForbids } else { Reason::NotConcerned };

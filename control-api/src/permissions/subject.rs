@@ -29,7 +29,8 @@ pub struct Person {
 }
 
 impl Person {
-    pub(super) fn is_clinician(&self) -> bool {
+    /// Whether they are a provider or nurse of the tenant, whoever the patient is.
+    pub fn is_clinician(&self) -> bool {
         matches!(self.standing, Some(Role::Provider | Role::Nurse))
     }
 }
@@ -67,7 +68,7 @@ pub struct Relation {
     pub(super) patient: Option<PersonId>,
     pub(super) role: Option<Role>,
     pub(super) whose: Option<PersonId>,
-    pub(super) glass: Option<(PersonId, PersonId)>,
+    pub(super) glass: Option<BreakGlass>,
     pub(super) is_enabled: bool,
 }
 
@@ -113,8 +114,7 @@ impl Relation {
     /// With a break-glass, which counts while it is open and for its one patient.
     #[must_use]
     pub fn under(self, glass: &BreakGlass, now_ms: i64) -> Self {
-        let glass = glass.is_open(now_ms).then_some((glass.by, glass.patient));
-        Self { glass: glass.or(self.glass), ..self }
+        Self { glass: glass.is_open(now_ms).then_some(*glass).or(self.glass), ..self }
     }
 
     /// Where the tenant has consults by appointment only.

@@ -3,8 +3,8 @@
 use media_model::{ConsultId, Role};
 
 use super::{
-    About, Act, BreakGlass, BreakGlassReason, CloseError, Ground, Person, Reason, Relation, Scope, Scopes,
-    Subject, TenantRole, Verdict, may, table,
+    About, Act, BreakGlass, BreakGlassReason, CloseError, GlassState, Ground, Person, Reason, Relation,
+    Scope, Scopes, Subject, TenantRole, Verdict, may, table,
 };
 use crate::ids::{BreakGlassId, PersonId};
 
@@ -31,6 +31,7 @@ const ASKING: PersonId = PersonId::from_bytes([1; 16]);
 const PATIENT: PersonId = PersonId::from_bytes([2; 16]);
 const ANOTHER: PersonId = PersonId::from_bytes([3; 16]);
 const CONSULT: ConsultId = ConsultId::from_bytes([4; 16]);
+const GLASS: BreakGlassId = BreakGlassId::from_bytes([5; 16]);
 
 /// What the document promises for each act, in the order of [`COLUMNS`].
 fn promised() -> Vec<(Act, Vec<&'static str>)> {
@@ -68,8 +69,7 @@ fn relation(act: Act, role: Option<Role>) -> Relation {
 }
 
 fn glass() -> BreakGlass {
-    let reason = BreakGlassReason::parse("unconscious, allergies unknown").expect("a reason");
-    BreakGlass::open(BreakGlassId::from_bytes([5; 16]), &Subject::Person(clinician()), PATIENT, reason, 0)
+    BreakGlass::open(GLASS, &Subject::Person(clinician()), PATIENT, 0)
         .expect("a clinician with a second factor")
 }
 
@@ -224,10 +224,7 @@ fn everyone_is_patient_to_their_own_record_and_to_no_other() {
 
 #[test]
 fn the_glass_breaks_for_a_clinician_with_mfa_and_for_nobody_else() {
-    let reason = || BreakGlassReason::parse("unconscious, allergies unknown").expect("a reason");
-    let open = |subject: Subject| {
-        BreakGlass::open(BreakGlassId::from_bytes([5; 16]), &subject, PATIENT, reason(), 0).map(|_| ())
-    };
+    let open = |subject: Subject| BreakGlass::open(GLASS, &subject, PATIENT, 0).map(|_| ());
     assert_eq!(open(Subject::Person(clinician())), Ok(()));
     assert_eq!(open(Subject::Person(Person { mfa: false, ..clinician() })), Err(Reason::MfaNeeded));
     assert_eq!(open(Subject::Person(nobody())), Err(Reason::NotConcerned));
@@ -244,7 +241,7 @@ fn a_broken_glass_opens_one_patient_s_door_for_an_hour_to_who_broke_it() {
         let relation = Relation::to_visit(CONSULT, Some(patient), None).under(&glass(), now_ms);
         may(&Subject::Person(person), Act::ReadNotes, &relation)
     };
-    let granted = Verdict::Granted(Ground::BreakGlass);
+    let granted = Verdict::Granted(Ground::BreakGlass(GLASS));
     assert_eq!(notes(clinician(), PATIENT, 0), granted);
     assert_eq!(notes(clinician(), PATIENT, 60 * MINUTE_MS - 1), granted);
     let refused = Verdict::Refused(Reason::NotConcerned);
@@ -279,6 +276,9 @@ fn a_broken_glass_is_closed_once_by_an_auditor_who_did_not_break_it() {
     assert!(!broken.is_open(MINUTE_MS));
     assert_eq!(broken.close(&Subject::Person(auditor), MINUTE_MS), Err(CloseError::Closed));
     assert_eq!(broken.closed, Some((MINUTE_MS, ANOTHER)));
+    let states = [0, 60 * MINUTE_MS].map(|now_ms| glass().state(now_ms));
+    assert_eq!(states, [GlassState::Open, GlassState::RunOut]);
+    assert_eq!(broken.state(0), GlassState::Closed);
 }
 
 #[test]
@@ -288,7 +288,7 @@ fn a_reason_says_something_and_is_never_printed() {
     }
     let reason = BreakGlassReason::parse(" unconscious, allergies unknown ").expect("a reason");
     assert_eq!(reason.text().reveal(), "unconscious, allergies unknown");
-    assert!(!format!("{:?}", glass()).contains("allergies"));
+    assert!(!format!("{reason:?}").contains("allergies"));
 }
 
 #[test]

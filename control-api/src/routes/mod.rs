@@ -4,6 +4,7 @@
 
 mod appointments;
 mod audit;
+mod break_glass;
 mod consents;
 mod consults;
 mod cookies;
@@ -50,6 +51,7 @@ fn operations() -> Vec<Operation> {
         visits::operations(),
         webhooks::operations(),
         audit::operations(),
+        break_glass::operations(),
     ]
     .into_iter()
     .flatten()

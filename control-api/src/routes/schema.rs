@@ -4,10 +4,11 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use signaling_protocol::limits::{DISPLAY_NAME_CHARS_MAX, PERSON_ID_BYTES_MAX};
 
 use crate::limits::{
-    APPOINTMENT_PEOPLE_MAX, INSTANT_BYTES_MAX, NOTES_CHARS_MAX, PRESCRIPTION_ID_BYTES_MAX, PRESCRIPTIONS_MAX,
-    PROVIDER_URL_BYTES_MAX, SUBJECT_BYTES_MAX, TICKET_LIFETIME_DEFAULT, TICKET_LIFETIME_MAX,
-    VISIT_REASON_CHARS_MAX, WEBHOOK_URL_BYTES_MAX,
+    APPOINTMENT_PEOPLE_MAX, BREAK_GLASS_REASON_CHARS_MAX, BREAK_GLASS_REASON_CHARS_MIN, INSTANT_BYTES_MAX,
+    NOTES_CHARS_MAX, PRESCRIPTION_ID_BYTES_MAX, PRESCRIPTIONS_MAX, PROVIDER_URL_BYTES_MAX, SUBJECT_BYTES_MAX,
+    TICKET_LIFETIME_DEFAULT, TICKET_LIFETIME_MAX, VISIT_REASON_CHARS_MAX, WEBHOOK_URL_BYTES_MAX,
 };
+use crate::permissions::GlassState;
 use crate::webhooks::EventKind;
 
 /// 128 random bits.
@@ -16,6 +17,11 @@ pub const ID_PATTERN: &str = "^[0-9a-f]{32}$";
 /// The id of a thing of ours.
 pub fn id(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "pattern": ID_PATTERN})
+}
+
+/// The same, or none.
+pub fn id_if_any(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": ["string", "null"], "pattern": ID_PATTERN})
 }
 
 /// A person's id of the EHR's.
@@ -79,6 +85,23 @@ fn free_text(description: &str, chars_max: usize) -> Schema {
         "maxLength": chars_max,
         "pattern": r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$",
     })
+}
+
+/// Why somebody breaks the glass.
+pub fn break_glass_reason(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "description": "Why it cannot wait: one line of text. Personal.",
+        "minLength": BREAK_GLASS_REASON_CHARS_MIN,
+        "maxLength": BREAK_GLASS_REASON_CHARS_MAX,
+        "pattern": r"^[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f]$",
+    })
+}
+
+/// Where a break-glass is.
+pub fn break_glass_state(_: &mut SchemaGenerator) -> Schema {
+    let states: Vec<_> = GlassState::ALL.iter().map(|state| state.as_str()).collect();
+    json_schema!({"type": "string", "enum": states})
 }
 
 /// What the provider put down.

@@ -1,4 +1,4 @@
-//! `/v1/appointments/{appointment}/end`, `…/notes` and `…/summary`
+//! `/v1/appointments/{appointment}/reason`, `…/end`, `…/notes` and `…/summary`
 
 use axum::{extract::State, http::StatusCode};
 use media_model::{ConsultId, Pii, Role};
@@ -41,6 +41,14 @@ impl RecordBody {
         let prescriptions = PrescriptionIds::parse(&ids).ok_or(Problem::FieldInvalid("prescriptions"))?;
         Ok(VisitRecord { notes, prescriptions, follow_up: self.follow_up_on })
     }
+}
+
+/// Why the patient comes.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "VisitReason")]
+pub(super) struct ReasonBody {
+    #[schemars(schema_with = "schema::visit_reason")]
+    reason: Option<Pii<String>>,
 }
 
 /// What a visit came to, for billing and the chart.
@@ -132,6 +140,9 @@ impl Answer for Summary {
 pub(super) fn operations() -> Vec<Operation> {
     let forbids = [Problem::AppointmentRefused(Refusal::StateForbids)];
     vec![
+        Operation::get("/v1/appointments/{appointment}/reason", reason)
+            .is("readReason", Act::ReadReason, "Reads why the patient comes")
+            .gives::<ReasonBody>(StatusCode::OK),
         Operation::post("/v1/appointments/{appointment}/end", end)
             .is(
                 "endAppointment",
@@ -151,6 +162,14 @@ pub(super) fn operations() -> Vec<Operation> {
             .gives::<SummaryBody>(StatusCode::OK)
             .refuses(forbids),
     ]
+}
+
+async fn reason(
+    State(api): State<ControlApi>,
+    caller: Caller,
+    Path(appointment): Path<AppointmentId>,
+) -> Result<axum::Json<ReasonBody>, Problem> {
+    Ok(axum::Json(ReasonBody { reason: api.read_reason(caller, appointment).await? }))
 }
 
 async fn end(

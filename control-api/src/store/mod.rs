@@ -15,6 +15,7 @@ pub(crate) mod api_clients;
 pub(crate) mod appointments;
 pub(crate) mod audit;
 mod backup;
+pub(crate) mod break_glasses;
 pub(crate) mod consents;
 pub(crate) mod consults;
 mod database;

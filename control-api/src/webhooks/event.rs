@@ -6,7 +6,7 @@ use media_model::{ConsultId, Role};
 use serde::Serialize;
 
 use crate::{
-    ids::{AppointmentId, PersonId},
+    ids::{AppointmentId, BreakGlassId, PersonId},
     named::{UnknownName, named},
 };
 
@@ -37,6 +37,10 @@ named! {
         ParticipantWaiting = "participant.waiting",
         /// Somebody left or was sent away.
         ParticipantLeft = "participant.left",
+        /// A clinician looks at a patient without an appointment.
+        BreakGlassOpened = "break_glass.opened",
+        /// An auditor has looked into that.
+        BreakGlassClosed = "break_glass.closed",
         /// Somebody asked whether the webhook works.
         WebhookTested = "webhook.tested",
     }
@@ -83,7 +87,13 @@ pub struct Event {
     /// To which consult.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consult: Option<ConsultId>,
-    /// Who came or went.
+    /// To which break-glass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<BreakGlassId>,
+    /// Which patient it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patient: Option<PersonId>,
+    /// Who came or went, opened or closed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub person: Option<PersonId>,
     /// In which role.
@@ -101,7 +111,15 @@ struct Body<'a> {
 impl Event {
     /// An event about nothing yet; set what is known.
     pub const fn of(kind: EventKind) -> Self {
-        Self { kind, appointment: None, consult: None, person: None, role: None }
+        Self {
+            kind,
+            appointment: None,
+            consult: None,
+            break_glass: None,
+            patient: None,
+            person: None,
+            role: None,
+        }
     }
 
     /// The message: `{"type", "timestamp", "data"}`, where the timestamp is when it happened, in RFC 3339.

@@ -4,6 +4,8 @@ mod api;
 mod audit_log;
 mod behalf;
 mod booking;
+mod break_glass;
+mod break_glass_list;
 mod custody;
 mod door;
 mod idempotency;

@@ -7,10 +7,11 @@ use serde_json::json;
 use crate::support::{on_both, tenant};
 
 /// Method, path and the scope that it takes. Ids are of nothing: who may ask is told not found, who may not is refused.
-const OPERATIONS: [(&str, &str, Scope); 26] = [
+const OPERATIONS: [(&str, &str, Scope); 30] = [
     ("POST", "/v1/people", Scope::PeopleWrite),
     ("GET", "/v1/people/ID", Scope::PeopleRead),
     ("DELETE", "/v1/people/ID", Scope::PeopleErase),
+    ("GET", "/v1/people/ID/consents", Scope::ConsentsRead),
     ("PUT", "/v1/people/ID/consents/telehealth", Scope::ConsentsWrite),
     ("DELETE", "/v1/people/ID/consents/telehealth", Scope::ConsentsWrite),
     ("POST", "/v1/appointments", Scope::AppointmentsWrite),
@@ -21,6 +22,7 @@ const OPERATIONS: [(&str, &str, Scope); 26] = [
     ("POST", "/v1/appointments/ID/end", Scope::AppointmentsWrite),
     ("POST", "/v1/appointments/ID/no-show", Scope::AppointmentsWrite),
     ("PUT", "/v1/appointments/ID/notes", Scope::NotesWrite),
+    ("GET", "/v1/appointments/ID/reason", Scope::NotesRead),
     ("GET", "/v1/appointments/ID/summary", Scope::NotesRead),
     ("POST", "/v1/consults", Scope::ConsultsWrite),
     ("POST", "/v1/consults/ID/end", Scope::ConsultsWrite),
@@ -28,6 +30,8 @@ const OPERATIONS: [(&str, &str, Scope); 26] = [
     ("DELETE", "/v1/consults/ID/tickets/ID", Scope::TicketsWrite),
     ("GET", "/v1/audit", Scope::AuditRead),
     ("GET", "/v1/audit/export", Scope::AuditExport),
+    ("GET", "/v1/break-glass", Scope::AuditRead),
+    ("GET", "/v1/break-glass/ID", Scope::AuditRead),
     ("GET", "/v1/webhooks", Scope::WebhooksRead),
     ("POST", "/v1/webhooks", Scope::WebhooksWrite),
     ("DELETE", "/v1/webhooks/ID", Scope::WebhooksWrite),

@@ -1,7 +1,11 @@
 //! A browser, as far as the server sees one: it keeps cookies, and says from which page it asks.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
+use aws_lc_rs::digest::{SHA256, digest};
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -11,7 +15,7 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 use url::Url;
 
-use super::issuer::Issuer;
+use super::{Fixture, issuer::Issuer, now_s};
 
 /// Where the server is, as far as browsers know.
 pub const ORIGIN: &str = "http://127.0.0.1:8080";
@@ -20,6 +24,27 @@ pub const ORIGIN: &str = "http://127.0.0.1:8080";
 pub struct Browser {
     router: Router,
     pub cookies: BTreeMap<String, String>,
+}
+
+/// A browser in which somebody is signed in, with one factor or with two.
+pub async fn signed_in(f: &Fixture, tenant: &str, person: &str, has_two_factors: bool) -> Browser {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let cookie = format!("{tenant}.{:0>43}", NUMBER.fetch_add(1, Ordering::Relaxed));
+    sqlx::query(
+        "INSERT INTO sessions (tenant, cookie_hash, person, mfa, signed_in_at, seen_at, idle_ms, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $5, 3600000, $5 + 3600000)",
+    )
+    .bind(tenant)
+    .bind(digest(&SHA256, cookie.as_bytes()).as_ref())
+    .bind(person)
+    .bind(i64::from(has_two_factors))
+    .bind(i64::try_from(now_s()).expect("a time") * 1_000)
+    .execute(&f.raw().await)
+    .await
+    .expect("the owner may");
+    let mut browser = Browser::new(f.router.clone());
+    browser.cookies.insert("__Host-consilium_session".to_owned(), cookie);
+    browser
 }
 
 /// What the server answered.
