@@ -135,26 +135,33 @@ impl ApiKey {
     }
 }
 
-/// What the browser of somebody who signed in keeps: whose tenant's and 256 random bits, `TENANT.RANDOM`.
+/// Whose tenant's, and so many random bits: `TENANT.RANDOM`.
 #[derive(Debug, Clone)]
-pub(crate) struct SessionCookie {
+pub(crate) struct TenantSecret<const BITS: usize> {
     tenant: TenantId,
     text: Pii<String>,
 }
 
-impl SessionCookie {
+/// What the browser of somebody who signed in keeps.
+pub(crate) type SessionCookie = TenantSecret<256>;
+
+/// What a guest link has behind its `#`.
+pub(crate) type GuestCode = TenantSecret<128>;
+
+impl<const BITS: usize> TenantSecret<BITS> {
     /// Draws a new one.
     pub fn generate(tenant: TenantId) -> Self {
-        let mut secret = [0; 32];
+        let mut secret = vec![0; BITS / 8];
         rand::fill(&mut secret).expect("the system's random source works");
         Self { tenant, text: Pii::new(format!("{tenant}.{}", URL_SAFE_NO_PAD.encode(secret))) }
     }
 
-    /// Reads one as [`SessionCookie::reveal`] gave it.
+    /// Reads one as [`TenantSecret::reveal`] gave it.
     pub fn parse(text: &str) -> Option<Self> {
         let (tenant, random) = text.split_once('.')?;
         let tenant = tenant.parse().ok()?;
-        (random.len() == RANDOM_CHARS).then(|| Self { tenant, text: Pii::new(text.to_owned()) })
+        // Base64 has six bits a character.
+        (random.len() == BITS.div_ceil(6)).then(|| Self { tenant, text: Pii::new(text.to_owned()) })
     }
 
     /// Whose it is, unless somebody made it up.
@@ -162,7 +169,7 @@ impl SessionCookie {
         self.tenant
     }
 
-    /// The secret itself, for the browser.
+    /// The secret itself, for whoever keeps it.
     pub fn reveal(&self) -> &str {
         self.text.reveal()
     }
@@ -187,6 +194,17 @@ mod tests {
         let read = ApiKey::from_headers(&headers(&format!("Bearer {}", key.reveal())));
         assert_eq!(read.as_ref().map(ApiKey::tenant), Some(TenantId::SYSTEM));
         assert_eq!(read.map(|k| k.hash()), Some(key.hash()));
+    }
+
+    #[test]
+    fn a_secret_is_read_back_and_passes_for_no_longer_nor_shorter_one() {
+        let (cookie, code) =
+            (SessionCookie::generate(TenantId::SYSTEM), GuestCode::generate(TenantId::SYSTEM));
+        let read = GuestCode::parse(code.reveal());
+        assert_eq!(read.map(|read| (read.tenant(), read.hash())), Some((TenantId::SYSTEM, code.hash())));
+        assert!(SessionCookie::parse(code.reveal()).is_none() && GuestCode::parse(cookie.reveal()).is_none());
+        assert!(SessionCookie::parse(cookie.reveal()).is_some());
+        assert!(!format!("{code:?}").contains(code.reveal()));
     }
 
     #[test]

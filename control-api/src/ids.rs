@@ -21,3 +21,8 @@ random_id! {
     /// One break-glass: who looked at whom, and why.
     BreakGlassId, "break-glass"
 }
+
+random_id! {
+    /// A link that somebody is sent; its code is another one.
+    GuestLinkId, "guest link"
+}

@@ -73,6 +73,12 @@ pub const APPOINTMENT_LENGTH_MAX: Duration = Duration::from_secs(12 * 60 * 60);
 pub const APPOINTMENT_BACKDATED_MAX: Duration = Duration::from_secs(5 * 60);
 /// How far ahead appointments are booked: two years, one of them a leap year.
 pub const APPOINTMENT_AHEAD_MAX: Duration = Duration::from_secs(731 * 24 * 60 * 60);
+/// How long after its appointment's end a guest link still opens the door: longer than that may start late.
+pub const GUEST_LINK_GRACE: Duration = Duration::from_secs(6 * 60 * 60);
+/// How long a guest link rests after it was redeemed: whoever presses twice is not sent away by the second time.
+pub const GUEST_LINK_REST: Duration = Duration::from_secs(2);
+/// Guest links of one appointment that were not taken back.
+pub const GUEST_LINKS_MAX: i64 = 32;
 /// Comings and goings of one consult that are read.
 pub const PASSAGES_MAX: i64 = 10_000;
 /// How long before its beginning an appointment may start.

@@ -148,6 +148,11 @@ class AsPerson(requests.auth.AuthBase):
         return request
 
 
+def guest_link(booked):
+    body = {"role": "observer", "display_name": "Somebody"}
+    return call("POST", f"/v1/appointments/{booked}/guest-links", body)
+
+
 def break_glass():
     """One that somebody else broke than whoever closes it."""
     body = {"patient": consenting()[0], "reason": "unconscious, allergies unknown"}
@@ -221,6 +226,8 @@ def real_ids(operation, names):
         ids["consult"] = call("POST", "/v1/consults", {})["id"]
     if "ticket" in names:
         ids["ticket"] = ticket(ids["consult"])
+    if "guest_link" in names:
+        ids["guest_link"] = guest_link(ids["appointment"])["id"]
     if "break_glass" in names:
         ids["break_glass"] = break_glass()
     if "webhook" in names:
@@ -267,6 +274,10 @@ def before_call(context, case, kwargs):
         case.body["follow_up_on"] = (datetime.date.today() + datetime.timedelta(days=14)).isoformat()
     if operation in FOR_PEOPLE:
         kwargs["auth"] = AsPerson(signed_in(**FOR_PEOPLE[operation]))
+    if operation == "redeemGuestLink":
+        case.body = {"code": guest_link(appointment(operation))["code"]}
+    if operation == "createGuestLink":
+        case.body.update({"role": "observer", "person_id": None})
     if operation == "openBreakGlass":
         case.body["patient"] = consenting()[0]
     if operation == "linkIdentity":

@@ -8,6 +8,7 @@ mod consults;
 mod deliveries;
 mod erasing;
 mod facts;
+pub(crate) mod guest_links;
 pub(crate) mod identities;
 pub(crate) mod oauth;
 pub(crate) mod people;

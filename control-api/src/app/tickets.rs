@@ -7,12 +7,13 @@ use signaling_protocol::ticket::{self, TicketId};
 
 use super::{ControlApi, by, facts, now, now_ms, random_bytes, record};
 use crate::{
+    StoreError,
     audit::{Action, Entry},
     auth::Caller,
     ids::PersonId,
     permissions::Act,
     problem::Problem,
-    store::{self, Ticket},
+    store::{self, TenantTx, Ticket},
 };
 
 /// For whom a ticket is asked, already checked against the limits.
@@ -30,6 +31,16 @@ pub struct NewTicket {
     pub lifetime: Duration,
 }
 
+/// Whom a ticket names, already known.
+pub(super) struct Holder {
+    pub person: PersonId,
+    pub role: Role,
+    pub display_name: Pii<String>,
+    pub lifetime: Duration,
+    /// Whether they wait until staff lets them in.
+    pub waits: bool,
+}
+
 /// A ticket that was given out.
 #[derive(Debug, Clone)]
 pub(crate) struct Minted {
@@ -42,8 +53,6 @@ pub(crate) struct Minted {
 
 impl ControlApi {
     pub(crate) async fn mint_ticket(&self, caller: Caller, request: NewTicket) -> Result<Minted, Problem> {
-        let (now_ms, issued_at_s) = (now_ms(), now().as_secs());
-        let expires_at_s = issued_at_s + request.lifetime.as_secs();
         let mut act = self.begin(&caller).await?;
         let relation = facts::to_consult(&mut act, &caller, Act::IssueTicket, request.consult).await?;
         let mut act = self.permit_in(act, &caller, Act::IssueTicket, &relation).await?;
@@ -53,38 +62,57 @@ impl ControlApi {
         }
         let person = self.person_of(&mut act, &request.person_id).await?;
         self.check_admission(&mut act, request.consult, person, request.role).await?;
-        let person_id = Pii::new(person.to_string());
-        let ticket = Ticket {
-            id: TicketId::from_bytes(random_bytes()),
-            consult: request.consult,
+        let holder = Holder {
             person,
             role: request.role,
-            issued_at_ms: now_ms,
-            expires_at_ms: i64::try_from(expires_at_s * 1000).unwrap_or(i64::MAX),
+            display_name: request.display_name,
+            lifetime: request.lifetime,
+            waits: consult.waiting_room && !request.role.admits_others(),
         };
-        store::tickets::insert(&mut act, &ticket).await?;
         let entry = Entry {
             consult: Some(request.consult),
-            person_id: Some(person_id.clone()),
+            person_id: Some(Pii::new(person.to_string())),
             role: Some(request.role),
             ..by(&caller, Action::TicketMinted)
         };
+        let minted = self.give_out(&mut act, request.consult, holder).await?;
         record(&mut act, &entry).await?;
+        self.keep(act, &caller, minted).await
+    }
+
+    /// Keeps a ticket and signs it.
+    pub(super) async fn give_out(
+        &self,
+        act: &mut TenantTx,
+        consult: ConsultId,
+        holder: Holder,
+    ) -> Result<Minted, StoreError> {
+        let (now_ms, issued_at_s) = (now_ms(), now().as_secs());
+        let expires_at_s = issued_at_s + holder.lifetime.as_secs();
+        let ticket = Ticket {
+            id: TicketId::from_bytes(random_bytes()),
+            consult,
+            person: holder.person,
+            role: holder.role,
+            issued_at_ms: now_ms,
+            expires_at_ms: i64::try_from(expires_at_s * 1000).unwrap_or(i64::MAX),
+        };
+        store::tickets::insert(act, &ticket).await?;
         let token = self.signer.sign(&ticket::Ticket {
             id: ticket.id,
-            tenant: caller.tenant,
-            consult: request.consult,
-            person: person_id,
-            role: request.role,
-            display_name: request.display_name,
+            tenant: act.tenant(),
+            consult,
+            person: Pii::new(holder.person.to_string()),
+            role: holder.role,
+            display_name: holder.display_name,
             node: None,
-            waits: consult.waiting_room && !request.role.admits_others(),
+            waits: holder.waits,
             issued_at_unix_s: issued_at_s,
             not_before_unix_s: None,
             expires_at_unix_s: expires_at_s,
         });
         let (id, expires_at_ms) = (ticket.id, ticket.expires_at_ms);
-        self.keep(act, &caller, Minted { id, person, token: Pii::new(token), expires_at_ms }).await
+        Ok(Minted { id, person: holder.person, token: Pii::new(token), expires_at_ms })
     }
 
     /// Takes a ticket back: it opens no door any more, and whoever came in with it leaves.

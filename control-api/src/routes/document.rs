@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::{oauth, operation::Operation, schema::ID_PATTERN, session, sign_in};
+use super::{guest_links, oauth, operation::Operation, schema::ID_PATTERN, session, sign_in, tickets};
 use crate::{
     limits::IDEMPOTENCY_KEY_BYTES_MAX,
     permissions::{self, Reason},
@@ -89,6 +89,9 @@ pub(super) fn document(operations: &[Operation]) -> Value {
     let mut paths = json!(paths);
     paths[oauth::PATH] = oauth::path_item(answers(&OF_TOKENS));
     let schema = given.subschema_for::<session::SessionBody>().to_value();
+    let redeemed = taken.subschema_for::<guest_links::RedeemBody>();
+    let ticket = given.subschema_for::<tickets::TicketBody>();
+    paths[guest_links::REDEEM] = guest_links::path_item(answers(&guest_links::REFUSALS), &redeemed, &ticket);
     let of_sessions = session::path_items(&answers(&OF_SESSIONS), &answers(&OF_SIGN_OUT), schema);
     for (path, item) in sign_in::path_items(&answers(&OF_SIGN_IN)).into_iter().chain(of_sessions) {
         paths[path] = item;

@@ -10,6 +10,7 @@ mod consults;
 mod cookies;
 mod document;
 mod door;
+mod guest_links;
 mod identities;
 mod oauth;
 mod operation;
@@ -48,6 +49,7 @@ fn operations() -> Vec<Operation> {
         appointments::operations(),
         consults::operations(),
         tickets::operations(),
+        guest_links::operations(),
         visits::operations(),
         webhooks::operations(),
         audit::operations(),
@@ -75,6 +77,7 @@ impl ControlApi {
             .into_iter()
             .fold(Router::new(), add)
             .route(oauth::PATH, post(oauth::token))
+            .route(guest_links::REDEEM, post(guest_links::redeem))
             .route(sign_in::START, get(sign_in::start))
             .route(sign_in::CALLBACK, get(sign_in::come_back))
             .route(session::SESSION, get(session::read))

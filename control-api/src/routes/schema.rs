@@ -1,5 +1,6 @@
 //! What values look like in the OpenAPI document: the bounds that the parsers check, as JSON Schema (draft 2020-12).
 
+use media_model::Role;
 use schemars::{Schema, SchemaGenerator, json_schema};
 use signaling_protocol::limits::{DISPLAY_NAME_CHARS_MAX, PERSON_ID_BYTES_MAX};
 
@@ -32,6 +33,33 @@ pub fn external_id(_: &mut SchemaGenerator) -> Schema {
         "minLength": 1,
         "maxLength": PERSON_ID_BYTES_MAX,
         "pattern": "^[!-~]+$",
+    })
+}
+
+/// The same, or none for a guest of whom the EHR knows nothing.
+pub fn external_id_of_guest(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": ["string", "null"],
+        "description": "The EHR's opaque id of somebody who is booked; none for a guest who only watches. Personal.",
+        "minLength": 1,
+        "maxLength": PERSON_ID_BYTES_MAX,
+        "pattern": "^[!-~]+$",
+    })
+}
+
+/// As what somebody may come by a link.
+pub fn guest_role(_: &mut SchemaGenerator) -> Schema {
+    let roles = Role::ALL.into_iter().filter(|role| !role.admits_others());
+    let names: Vec<_> = roles.map(Role::as_str).collect();
+    json_schema!({"type": "string", "enum": names})
+}
+
+/// What a guest link has behind its `#`.
+pub fn guest_code(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "description": "Whose tenant's, and 128 random bits. A secret.",
+        "pattern": r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?\.[A-Za-z0-9_-]{22}$",
     })
 }
 

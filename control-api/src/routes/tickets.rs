@@ -65,21 +65,24 @@ fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64
     Ok(Some(number as u64))
 }
 
+/// What the others are to see of somebody.
+pub(super) fn display_name(name: Pii<String>) -> Result<Pii<String>, Problem> {
+    let text = name.reveal();
+    let is_sound = !text.trim().is_empty()
+        && text.chars().count() <= DISPLAY_NAME_CHARS_MAX
+        && !text.chars().any(char::is_control);
+    if is_sound { Ok(name) } else { Err(Problem::FieldInvalid("display_name")) }
+}
+
 impl MintBody {
     fn into_request(self, consult: ConsultId) -> Result<NewTicket, Problem> {
         let person_id = external_id(self.person_id, "person_id")?;
-        let name = self.display_name.reveal();
-        let name_is_sound = !name.trim().is_empty()
-            && name.chars().count() <= DISPLAY_NAME_CHARS_MAX
-            && !name.chars().any(char::is_control);
-        if !name_is_sound {
-            return Err(Problem::FieldInvalid("display_name"));
-        }
+        let display_name = display_name(self.display_name)?;
         let lifetime = self.expires_in_s.map_or(limits::TICKET_LIFETIME_DEFAULT, Duration::from_secs);
         if lifetime.is_zero() || lifetime > limits::TICKET_LIFETIME_MAX {
             return Err(Problem::FieldInvalid("expires_in_s"));
         }
-        Ok(NewTicket { consult, role: self.role, person_id, display_name: self.display_name, lifetime })
+        Ok(NewTicket { consult, role: self.role, person_id, display_name, lifetime })
     }
 }
 

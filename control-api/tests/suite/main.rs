@@ -8,6 +8,7 @@ mod break_glass;
 mod break_glass_list;
 mod custody;
 mod door;
+mod guest_links;
 mod idempotency;
 mod matrix;
 mod openapi;

@@ -16,7 +16,7 @@ use crate::support::{
 const DOCUMENT: &str = include_str!("../../../docs/control-api.md");
 
 /// Act, method, path. What is in the visit's place is the first appointment; what is in the person's, its patient.
-const OPERATIONS: [(&str, &str, &str); 33] = [
+const OPERATIONS: [(&str, &str, &str); 35] = [
     ("read_appointment", "GET", "/v1/appointments/VISIT"),
     ("move_appointment", "POST", "/v1/appointments/VISIT/move"),
     ("confirm_appointment", "POST", "/v1/appointments/VISIT/confirm"),
@@ -29,6 +29,8 @@ const OPERATIONS: [(&str, &str, &str); 33] = [
     ("write_notes", "PUT", "/v1/appointments/VISIT/notes"),
     ("issue_ticket", "POST", "/v1/consults/CONSULT/tickets"),
     ("revoke_ticket", "DELETE", "/v1/consults/CONSULT/tickets/ID"),
+    ("issue_ticket", "POST", "/v1/appointments/VISIT/guest-links"),
+    ("revoke_ticket", "DELETE", "/v1/appointments/VISIT/guest-links/ID"),
     ("end_consult", "POST", "/v1/consults/CONSULT/end"),
     ("book_appointment", "POST", "/v1/appointments"),
     ("read_person", "GET", "/v1/people/PATIENT"),
@@ -120,6 +122,9 @@ fn body_of(act: &str, path: &str) -> Value {
         "book_appointment" => {
             let people = json!([{"person_id": "patient", "role": "patient"}]);
             json!({"starts_at": past.0, "ends_at": past.1, "people": people})
+        }
+        "issue_ticket" if path.ends_with("guest-links") => {
+            json!({"role": "observer", "display_name": "Somebody"})
         }
         "issue_ticket" => json!({"role": "patient", "person_id": "patient", "display_name": "Somebody"}),
         "manage_people" => json!({"external_id": "somebody-new"}),

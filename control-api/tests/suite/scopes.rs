@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::{on_both, tenant};
 
 /// Method, path and the scope that it takes. Ids are of nothing: who may ask is told not found, who may not is refused.
-const OPERATIONS: [(&str, &str, Scope); 30] = [
+const OPERATIONS: [(&str, &str, Scope); 32] = [
     ("POST", "/v1/people", Scope::PeopleWrite),
     ("GET", "/v1/people/ID", Scope::PeopleRead),
     ("DELETE", "/v1/people/ID", Scope::PeopleErase),
@@ -28,6 +28,8 @@ const OPERATIONS: [(&str, &str, Scope); 30] = [
     ("POST", "/v1/consults/ID/end", Scope::ConsultsWrite),
     ("POST", "/v1/consults/ID/tickets", Scope::TicketsWrite),
     ("DELETE", "/v1/consults/ID/tickets/ID", Scope::TicketsWrite),
+    ("POST", "/v1/appointments/ID/guest-links", Scope::TicketsWrite),
+    ("DELETE", "/v1/appointments/ID/guest-links/ID", Scope::TicketsWrite),
     ("GET", "/v1/audit", Scope::AuditRead),
     ("GET", "/v1/audit/export", Scope::AuditExport),
     ("GET", "/v1/break-glass", Scope::AuditRead),
@@ -48,6 +50,7 @@ fn body_of(path: &str) -> String {
             json!({"starts_at": "2020-01-01T00:00:00Z", "ends_at": "2020-01-01T01:00:00Z", "people": person})
         }
         "/v1/webhooks" => json!({"url": "https://ehr.example/hooks"}),
+        _ if path.ends_with("guest-links") => json!({"role": "observer", "display_name": "Somebody"}),
         _ if path.ends_with("tickets") => crate::support::a_patient(),
         _ => json!({}),
     }
