@@ -255,6 +255,11 @@ impl Config {
         self.erasures_file.clone().unwrap_or_else(|| self.data.join("erasures"))
     }
 
+    /// What the node remembers of tickets.
+    pub fn ticket_log_file(&self) -> PathBuf {
+        self.data.join("tickets.log")
+    }
+
     /// How the node knows where browsers find it.
     pub fn own_origin(&self) -> OwnOrigin {
         let of_request = OwnOrigin::OfRequest { tls: self.tls.is_some() };

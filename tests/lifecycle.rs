@@ -121,6 +121,51 @@ async fn a_restart_keeps_the_api_key_and_what_was_taken_back() {
     assert_eq!(signal.expect("welcome").await["consult"], json!(consult));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_that_has_opened_once_does_not_open_a_node_that_was_killed_and_started_again() {
+    let folder = TempDir::new().expect("a folder");
+    let node = Node::dev_in(folder.path());
+    let (key, back_end) = (node.api_key(), BackEnd::of(&node));
+    let consult = back_end.consult().await;
+    let (used, removed) =
+        (back_end.ticket(&consult, PATIENT).await, back_end.ticket(&consult, PROVIDER).await);
+    let mut tokens = Vec::new();
+    for ticket in [&used, &removed] {
+        let mut signal = Signal::open(node.address()).await;
+        signal.hello(&ticket.token).await;
+        let welcome = signal.expect("welcome").await;
+        tokens.push(welcome["resume_token"].as_str().expect("a token").to_owned());
+    }
+    back_end.revoke(&consult, &removed).await;
+    // Without SIGINT: nothing is tidied up.
+    drop(node);
+
+    let node = Node::dev_in(folder.path());
+    assert_eq!(node.api_key(), key);
+    let mut signal = Signal::open(node.address()).await;
+    signal.hello(&used.token).await;
+    assert_eq!(signal.expect_fatal().await, ("ticket_in_use".into(), 4409));
+    let mut signal = Signal::open(node.address()).await;
+    signal.say(&json!({ "type": "hello", "resume_token": tokens[1] })).await;
+    assert_eq!(signal.expect_fatal().await, ("ticket_revoked".into(), 4405));
+    let mut signal = Signal::open(node.address()).await;
+    signal.say(&json!({ "type": "hello", "resume_token": tokens[0] })).await;
+    assert_eq!(signal.expect("welcome").await["consult"], json!(consult), "who was in comes back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_log_that_is_damaged_stops_the_start_and_is_named() {
+    let folder = TempDir::new().expect("a folder");
+    assert!(Node::dev_in(folder.path()).stop().status.success());
+    let log = folder.path().join("tickets.log");
+    fs::write(&log, "not what was there").expect("another file");
+    let arguments = ["serve", "--dev", "--listen", "127.0.0.1:0", "--data"].map(OsStr::new);
+    let failed = consilium(arguments.into_iter().chain([folder.path().as_os_str()])).output();
+    let failed = failed.expect("the binary runs");
+    let said = String::from_utf8_lossy(&failed.stderr).into_owned();
+    assert!(!failed.status.success() && said.contains("tickets.log is not a node log"), "{said}");
+}
+
 /// A port that was free a moment ago.
 fn free_udp_port() -> u16 {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");

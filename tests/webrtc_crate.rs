@@ -3,7 +3,10 @@
 
 mod support;
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::{Duration, Instant},
+};
 
 use support::{
     control::{BackEnd, INTERPRETER, PATIENT, PROVIDER},
@@ -167,4 +170,49 @@ async fn gcm_is_taken_wherever_it_is_offered_and_every_profile_carries_media() {
     let wanted = ["AEAD_AES_128_GCM", "AEAD_AES_256_GCM", "AES128_CM_HMAC_SHA1_80"];
     let is_named = |(taken, wanted): (&String, &str)| taken.to_uppercase().contains(wanted);
     assert!(taken.iter().zip(wanted).all(is_named), "{taken:?}");
+}
+
+/// How long after the order to remove somebody the last packet from or to them came.
+async fn remove(order: usize) -> Duration {
+    let node = Node::dev();
+    let back_end = BackEnd::of(&node);
+    let consult = back_end.consult().await;
+    let mut seats = Vec::new();
+    let mut tickets = Vec::new();
+    for (person, mark) in [PATIENT, PROVIDER, INTERPRETER].into_iter().zip(MARKS) {
+        let ticket = back_end.ticket(&consult, person).await;
+        seats.push(Participant::join(node.address(), &ticket.token, Plan::publisher(mark, 3)).await);
+        tickets.push(ticket);
+    }
+    for seat in &mut seats {
+        seat.expect_media().await;
+    }
+    let number = seats[order].number;
+    for seat in &seats {
+        seat.peer.take_arrivals();
+    }
+    let ordered_at = Instant::now();
+    back_end.revoke(&consult, &tickets[order]).await;
+    for_ms(1_000).await;
+    let mut last = ordered_at;
+    for (place, seat) in seats.iter().enumerate() {
+        let arrivals = seat.peer.take_arrivals();
+        let concerned = |arrival: &&Arrival| place == order || arrival.csrcs.first() == Some(&number);
+        last = arrivals.iter().filter(concerned).map(|arrival| arrival.at).fold(last, Instant::max);
+        let goes_on = arrivals.iter().any(|arrival| arrival.at > ordered_at + Duration::from_millis(500));
+        assert_eq!(goes_on, place != order, "the others go on, and only they: {place}");
+    }
+    last - ordered_at
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_removed_neither_gets_nor_sends_anything_100_ms_after_the_order() {
+    let mut delays = Vec::new();
+    for order in [0, 1, 2] {
+        delays.push(remove(order).await);
+    }
+    delays.sort_unstable();
+    println!("from the order to the last packet: {delays:?}");
+    // A machine that stands still for a moment is excused once.
+    assert!(delays[1] <= Duration::from_millis(100), "{delays:?}");
 }

@@ -6,13 +6,13 @@ use signaling_protocol::{
     error::ErrorCode,
     limits::{SLOTS_INITIAL, TOKEN_BYTES_MAX},
     server::Welcome,
-    ticket::ResumeToken,
+    ticket::{LEEWAY_S, ResumeToken},
 };
 use tokio::sync::mpsc;
 
 use crate::{
     Shared,
-    consult::{Claim, Moment, Opening, Reservation, Seat},
+    consult::{Claim, Moment, Opening, Remembered, Reservation, Seat},
     journal::{Entry, Way, What, Who},
     session::{self, Notice},
 };
@@ -80,11 +80,26 @@ pub(crate) async fn reserve(
         return Ok(reservation);
     }
     let what = if reservation.waits { What::Waited } else { What::Joined(way) };
-    if write(shared, now, claim, reservation.who.clone(), what).await.is_err() {
+    let (written, remembered) = tokio::join!(
+        write(shared, now, claim, reservation.who.clone(), what),
+        remember_use(shared, claim, way)
+    );
+    if written.and(remembered).is_err() {
         shared.registry().give_up(claim, way);
         return Err(ErrorCode::Internal);
     }
     Ok(reservation)
+}
+
+/// Has the node remember that this ticket is used up, also when it starts again.
+async fn remember_use(shared: &Shared, claim: &Claim, way: Way) -> Result<(), ErrorCode> {
+    let Some(log) = shared.ticket_log.as_ref().filter(|_| claim.resumes.is_none()) else { return Ok(()) };
+    let until_unix_s = claim.expires_unix_s.saturating_add(LEEWAY_S);
+    let used = Remembered::Used { ticket: claim.ticket, way, until_unix_s };
+    log.append(used.encode().to_vec()).await.map_err(|error| {
+        tracing::error!(%error, "a ticket's use cannot be written down");
+        ErrorCode::Internal
+    })
 }
 
 /// Notes that somebody whose ticket is genuine was turned away.

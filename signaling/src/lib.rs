@@ -52,6 +52,7 @@ use axum::{
 };
 use media_engine::api::Event;
 use media_model::{ConsultId, ParticipantNumber};
+use node_log::NodeLog;
 use signaling_protocol::{
     limits::SDP_BYTES_MAX,
     ticket::{InvalidKey, ResumeSigner, ResumeVerifier, TicketId, TicketVerifier},
@@ -59,14 +60,14 @@ use signaling_protocol::{
 use tokio::sync::{Semaphore, mpsc, watch};
 
 pub use self::{
-    consult::Headcount,
+    consult::{Headcount, TicketLog, TicketLogError},
     counters::Counters,
     journal::{BoxFuture, Departure, Entry, Journal, JournalUnavailable, Way, What, Who},
     media::{MediaPlane, Overloaded, Shard},
     origin::OriginPolicy,
 };
 use self::{
-    consult::{Moment, Registry},
+    consult::{Moment, Registry, Tickets},
     journal::Scribe,
     limits::{CONNECTIONS_MAX, GOODBYE_TIMEOUT, LATE_ENTRIES_BURST_MAX, LATE_ENTRIES_PER_SECOND_MAX},
     resource::Resources,
@@ -86,6 +87,8 @@ pub struct Config {
     /// People who may be in one consult at a time; at most
     /// [`CONSULT_TRANSPORTS_MAX`](media_model::limits::CONSULT_TRANSPORTS_MAX), whatever is said here.
     pub consult_participants_max: usize,
+    /// Where the node remembers tickets that were used or taken back; without it, only until it stops.
+    pub ticket_log: Option<TicketLog>,
 }
 
 /// The signaling of one node. Clones are handles to the same thing.
@@ -102,6 +105,8 @@ impl fmt::Debug for Signaling {
 
 pub(crate) struct Shared {
     registry: Mutex<Registry>,
+    /// Where a ticket's use is written down before it opens a door.
+    pub(crate) ticket_log: Option<NodeLog>,
     resources: Mutex<Resources>,
     pub(crate) media: Arc<dyn MediaPlane>,
     pub(crate) scribe: Scribe,
@@ -149,9 +154,13 @@ impl Signaling {
         let counters = Arc::new(Counters::default());
         let scribe = Scribe::start(journal, Arc::clone(&counters));
         let people_max = config.consult_participants_max;
-        let registry = Registry::new(Arc::clone(&media), scribe.clone(), Arc::clone(&counters), people_max);
+        let ticket_log = config.ticket_log.as_ref().map(TicketLog::handle);
+        let tickets = config.ticket_log.map(Tickets::restore).unwrap_or_default();
+        let registry =
+            Registry::new(tickets, Arc::clone(&media), scribe.clone(), Arc::clone(&counters), people_max);
         let shared = Arc::new(Shared {
             registry: Mutex::new(registry),
+            ticket_log,
             resources: Mutex::default(),
             media,
             scribe,
@@ -193,6 +202,11 @@ impl Signaling {
     /// What was counted.
     pub fn counters(&self) -> &Counters {
         &self.shared.counters
+    }
+
+    /// What could not be written down about tickets, and would not be known if the node started again now.
+    pub fn ticket_log_lost(&self) -> u64 {
+        self.shared.ticket_log.as_ref().map_or(0, NodeLog::lost)
     }
 
     /// How many are here now.

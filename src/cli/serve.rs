@@ -13,7 +13,7 @@ use axum_server::{Handle, tls_rustls::RustlsConfig};
 use clap::Args;
 use control_api::{ControlApi, Store, webhooks::WebhookSender};
 use media_io::{Advertise, MediaNode};
-use signaling::Signaling;
+use signaling::{Signaling, TicketLog};
 use signaling_protocol::ticket::TicketVerifier;
 
 use crate::{
@@ -108,6 +108,7 @@ impl Node {
                 node: None,
                 origins: config.origin_policy(),
                 consult_participants_max: config.consult_participants_max.into(),
+                ticket_log: Some(TicketLog::open(&config.ticket_log_file())?),
             },
             media.clone(),
             events,

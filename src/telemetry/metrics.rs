@@ -214,6 +214,11 @@ fn add_signaling(page: &Registry, signaling: &Signaling) -> Result<(), prometheu
             "Audit entries that could not be kept.",
             read(&counters.journal_lost),
         ),
+        (
+            "consilium_ticket_log_lost_total",
+            "What the node could not write down about tickets.",
+            signaling.ticket_log_lost(),
+        ),
     ];
     for (name, help, value) in totals {
         total(page, name, help, value)?;

@@ -5,11 +5,12 @@ use std::fs;
 use super::sources::{Source, root};
 
 /// Each crate's folder and its floor. Dependencies point strictly down.
-const FLOORS: [(&str, &str, u8); 9] = [
+const FLOORS: [(&str, &str, u8); 10] = [
     ("media-model", "media/model", 0),
     ("media-engine", "media/engine", 1),
     ("signaling-protocol", "signaling/protocol", 1),
     ("media-io", "media/io", 2),
+    ("node-log", "signaling/node-log", 2),
     ("media-sim", "media/sim", 2),
     ("signaling", "signaling", 3),
     ("control-api", "control-api", 3),

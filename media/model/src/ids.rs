@@ -25,6 +25,11 @@ impl RandomId {
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(u128::from_be_bytes(bytes))
     }
+
+    /// Its 16 bytes.
+    pub const fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
 }
 
 impl fmt::Display for RandomId {
@@ -77,6 +82,11 @@ macro_rules! random_id {
             /// An id made of 16 bytes, which the caller drew from a secure random source.
             pub const fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self($crate::RandomId::from_bytes(bytes))
+            }
+
+            /// Its 16 bytes.
+            pub const fn to_bytes(self) -> [u8; 16] {
+                self.0.to_bytes()
             }
         }
 

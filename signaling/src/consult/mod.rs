@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `claim.rs` | what a ticket or resume token comes to |
 //! | `tickets.rs` | used and revoked tickets |
+//! | `remembered.rs` | the same as records of the node's log |
 //! | `member.rs` | one person: number, standing, connection, transports |
 //! | `roster.rs` | one consult: numbers, lobby, layout with names |
 //! | `entry.rs` | coming in, waiting, being admitted, leaving, being sent away |
@@ -13,6 +14,7 @@
 mod claim;
 mod entry;
 mod member;
+mod remembered;
 mod roster;
 #[cfg(test)]
 mod tests;
@@ -30,13 +32,16 @@ use media_model::{
     ConsultId, ParticipantNumber, Source, TenantId, TransportId, limits::CONSULT_TRANSPORTS_MAX,
 };
 
+pub use self::remembered::{TicketLog, TicketLogError};
 pub(crate) use self::{
     claim::Claim,
     entry::{Opening, Reservation},
     member::{ConnectionId, refusal_code},
+    remembered::Remembered,
+    tickets::Tickets,
     transports::{Ground, Placed},
 };
-use self::{member::Member, roster::Consult, tickets::Tickets};
+use self::{member::Member, roster::Consult};
 use crate::{
     counters::Counters,
     journal::{Departure, Entry, Scribe, What},
@@ -123,6 +128,7 @@ impl Owed {
 impl Registry {
     /// Nobody is here.
     pub(crate) fn new(
+        tickets: Tickets,
         media: Arc<dyn MediaPlane>,
         scribe: Scribe,
         counters: Arc<Counters>,
@@ -133,7 +139,7 @@ impl Registry {
             scribe,
             counters,
             consults: HashMap::new(),
-            tickets: Tickets::default(),
+            tickets,
             tickets_due: None,
             owners: HashMap::new(),
             owed: Vec::new(),

@@ -76,7 +76,7 @@ impl Journal for Forgetful {
 fn registry() -> (Registry, Arc<Shelf>) {
     let (shelf, counters) = (Arc::new(Shelf::default()), Arc::new(Counters::default()));
     let scribe = Scribe::start(Arc::new(Forgetful), Arc::clone(&counters));
-    (Registry::new(Arc::new(OneShard(Arc::clone(&shelf))), scribe, counters, 32), shelf)
+    (Registry::new(Tickets::default(), Arc::new(OneShard(Arc::clone(&shelf))), scribe, counters, 32), shelf)
 }
 
 fn claim(person: u8) -> Claim {

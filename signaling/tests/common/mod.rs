@@ -143,6 +143,7 @@ impl Node {
             node: None,
             origins: OriginPolicy::SameHost,
             consult_participants_max: 32,
+            ticket_log: None,
         };
         let plane = Arc::new(FakePlane(Arc::clone(&media)));
         let signaling =
