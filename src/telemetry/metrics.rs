@@ -180,7 +180,7 @@ fn add_signaling(page: &Registry, signaling: &Signaling) -> Result<(), prometheu
     gauge(page, "consilium_consults", "Consults with somebody in them.", now.consults)?;
     gauge(page, "consilium_participants", "People admitted and present.", now.participants)?;
     gauge(page, "consilium_waiting", "People in waiting rooms.", now.waiting)?;
-    let totals: [(&str, &str, u64); 9] = [
+    let totals: [(&str, &str, u64); 10] = [
         ("consilium_signaling_connections_total", "WebSockets accepted.", read(&counters.connections)),
         (
             "consilium_signaling_messages_received_total",
