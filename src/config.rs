@@ -255,6 +255,11 @@ impl Config {
         self.erasures_file.clone().unwrap_or_else(|| self.data.join("erasures"))
     }
 
+    /// What the node keeps for the audit log while that cannot be written.
+    pub fn spool_file(&self) -> PathBuf {
+        self.data.join("spool.log")
+    }
+
     /// What the node remembers of tickets.
     pub fn ticket_log_file(&self) -> PathBuf {
         self.data.join("tickets.log")

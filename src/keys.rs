@@ -11,6 +11,9 @@ use std::{
 use control_api::{AccessSigner, audit::CheckpointSigner};
 use media_engine::transport::dtls::Identity;
 use signaling_protocol::ticket::{ResumeSigner, Signer, TicketSigner, Token};
+use zeroize::Zeroizing;
+
+use crate::spool::SpoolKey;
 
 /// The keys of one node.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub struct NodeKeys {
     pub resume_signer: ResumeSigner,
     /// Signs where the audit log's chains stand.
     pub checkpoint_signer: CheckpointSigner,
+    /// Seals the spool.
+    pub spool_key: SpoolKey,
     /// DTLS certificate and its key.
     pub identity: Arc<Identity>,
 }
@@ -57,6 +62,7 @@ impl NodeKeys {
             access_signer: signer(folder.join("access.ed25519.p8"))?,
             resume_signer: signer(folder.join("resume.ed25519.p8"))?,
             checkpoint_signer: checkpoint_signer(&folder)?,
+            spool_key: spool_key(folder.join("spool.key"))?,
             identity: Arc::new(identity(&folder)?),
         })
     }
@@ -83,6 +89,15 @@ fn checkpoint_signer(folder: &Path) -> Result<CheckpointSigner, KeyFileError> {
     write_secret(&folder.join("audit.public"), format!("{}\n", signer.public_line()).as_bytes())?;
     write_secret(&path, &signer.to_pkcs8().map_err(invalid)?)?;
     Ok(signer)
+}
+
+fn spool_key(path: PathBuf) -> Result<SpoolKey, KeyFileError> {
+    if let Some(bytes) = read(&path)?.map(Zeroizing::new) {
+        return SpoolKey::from_bytes(&bytes).ok_or(KeyFileError::Invalid(path));
+    }
+    let key = SpoolKey::draw();
+    write_secret(&path, key.reveal())?;
+    Ok(key)
 }
 
 fn identity(folder: &Path) -> Result<Identity, KeyFileError> {

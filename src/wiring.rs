@@ -1,48 +1,11 @@
-//! What connects crates that do not know each other: signaling's journal and the audit log, the control API's orders
-//! and running consults.
+//! What connects crates that do not know each other: the control API's orders and running consults.
 
 use std::sync::Arc;
 
-use control_api::{
-    ControlApi, RunningConsults,
-    audit::{Action, Actor, Entry, Outcome, Surface},
-};
-use media_model::{ConsultId, TenantId};
-use signaling::{BoxFuture, Journal, JournalUnavailable, Signaling, What};
+use control_api::RunningConsults;
+use media_model::ConsultId;
+use signaling::Signaling;
 use signaling_protocol::ticket::TicketId;
-
-/// Writes what signaling saw to the audit log.
-pub struct AuditJournal {
-    pub api: ControlApi,
-}
-
-impl Journal for AuditJournal {
-    fn record(&self, entries: Vec<signaling::Entry>) -> BoxFuture<'_, Result<(), JournalUnavailable>> {
-        Box::pin(async move {
-            let entries: Vec<(TenantId, Entry)> = entries.into_iter().map(audit_entry).collect();
-            self.api.record(&entries).await.map_err(|error| {
-                tracing::error!(%error, "the audit log cannot be written");
-                JournalUnavailable
-            })
-        })
-    }
-}
-
-fn audit_entry(entry: signaling::Entry) -> (TenantId, Entry) {
-    let (action, outcome, actor, detail) = match entry.what {
-        What::Joined(way) => (Action::Joined, Outcome::Granted, Actor::Participant, way.as_str()),
-        What::Waited => (Action::Waited, Outcome::Granted, Actor::Participant, "waiting_room"),
-        What::Admitted { by } => (Action::Admitted, Outcome::Granted, Actor::Staff(by), "waiting_room"),
-        What::Left(departure) => (Action::Left, Outcome::Granted, Actor::Participant, departure.as_str()),
-        What::Refused(code) => (Action::Joined, Outcome::Refused, Actor::Participant, code.as_str()),
-    };
-    let (participant, person_id, role) =
-        entry.who.map_or((None, None, None), |who| (Some(who.participant), Some(who.person), Some(who.role)));
-    let (tenant, consult) = (entry.tenant.unwrap_or(TenantId::SYSTEM), entry.consult);
-    let (at, surface, detail) = (entry.at, Surface::Signaling, Some(detail));
-    let known = Entry::of(action);
-    (tenant, Entry { at, outcome, actor, surface, consult, participant, person_id, role, detail, ..known })
-}
 
 /// Passes the control API's orders to running consults.
 pub struct SignalingOrders {

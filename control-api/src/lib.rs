@@ -45,6 +45,7 @@ pub mod webhooks;
 pub use access::{AccessSigner, AccessToken, AccessTokenId};
 pub use app::{
     BootstrapError, ControlApi, NewTicket, Refused, Renewed, ReplayError, RoleChange, RunningConsults,
+    new_entry_id,
 };
 pub use auth::ApiKey;
 pub use networks::Networks;

@@ -22,11 +22,13 @@ use crate::{
     dev::{self, Demo},
     failure::Failure,
     http,
+    journal::{self, AuditJournal},
     keys::NodeKeys,
     renewal, shutdown,
+    spool::Spool,
     telemetry::Metrics,
     web,
-    wiring::{AuditJournal, LateOrders},
+    wiring::LateOrders,
 };
 
 /// How long a shutdown may take before connections are cut.
@@ -78,6 +80,7 @@ struct Node {
     signaling: Signaling,
     api: ControlApi,
     store: Store,
+    spool: Arc<Spool>,
     metrics: Arc<Metrics>,
 }
 
@@ -101,6 +104,7 @@ impl Node {
         api.replay_erasures().await?;
         let (media, events) = MediaNode::start(media)?;
         let media = Arc::new(media);
+        let spool = Arc::new(Spool::open(&config.spool_file(), &keys.spool_key)?);
         let signaling = Signaling::start(
             signaling::Config {
                 tickets: TicketVerifier::new([keys.ticket_signer.public_key().clone()])?,
@@ -112,17 +116,18 @@ impl Node {
             },
             media.clone(),
             events,
-            Arc::new(AuditJournal { api: api.clone() }),
+            Arc::new(AuditJournal { api: api.clone(), spool: spool.clone() }),
         )?;
         orders.connect(signaling.clone());
         api.replay_revocations().await?;
+        tokio::spawn(journal::keep_handing_in(api.clone(), spool.clone()));
         tokio::spawn(api.clone().keep_sealing());
         tokio::spawn(api.clone().keep_forgetting_answers());
         tokio::spawn(api.clone().keep_logging_off());
         tokio::spawn(renewal::keep(api.clone(), master));
         tokio::spawn(api.clone().keep_delivering(WebhookSender::new(config.webhook_networks.clone())));
         tokio::spawn(Anchor::new(config.audit_anchor_file(), keys.checkpoint_signer).keep(api.clone()));
-        Ok(Self { media, signaling, api, store, metrics: Arc::new(Metrics::new()?) })
+        Ok(Self { media, signaling, api, store, spool, metrics: Arc::new(Metrics::new()?) })
     }
 
     async fn serve_until_told_to_stop(self, config: &Config, dev: bool) -> Result<(), Failure> {
@@ -229,9 +234,8 @@ async fn ready(State(node): State<Node>) -> impl IntoResponse {
 
 /// `GET /metrics`
 async fn metrics(State(node): State<Node>) -> impl IntoResponse {
-    let media = &node.media;
-    let (counters, loads, io) = (media.counters(), media.loads(), media.io_counters());
-    let rendered = node.metrics.render(&counters, &loads, &io, media.restarts(), &node.signaling, &node.api);
+    let spooled = node.spool.waiting();
+    let rendered = node.metrics.render(&node.media, &node.signaling, &node.api, spooled);
     match rendered {
         Ok(text) => {
             (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()

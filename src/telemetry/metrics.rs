@@ -2,7 +2,7 @@
 
 use control_api::{ControlApi, RateLimited, SignInCounts};
 use media_engine::{Counters as MediaCounters, DropReason};
-use media_io::{IoCounters, Load};
+use media_io::{IoCounters, Load, MediaNode};
 use prometheus::{
     Counter, CounterVec, Encoder as _, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder, proto::MetricFamily,
@@ -28,20 +28,20 @@ impl Metrics {
     /// One scrape: the sum over all shards, and what signaling counts.
     pub fn render(
         &self,
-        media: &[MediaCounters],
-        loads: &[Load],
-        io: &[IoCounters],
-        shard_restarts: u64,
+        media: &MediaNode,
         signaling: &Signaling,
         api: &ControlApi,
+        spooled: usize,
     ) -> Result<String, prometheus::Error> {
         let page = Registry::new();
-        add_media(&page, media)?;
-        add_loads(&page, loads)?;
-        add_io(&page, io)?;
+        add_media(&page, &media.counters())?;
+        add_loads(&page, &media.loads())?;
+        add_io(&page, &media.io_counters())?;
         let help = "Media threads that failed and began again.";
-        total(&page, "consilium_shard_restarts_total", help, shard_restarts)?;
+        total(&page, "consilium_shard_restarts_total", help, media.restarts())?;
         add_signaling(&page, signaling)?;
+        let help = "Audit entries that wait in the node's spool for the audit log.";
+        gauge(&page, "consilium_audit_spool_entries", help, spooled as u64)?;
         add_rate_limits(&page, api.rate_limited())?;
         add_sign_ins(&page, api.sign_in_counts())?;
         add_cpu_time(&page)?;

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::place::Place;
+use super::place::{Place, roles_beside};
 
 impl Place {
     /// Backs up while a node runs; the folder.
@@ -32,7 +32,7 @@ impl Place {
                 let write =
                     |name: &str, url: &str| fs::write(self.folder.path().join(name), url).expect("a file");
                 write("node-url", postgres.node_url.reveal());
-                write("auditor-url", postgres.url_of("an_auditor").reveal());
+                write("auditor-url", postgres.url_of(&roles_beside(postgres)[0]).reveal());
                 write("owner-url", postgres.url_of("plain_owner").reveal());
             }
         }

@@ -47,8 +47,9 @@ impl Place {
 
     pub async fn postgres() -> Self {
         let postgres = Postgres::new().await;
-        postgres.run("CREATE ROLE an_auditor LOGIN IN ROLE consilium_auditor").await;
-        postgres.run("CREATE ROLE a_backup LOGIN BYPASSRLS IN ROLE pg_read_all_data").await;
+        let [auditor, backup] = roles_beside(&postgres);
+        postgres.run(&format!("CREATE ROLE {auditor} LOGIN IN ROLE consilium_auditor")).await;
+        postgres.run(&format!("CREATE ROLE {backup} LOGIN BYPASSRLS IN ROLE pg_read_all_data")).await;
         Self::over(Some(postgres))
     }
 
@@ -62,10 +63,9 @@ impl Place {
         if let Some(postgres) = &postgres {
             let url_file = folder.path().join("node-url");
             fs::write(&url_file, postgres.node_url.reveal()).expect("a file");
-            fs::write(folder.path().join("auditor-url"), postgres.url_of("an_auditor").reveal())
-                .expect("a file");
-            fs::write(folder.path().join("backup-url"), postgres.url_of("a_backup").reveal())
-                .expect("a file");
+            for (file, role) in ["auditor-url", "backup-url"].into_iter().zip(roles_beside(postgres)) {
+                fs::write(folder.path().join(file), postgres.url_of(&role).reveal()).expect("a file");
+            }
             text.push_str(&format!("[database]\nurl_file = {url_file:?}\n"));
         }
         fs::write(folder.path().join("consilium.toml"), text).expect("a file");
@@ -101,6 +101,18 @@ impl Place {
     pub async fn crash(&self, what: Crash) {
         if let Some(postgres) = &self.postgres {
             postgres.crash(what).await;
+        }
+    }
+
+    /// Throws nodes off their database, which lets them in no more, or again.
+    pub async fn shut_nodes_out(&self, is_out: bool) {
+        let Some(postgres) = &self.postgres else { return };
+        let role = role_of_nodes(postgres);
+        let may = if is_out { "NOLOGIN" } else { "LOGIN" };
+        postgres.run(&format!("ALTER ROLE {role} {may}")).await;
+        if is_out {
+            let of_nodes = format!("FROM pg_stat_activity WHERE usename = '{role}'");
+            postgres.run(&format!("SELECT pg_terminate_backend(pid) {of_nodes}")).await;
         }
     }
 
@@ -159,4 +171,13 @@ impl Place {
         assert!(done.status.success(), "{done:?}");
         String::from_utf8(done.stdout).expect("text")
     }
+}
+
+/// The server has the roles of all its databases: each database's have names of their own.
+pub fn roles_beside(postgres: &Postgres) -> [String; 2] {
+    ["auditor", "backup"].map(|what| format!("{what}_beside_{}", role_of_nodes(postgres)))
+}
+
+fn role_of_nodes(postgres: &Postgres) -> &str {
+    postgres.node_url.reveal().split(['/', '@']).nth(2).expect("a role")
 }

@@ -214,20 +214,39 @@ impl ControlApi {
 
     /// Writes what signaling saw: who joined, left or was turned away, and whose consult it was. Returns when all of it is on
     /// disk; after an error none of it counts.
-    pub async fn record(&self, entries: &[(TenantId, Entry)]) -> Result<(), StoreError> {
-        let Some((first, _)) = entries.first() else { return Ok(()) };
+    pub async fn record(&self, entries: &[(TenantId, EntryId, Entry)]) -> Result<(), StoreError> {
+        self.record_those(entries, false).await
+    }
+
+    /// The same, for entries that may have been written already, under the same ids.
+    pub async fn record_unless_there(
+        &self,
+        entries: &[(TenantId, EntryId, Entry)],
+    ) -> Result<(), StoreError> {
+        self.record_those(entries, true).await
+    }
+
+    async fn record_those(
+        &self,
+        entries: &[(TenantId, EntryId, Entry)],
+        may_be_there: bool,
+    ) -> Result<(), StoreError> {
+        let Some((first, ..)) = entries.first() else { return Ok(()) };
         let mut act = self.store.begin(*first).await?;
-        for (tenant, entry) in entries {
+        for (tenant, id, entry) in entries {
             if act.tenant() != *tenant {
                 act.turn_to(*tenant).await?;
             }
-            record(&mut act, entry).await?;
+            if may_be_there && store::audit::has(&mut act, *id).await? {
+                continue;
+            }
+            store::audit::insert(&mut act, &[StoredEntry::of(entry, *id)]).await?;
             if let Some(event) = webhooks::event_of(entry) {
                 self.tell(&mut act, &event, unix_ms(entry.at)).await?;
             }
         }
         self.commit(act).await?;
-        entries.iter().for_each(|(tenant, _)| self.unsealed.note(*tenant));
+        entries.iter().for_each(|(tenant, ..)| self.unsealed.note(*tenant));
         Ok(())
     }
 
@@ -264,7 +283,7 @@ fn by(caller: &Caller, action: Action) -> Entry {
 }
 
 async fn record(act: &mut TenantTx, entry: &Entry) -> Result<(), StoreError> {
-    store::audit::insert(act, &[StoredEntry::of(entry, EntryId::from_bytes(random_bytes()))]).await
+    store::audit::insert(act, &[StoredEntry::of(entry, new_entry_id())]).await
 }
 
 fn now() -> Duration {
@@ -278,6 +297,11 @@ pub(crate) fn now_ms() -> i64 {
 /// 128 random bits as 32 hexadecimal digits.
 fn random_id() -> String {
     ConsultId::from_bytes(random_bytes()).to_string()
+}
+
+/// The id of an audit entry that is made now.
+pub fn new_entry_id() -> EntryId {
+    EntryId::at(now_ms(), random_bytes())
 }
 
 pub(crate) fn random_bytes() -> [u8; 16] {

@@ -13,10 +13,10 @@ use std::{
 use media_model::TenantId;
 use tokio::sync::oneshot;
 
-use super::{ControlApi, random_bytes};
+use super::{ControlApi, new_entry_id};
 use crate::{
     StoreError,
-    audit::{Entry, EntryId, StoredEntry},
+    audit::{Entry, StoredEntry},
     limits::{READS_BATCH_MAX, READS_COMMITTERS_MAX, READS_WAITING_MAX},
     store,
 };
@@ -106,7 +106,7 @@ fn end_turn(all: &mut BTreeMap<TenantId, Line>, tenant: TenantId) {
 impl ControlApi {
     /// Puts down that something was read. What was read may be told once this has returned, and not if it failed.
     pub(super) async fn note_read(&self, tenant: TenantId, entry: &Entry) -> Result<(), StoreError> {
-        let entry = StoredEntry::of(entry, EntryId::from_bytes(random_bytes()));
+        let entry = StoredEntry::of(entry, new_entry_id());
         let (kept, is_kept) = oneshot::channel();
         match self.reads.join(tenant, (entry, kept)) {
             // On a task of its own: a caller who hangs up takes nobody's entry along.

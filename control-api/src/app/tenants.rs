@@ -3,7 +3,7 @@
 use media_model::TenantId;
 use signaling_protocol::limits::PERSON_ID_BYTES_MAX;
 
-use super::{ControlApi, now_ms, random_id, record};
+use super::{ControlApi, new_entry_id, now_ms, random_id, record};
 use crate::{
     ApiKey, StoreError,
     audit::{Action, Actor, Entry, Surface},
@@ -88,12 +88,12 @@ impl ControlApi {
 
     /// Puts down that everything is about to be copied.
     pub async fn note_backup(&self) -> Result<(), StoreError> {
-        self.record(&[(TenantId::SYSTEM, from_shell(Action::BackedUp))]).await
+        self.record(&[(TenantId::SYSTEM, new_entry_id(), from_shell(Action::BackedUp))]).await
     }
 
     /// Puts down that the database was made from a copy.
     pub async fn note_restore(&self) -> Result<(), StoreError> {
-        self.record(&[(TenantId::SYSTEM, from_shell(Action::Restored))]).await
+        self.record(&[(TenantId::SYSTEM, new_entry_id(), from_shell(Action::Restored))]).await
     }
 
     /// Whether this text is the secret of a client that is good now.

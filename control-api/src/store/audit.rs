@@ -6,7 +6,7 @@ use media_model::ConsultId;
 use sqlx::{Row as _, any::AnyRow};
 
 use super::{StoreError, TenantTx, rows};
-use crate::audit::{ChainHash, Head, Link, SealedRow, StoredEntry, Unsealed};
+use crate::audit::{ChainHash, EntryId, Head, Link, SealedRow, StoredEntry, Unsealed};
 use crate::{appointments::Passage, ids::PersonId, limits::PASSAGES_MAX};
 
 /// Columns of an entry in the order of [`entry_of`], each with the table's name: the only text that statements share.
@@ -62,6 +62,16 @@ pub(crate) async fn insert(tx: &mut TenantTx, entries: &[StoredEntry]) -> Result
         pending.execute(tx.connection()).await?;
     }
     Ok(())
+}
+
+/// Whether there is such an entry.
+pub(crate) async fn has(tx: &mut TenantTx, id: EntryId) -> Result<bool, StoreError> {
+    let row = sqlx::query("SELECT 1 FROM audit WHERE tenant = $1 AND entry = $2")
+        .bind(tx.tenant().as_str())
+        .bind(id.to_string())
+        .fetch_optional(tx.connection())
+        .await?;
+    Ok(row.is_some())
 }
 
 /// Where the chain stands.

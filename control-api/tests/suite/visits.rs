@@ -44,7 +44,7 @@ async fn seen(f: &Fixture, appointment: &Value, role: Role, action: Action, afte
         role: Some(role),
         ..Entry::of(action)
     };
-    f.api.record(&[(tenant("clinic"), entry)]).await.expect("the database");
+    f.api.record(&[(tenant("clinic"), control_api::new_entry_id(), entry)]).await.expect("the database");
 }
 
 #[tokio::test]

@@ -1,0 +1,97 @@
+//! Where signaling's journal goes: into the audit log, and while that cannot be written, into the node's spool.
+
+use std::{sync::Arc, time::Duration};
+
+use control_api::{
+    ControlApi,
+    audit::{Action, Actor, Entry, EntryId, Outcome, Surface},
+    new_entry_id,
+};
+use media_model::TenantId;
+use signaling::{BoxFuture, Journal, JournalUnavailable, What};
+
+use crate::spool::{Named, Spool};
+
+/// How long the audit log may take before the spool is asked instead. Whoever joins waits for it.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
+/// How often what waits in the spool is handed in.
+const HAND_IN_INTERVAL: Duration = Duration::from_secs(1);
+/// Entries that are handed in together.
+const HAND_IN_ENTRIES_MAX: usize = 256;
+
+/// Writes what signaling saw to the audit log.
+pub struct AuditJournal {
+    pub api: ControlApi,
+    pub spool: Arc<Spool>,
+}
+
+impl Journal for AuditJournal {
+    fn record(&self, entries: Vec<signaling::Entry>) -> BoxFuture<'_, Result<(), JournalUnavailable>> {
+        let named: Vec<Named> = entries.into_iter().map(|entry| (new_entry_id(), entry)).collect();
+        Box::pin(async move {
+            // What came earlier is written earlier.
+            if self.spool.waiting() == 0 && self.write(&named).await {
+                return Ok(());
+            }
+            let must_not_fail = named.iter().all(|(_, entry)| matches!(entry.what, What::Left(_)));
+            self.spool.keep(named, must_not_fail).await.map_err(|error| {
+                tracing::error!(%error, "neither audit log nor spool can be written");
+                JournalUnavailable
+            })
+        })
+    }
+}
+
+impl AuditJournal {
+    async fn write(&self, named: &[Named]) -> bool {
+        let entries: Vec<_> = named.iter().cloned().map(audit_entry).collect();
+        match tokio::time::timeout(DATABASE_PATIENCE, self.api.record(&entries)).await {
+            Ok(Ok(())) => return true,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the audit log cannot be written: the spool takes over")
+            }
+            Err(_) => tracing::error!("the audit log takes too long: the spool takes over"),
+        }
+        false
+    }
+}
+
+/// Hands in what waits in the spool, for as long as the process lives.
+pub async fn keep_handing_in(api: ControlApi, spool: Arc<Spool>) {
+    loop {
+        while spool.waiting() > 0 {
+            let oldest = spool.oldest(HAND_IN_ENTRIES_MAX);
+            let entries: Vec<_> = oldest.iter().cloned().map(audit_entry).collect();
+            // The try that came to nothing may have come to something after all.
+            if let Err(error) = api.record_unless_there(&entries).await {
+                tracing::debug!(%error, "the spool waits for the audit log");
+                break;
+            }
+            spool.forget(oldest.len()).await;
+            if spool.waiting() == 0 {
+                tracing::info!("the audit log has everything that waited in the spool");
+            }
+        }
+        tokio::time::sleep(HAND_IN_INTERVAL).await;
+    }
+}
+
+fn audit_entry((id, entry): Named) -> (TenantId, EntryId, Entry) {
+    let (action, outcome, actor, detail) = match entry.what {
+        What::Joined(way) => (Action::Joined, Outcome::Granted, Actor::Participant, way.as_str()),
+        What::Waited => (Action::Waited, Outcome::Granted, Actor::Participant, "waiting_room"),
+        What::Admitted { by } => (Action::Admitted, Outcome::Granted, Actor::Staff(by), "waiting_room"),
+        What::Left(departure) => (Action::Left, Outcome::Granted, Actor::Participant, departure.as_str()),
+        What::Refused(code) => (Action::Joined, Outcome::Refused, Actor::Participant, code.as_str()),
+    };
+    let (participant, person_id, role) =
+        entry.who.map_or((None, None, None), |who| (Some(who.participant), Some(who.person), Some(who.role)));
+    let (tenant, consult) = (entry.tenant.unwrap_or(TenantId::SYSTEM), entry.consult);
+    let (at, surface, detail) = (entry.at, Surface::Signaling, Some(detail));
+    let known = Entry::of(action);
+    (
+        tenant,
+        id,
+        Entry { at, outcome, actor, surface, consult, participant, person_id, role, detail, ..known },
+    )
+}

@@ -1,0 +1,131 @@
+//! Entries of signaling's journal as the spool has them: JSON, sealed.
+
+use std::time::{Duration, SystemTime};
+
+use control_api::audit::EntryId;
+use media_model::{ConsultId, ParticipantNumber, Pii, Role, TenantId};
+use serde::{Deserialize, Serialize};
+use signaling::{Departure, Entry, Way, What, Who};
+use signaling_protocol::error::ErrorCode;
+
+const WAYS: [Way; 3] = [Way::WebSocket, Way::Whip, Way::Whep];
+const DEPARTURES: [Departure; 6] = [
+    Departure::Left,
+    Departure::Lost,
+    Departure::Replaced,
+    Departure::ConsultEnded,
+    Departure::Revoked,
+    Departure::Shutdown,
+];
+
+/// An entry with the id that it has in the audit log, however often it is handed in.
+pub type Named = (EntryId, Entry);
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    id: EntryId,
+    at_us: u64,
+    tenant: Option<TenantId>,
+    consult: Option<ConsultId>,
+    who: Option<LineWho>,
+    what: LineWhat,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LineWho {
+    participant: u32,
+    person: Pii<String>,
+    role: Role,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum LineWhat {
+    Joined(String),
+    Waited,
+    Admitted(u32),
+    Left(String),
+    Refused(ErrorCode),
+}
+
+/// The entries as bytes.
+pub fn encode(entries: &[Named]) -> Vec<u8> {
+    let lines: Vec<Line> = entries.iter().map(line_of).collect();
+    serde_json::to_vec(&lines).expect("our own lines are JSON")
+}
+
+/// What [`encode`] wrote; nothing if it was another version.
+pub fn decode(bytes: &[u8]) -> Option<Vec<Named>> {
+    let lines: Vec<Line> = serde_json::from_slice(bytes).ok()?;
+    lines.into_iter().map(entry_of).collect()
+}
+
+fn line_of((id, entry): &Named) -> Line {
+    let since = entry.at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let what = match entry.what {
+        What::Joined(way) => LineWhat::Joined(way.as_str().to_owned()),
+        What::Waited => LineWhat::Waited,
+        What::Admitted { by } => LineWhat::Admitted(by.csrc()),
+        What::Left(departure) => LineWhat::Left(departure.as_str().to_owned()),
+        What::Refused(code) => LineWhat::Refused(code),
+    };
+    let who = entry.who.as_ref().map(|who| LineWho {
+        participant: who.participant.csrc(),
+        person: who.person.clone(),
+        role: who.role,
+    });
+    let at_us = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
+    Line { id: *id, at_us, tenant: entry.tenant, consult: entry.consult, who, what }
+}
+
+fn entry_of(line: Line) -> Option<Named> {
+    let what = match line.what {
+        LineWhat::Joined(name) => What::Joined(*WAYS.iter().find(|way| way.as_str() == name)?),
+        LineWhat::Waited => What::Waited,
+        LineWhat::Admitted(by) => What::Admitted { by: ParticipantNumber::new(by)? },
+        LineWhat::Left(name) => What::Left(*DEPARTURES.iter().find(|why| why.as_str() == name)?),
+        LineWhat::Refused(code) => What::Refused(code),
+    };
+    let who = match line.who {
+        None => None,
+        Some(LineWho { participant, person, role }) => {
+            Some(Who { participant: ParticipantNumber::new(participant)?, person, role })
+        }
+    };
+    let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_micros(line.at_us))?;
+    Some((line.id, Entry { at, tenant: line.tenant, consult: line.consult, who, what }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_entry_comes_back_as_it_was() {
+        let number = ParticipantNumber::new(7).expect("not zero");
+        let who = Who { participant: number, person: Pii::new("person".to_owned()), role: Role::Nurse };
+        let kinds = WAYS.map(What::Joined).into_iter().chain(DEPARTURES.map(What::Left));
+        let others = [What::Waited, What::Admitted { by: number }, What::Refused(ErrorCode::TicketRevoked)];
+        let entries: Vec<Named> = kinds
+            .chain(others)
+            .enumerate()
+            .map(|(n, what)| {
+                let entry = Entry {
+                    at: SystemTime::UNIX_EPOCH + Duration::from_micros(1_800_000_000_123_456 + n as u64),
+                    tenant: "clinic".parse().ok(),
+                    consult: (n % 2 == 0).then_some(ConsultId::from_bytes([n as u8; 16])),
+                    who: (n % 3 != 0).then_some(who.clone()),
+                    what,
+                };
+                (EntryId::from_bytes([n as u8; 16]), entry)
+            })
+            .collect();
+        let read = decode(&encode(&entries)).expect("our own");
+        assert_eq!(format!("{read:?}"), format!("{entries:?}"));
+        assert!(read.iter().zip(&entries).all(|(one, other)| {
+            one.1.who.as_ref().map(|who| who.person.reveal().clone())
+                == other.1.who.as_ref().map(|who| who.person.reveal().clone())
+        }));
+        assert!(decode(b"[{\"id\":1}]").is_none());
+    }
+}
