@@ -32,6 +32,7 @@ mod networks;
 mod outbound;
 mod own_origin;
 pub mod permissions;
+mod portal_origin;
 mod problem;
 mod proxies;
 mod rate;
@@ -44,12 +45,13 @@ pub mod webhooks;
 
 pub use access::{AccessSigner, AccessToken, AccessTokenId};
 pub use app::{
-    BootstrapError, ControlApi, NewTicket, Refused, Renewed, ReplayError, RoleChange, RunningConsults,
-    new_entry_id,
+    BootstrapError, ControlApi, NewTicket, Portals, Refused, Renewed, ReplayError, RoleChange,
+    RunningConsults, new_entry_id,
 };
 pub use auth::ApiKey;
 pub use networks::Networks;
 pub use own_origin::{OwnOrigin, WebOrigin};
+pub use portal_origin::{InvalidPortalOrigin, PortalOrigin};
 pub use proxies::TrustedProxies;
 pub use rate::Refused as RateLimited;
 pub use routes::openapi;

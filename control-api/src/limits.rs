@@ -159,6 +159,13 @@ pub const DEAD_LETTERS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Dead letters in one answer.
 pub const DEAD_LETTERS_LISTED_MAX: i64 = 100;
 
+/// Origins of one tenant's pages.
+pub const PORTAL_ORIGINS_MAX: usize = 32;
+/// Longest origin: with all of a tenant's a header stays below 4 KiB, which proxies take.
+pub const PORTAL_ORIGIN_BYTES_MAX: usize = 120;
+/// How often it is looked what other processes changed in them.
+pub const PORTALS_INTERVAL: Duration = Duration::from_secs(10);
+
 /// Longest URL of a provider that people sign in with.
 pub const PROVIDER_URL_BYTES_MAX: usize = 2_048;
 /// How long a connection to a provider may take.

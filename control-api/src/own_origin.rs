@@ -45,6 +45,14 @@ impl Default for OwnOrigin {
 }
 
 impl OwnOrigin {
+    /// Where browsers find the server, if the operator says so.
+    pub(crate) const fn configured(&self) -> Option<&WebOrigin> {
+        match self {
+            Self::Configured(origin) => Some(origin),
+            Self::OfRequest { .. } => None,
+        }
+    }
+
     /// Where the browser of this request finds the server. `None` where the request does not say.
     pub(crate) fn of(&self, uri: &Uri, headers: &HeaderMap) -> Option<WebOrigin> {
         let tls = match self {
@@ -71,7 +79,7 @@ impl OwnOrigin {
     }
 }
 
-fn is_loopback(authority: &str) -> bool {
+pub(crate) fn is_loopback(authority: &str) -> bool {
     let Ok(url) = Url::parse(&format!("http://{authority}")) else { return false };
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",

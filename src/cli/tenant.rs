@@ -1,8 +1,9 @@
-//! `consilium tenant create --config FILE NAME`, `sign-in` and `rotate-key`
+//! `consilium tenant create --config FILE NAME`, `sign-in`, `origins` and `rotate-key`
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use control_api::PortalOrigin;
 use media_model::TenantId;
 
 use super::{shell::Shell, sign_in::SignIn};
@@ -35,6 +36,21 @@ enum Action {
         #[arg(long)]
         tenant: TenantId,
     },
+    /// Says which pages may frame a tenant's visits and call for it, and lists them. Nodes know within ten seconds.
+    Origins {
+        /// The node's configuration file.
+        #[arg(long)]
+        config: PathBuf,
+        /// Whose pages.
+        #[arg(long)]
+        tenant: TenantId,
+        /// An origin to add, such as https://portal.clinic.example; once for each.
+        #[arg(long, value_name = "ORIGIN")]
+        add: Vec<PortalOrigin>,
+        /// One to take away; once for each.
+        #[arg(long, value_name = "ORIGIN")]
+        remove: Vec<PortalOrigin>,
+    },
     /// Gives a tenant a new sealing key, and wraps its people's keys under it. Nodes go on meanwhile.
     RotateKey {
         /// The node's configuration file.
@@ -57,6 +73,13 @@ impl TenantCommand {
             Action::NoSignIn { config, tenant } => {
                 let shell = Shell::open(&config).await?;
                 shell.api.remove_sign_in(tenant).await?;
+                shell.close().await;
+            }
+            Action::Origins { config, tenant, add, remove } => {
+                let shell = Shell::open(&config).await?;
+                for origin in shell.api.change_portal_origins(tenant, &add, &remove).await? {
+                    println!("{}", origin.as_str());
+                }
                 shell.close().await;
             }
             Action::RotateKey { config, name } => {

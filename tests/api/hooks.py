@@ -242,6 +242,8 @@ FOR_PEOPLE = {
     "readSession": {},
     "signOut": {},
     "setRoles": {"tenant_role": "admin"},
+    "readOrigins": {"tenant_role": "admin"},
+    "setOrigins": {"tenant_role": "admin"},
     "openBreakGlass": {"standing": "nurse"},
     "closeBreakGlass": {"tenant_role": "auditor"},
 }
@@ -278,6 +280,8 @@ def before_call(context, case, kwargs):
         case.body = {"code": guest_link(appointment(operation))["code"]}
     if operation == "createGuestLink":
         case.body.update({"role": "observer", "person_id": None})
+    if operation == "setOrigins":
+        case.body["origins"] = [f"https://portal-{next(numbers)}.example"]
     if operation == "openBreakGlass":
         case.body["patient"] = consenting()[0]
     if operation == "linkIdentity":

@@ -19,6 +19,9 @@ use crate::{
     store::{self, TenantTx, appointments::Appointment, guest_links::GuestLink},
 };
 
+/// The page with the button, on this server; the binary serves it.
+const GUEST_PAGE: &str = "/guest";
+
 /// For whom a link is asked.
 #[derive(Debug)]
 pub(crate) struct NewGuestLink {
@@ -36,6 +39,8 @@ pub(crate) struct Made {
     pub id: GuestLinkId,
     pub person: PersonId,
     pub code: Pii<String>,
+    /// The whole of it, where the operator says how browsers find this server.
+    pub link: Option<Pii<String>>,
     pub expires_at_ms: i64,
 }
 
@@ -95,8 +100,10 @@ impl ControlApi {
         };
         store::guest_links::insert(&mut act, &link).await?;
         record(&mut act, &linked(person, new.role, about(&caller, Act::IssueTicket, &appointment))).await?;
-        let (code, expires_at_ms) = (Pii::new(code.reveal().to_owned()), expires_at_ms(&appointment));
-        self.keep(act, &caller, Made { id, person, code, expires_at_ms }).await
+        let (code, expires_at_ms) = (code.reveal().to_owned(), expires_at_ms(&appointment));
+        let link = self.own_origin().configured();
+        let link = link.map(|origin| Pii::new(format!("{}{GUEST_PAGE}#{code}", origin.as_str())));
+        self.keep(act, &caller, Made { id, person, code: Pii::new(code), link, expires_at_ms }).await
     }
 
     /// Takes a link back, with what it opened the door with the last time.

@@ -13,6 +13,7 @@ pub(crate) mod identities;
 pub(crate) mod oauth;
 pub(crate) mod people;
 mod permit;
+pub(crate) mod portals;
 mod reads;
 mod renewal;
 pub(crate) mod requests;
@@ -43,6 +44,7 @@ pub(crate) use consults::NewConsult;
 use deliveries::Due;
 use erasing::ErasureList;
 pub use erasing::ReplayError;
+pub use portals::Portals;
 use reads::Reads;
 pub use renewal::Renewed;
 pub use roles::RoleChange;
@@ -95,6 +97,8 @@ pub struct ControlApi {
     providers: Arc<Providers>,
     sign_in_counts: Arc<SignInCounts>,
     own_origin: Arc<OwnOrigin>,
+    portals: Portals,
+    allowed_origins: Arc<[String]>,
 }
 
 impl fmt::Debug for ControlApi {
@@ -128,6 +132,8 @@ impl ControlApi {
             providers: Arc::new(Providers::new(Networks::default())),
             sign_in_counts: Arc::default(),
             own_origin: Arc::default(),
+            portals: Portals::default(),
+            allowed_origins: Arc::default(),
         }
     }
 
@@ -170,6 +176,17 @@ impl ControlApi {
     #[must_use]
     pub fn with_own_origin(self, origin: OwnOrigin) -> Self {
         Self { own_origin: Arc::new(origin), ..self }
+    }
+
+    /// Lets pages of these origins call for every tenant; `"*"` for any.
+    #[must_use]
+    pub fn with_allowed_origins(self, origins: &[String]) -> Self {
+        Self { allowed_origins: origins.into(), ..self }
+    }
+
+    /// Whether pages of this origin may call for every tenant.
+    pub(crate) fn allows_everywhere(&self, origin: &str) -> bool {
+        self.allowed_origins.iter().any(|allowed| allowed == "*" || allowed == origin)
     }
 
     /// Where browsers find this server.

@@ -7,7 +7,7 @@ use super::{ControlApi, new_entry_id, now_ms, random_id, record};
 use crate::{
     ApiKey, StoreError,
     audit::{Action, Actor, Entry, Surface},
-    limits::{API_CLIENT_NAME_BYTES_MAX, SUBJECT_BYTES_MAX},
+    limits::{API_CLIENT_NAME_BYTES_MAX, PORTAL_ORIGINS_MAX, SUBJECT_BYTES_MAX},
     permissions::Scopes,
     sign_in::InvalidSignIn,
     store::{self, api_clients::ApiClient, tenants::Tenant},
@@ -41,6 +41,9 @@ pub enum BootstrapError {
     /// The account is somebody else's.
     #[error("the account is linked to somebody else")]
     LinkedElsewhere,
+    /// There are as many portals as there may be.
+    #[error("a tenant has at most {PORTAL_ORIGINS_MAX} portals' origins")]
+    TooManyOrigins,
     /// A setting cannot be used.
     #[error(transparent)]
     SignIn(#[from] InvalidSignIn),
@@ -60,7 +63,9 @@ impl ControlApi {
             store::tenant_keys::insert(&mut act, &key, now_ms()).await?;
         }
         record(&mut act, &from_shell(Action::TenantCreated)).await?;
-        Ok(self.commit(act).await?)
+        self.commit(act).await?;
+        self.portals.learn([(tenant, 0, Vec::new())]);
+        Ok(())
     }
 
     /// Makes an API client for some purposes, and its secret. `name` becomes part of its id, which the audit log shows.

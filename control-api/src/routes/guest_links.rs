@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Json, Path,
+    cors::Page,
     operation::Operation,
     people::external_id,
     rfc3339, schema,
@@ -66,6 +67,9 @@ struct MadeBody {
     /// Told this once; belongs behind the `#` of a page's address.
     #[schemars(schema_with = "schema::guest_code")]
     code: Pii<String>,
+    /// To this node's own page with the code, where `public_url` says how browsers find the node.
+    #[schemars(schema_with = "schema::guest_link")]
+    link: Option<Pii<String>>,
     /// As the appointment is now: it moves with that.
     #[schemars(schema_with = "schema::utc")]
     expires_at: String,
@@ -73,7 +77,8 @@ struct MadeBody {
 
 impl From<Made> for MadeBody {
     fn from(made: Made) -> Self {
-        Self { id: made.id, person: made.person, code: made.code, expires_at: rfc3339(made.expires_at_ms) }
+        let expires_at = rfc3339(made.expires_at_ms);
+        Self { id: made.id, person: made.person, code: made.code, link: made.link, expires_at }
     }
 }
 
@@ -112,10 +117,11 @@ pub(super) fn operations() -> Vec<Operation> {
 }
 
 /// How redeeming one fails.
-pub(super) const REFUSALS: [Problem; 9] = [
+pub(super) const REFUSALS: [Problem; 10] = [
     Problem::BodyMalformed,
     Problem::BodyTooLarge,
     Problem::FieldInvalid(""),
+    Problem::OriginRefused,
     Problem::NotFound,
     Problem::ConsultEnded,
     Problem::ConsentMissing,
@@ -161,9 +167,13 @@ async fn revoke(
 pub(super) async fn redeem(
     State(api): State<ControlApi>,
     Extension(request): Extension<Request>,
+    Extension(page): Extension<Page>,
     Json(body): Json<RedeemBody>,
 ) -> Result<(StatusCode, axum::Json<TicketBody>), Problem> {
     let code = GuestCode::parse(body.code.reveal()).ok_or(Problem::FieldInvalid("code"))?;
+    if !page.is_for(&api, code.tenant()) {
+        return Err(Problem::OriginRefused);
+    }
     let minted = api.redeem_guest_link(&code, &request).await?;
     Ok((StatusCode::CREATED, axum::Json(minted.into())))
 }

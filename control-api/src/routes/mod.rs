@@ -8,12 +8,14 @@ mod break_glass;
 mod consents;
 mod consults;
 mod cookies;
+mod cors;
 mod document;
 mod door;
 mod guest_links;
 mod identities;
 mod oauth;
 mod operation;
+mod origins;
 mod page;
 mod people;
 mod roles;
@@ -52,6 +54,7 @@ fn operations() -> Vec<Operation> {
         guest_links::operations(),
         visits::operations(),
         webhooks::operations(),
+        origins::operations(),
         audit::operations(),
         break_glass::operations(),
     ]
@@ -77,7 +80,10 @@ impl ControlApi {
             .into_iter()
             .fold(Router::new(), add)
             .route(oauth::PATH, post(oauth::token))
-            .route(guest_links::REDEEM, post(guest_links::redeem))
+            .route(
+                guest_links::REDEEM,
+                post(guest_links::redeem).layer(middleware::from_fn_with_state(self.clone(), cors::guard)),
+            )
             .route(sign_in::START, get(sign_in::start))
             .route(sign_in::CALLBACK, get(sign_in::come_back))
             .route(session::SESSION, get(session::read))

@@ -6,8 +6,9 @@ use signaling_protocol::limits::{DISPLAY_NAME_CHARS_MAX, PERSON_ID_BYTES_MAX};
 
 use crate::limits::{
     APPOINTMENT_PEOPLE_MAX, BREAK_GLASS_REASON_CHARS_MAX, BREAK_GLASS_REASON_CHARS_MIN, INSTANT_BYTES_MAX,
-    NOTES_CHARS_MAX, PRESCRIPTION_ID_BYTES_MAX, PRESCRIPTIONS_MAX, PROVIDER_URL_BYTES_MAX, SUBJECT_BYTES_MAX,
-    TICKET_LIFETIME_DEFAULT, TICKET_LIFETIME_MAX, VISIT_REASON_CHARS_MAX, WEBHOOK_URL_BYTES_MAX,
+    NOTES_CHARS_MAX, PORTAL_ORIGIN_BYTES_MAX, PORTAL_ORIGINS_MAX, PRESCRIPTION_ID_BYTES_MAX,
+    PRESCRIPTIONS_MAX, PROVIDER_URL_BYTES_MAX, SUBJECT_BYTES_MAX, TICKET_LIFETIME_DEFAULT,
+    TICKET_LIFETIME_MAX, VISIT_REASON_CHARS_MAX, WEBHOOK_URL_BYTES_MAX,
 };
 use crate::permissions::GlassState;
 use crate::webhooks::EventKind;
@@ -60,6 +61,15 @@ pub fn guest_code(_: &mut SchemaGenerator) -> Schema {
         "type": "string",
         "description": "Whose tenant's, and 128 random bits. A secret.",
         "pattern": r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?\.[A-Za-z0-9_-]{22}$",
+    })
+}
+
+/// The whole of a guest link.
+pub fn guest_link(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": ["string", "null"],
+        "format": "uri",
+        "description": "To be sent: the node's own page with the code. A secret.",
     })
 }
 
@@ -220,6 +230,16 @@ pub fn webhook_secret(_: &mut SchemaGenerator) -> Schema {
         "type": "string",
         "description": "Behind `whsec_` stands the key of HMAC-SHA256 in base64.",
         "pattern": "^whsec_[A-Za-z0-9+/]{43}=$",
+    })
+}
+
+/// Where a tenant's own pages are.
+pub fn portal_origins(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "description": "Scheme, host and port of each, by `https`; `http` only on this machine",
+        "maxItems": PORTAL_ORIGINS_MAX,
+        "items": {"type": "string", "format": "uri", "maxLength": PORTAL_ORIGIN_BYTES_MAX},
     })
 }
 

@@ -25,6 +25,7 @@ pub(crate) mod identities;
 pub(crate) mod kept_answers;
 pub(crate) mod outbox;
 pub(crate) mod people;
+pub(crate) mod portal_origins;
 mod role;
 mod rows;
 mod schema;

@@ -2,14 +2,15 @@
 
 use axum::{
     body::{Body, to_bytes},
-    http::{Request, StatusCode, header},
+    http::{HeaderMap, Request, StatusCode, header},
 };
+use control_api::{OwnOrigin, WebOrigin};
 use media_model::Role;
 use serde_json::{Value, json};
 use signaling_protocol::ticket::TicketId;
 use tower::ServiceExt as _;
 
-use crate::support::{Fixture, in_seconds, now_s, on_both};
+use crate::support::{Fixture, browser::ORIGIN, in_seconds, now_s, on_both, tenant};
 
 const NAME: &str = "Rosa Delgado";
 
@@ -39,16 +40,30 @@ async fn linked(f: &Fixture, visit: &str) -> Value {
 
 /// Presses the button, as somebody of whom nothing is known.
 async fn redeemed(f: &Fixture, code: &Value) -> (u16, Value) {
-    let request = Request::builder()
-        .method("POST")
+    let (status, _, told) = asked(f, "POST", &json!({"code": code}), &[]).await;
+    (status.as_u16(), told)
+}
+
+/// What is answered there without a key.
+async fn asked(
+    f: &Fixture,
+    method: &str,
+    body: &Value,
+    headers: &[(&str, &str)],
+) -> (StatusCode, HeaderMap, Value) {
+    let mut request = Request::builder()
+        .method(method)
         .uri("/v1/guest-links/redeem")
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(Body::from(json!({"code": code}).to_string()))
-        .expect("a request");
+        .header(header::HOST, "127.0.0.1:8080")
+        .header(header::CONTENT_TYPE, "application/json");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(Body::from(body.to_string())).expect("a request");
     let response = f.router.clone().oneshot(request).await.expect("an answer");
-    let status = response.status().as_u16();
+    let (status, headers) = (response.status(), response.headers().clone());
     let bytes = to_bytes(response.into_body(), 1 << 20).await.expect("a body");
-    (status, serde_json::from_slice(&bytes).expect("JSON"))
+    (status, headers, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
 }
 
 async fn code_of(f: &Fixture, code: &Value) -> String {
@@ -213,6 +228,61 @@ async fn of_two_who_redeem_a_link_at_once_one_has_a_good_ticket() {
             .await
             .expect("a row");
         assert_eq!(good, (1,), "{} {}", one.1, two.1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_link_is_redeemed_by_pages_of_this_server_and_of_its_own_tenants_portals() {
+    on_both(async |f| {
+        f.key_of("other").await;
+        for (of, origin) in
+            [("clinic", "https://portal.clinic.example"), ("other", "https://portal.other.example")]
+        {
+            let origin = [origin.parse().expect("an origin")];
+            f.api.change_portal_origins(tenant(of), &origin, &[]).await.expect("a list");
+        }
+        let link = linked(&f, &booked(&f).await).await;
+        let body = json!({"code": link["code"]});
+        for (origin, status, may_read) in [
+            ("https://evil.example", 403, false),
+            ("null", 403, false),
+            ("https://portal.other.example", 403, true),
+            ("https://portal.clinic.example", 201, true),
+            (ORIGIN, 429, true),
+        ] {
+            let (found, headers, told) = asked(&f, "POST", &body, &[("origin", origin)]).await;
+            assert_eq!(found.as_u16(), status, "{origin}: {told}");
+            let allowed =
+                headers.get(header::ACCESS_CONTROL_ALLOW_ORIGIN).and_then(|value| value.to_str().ok());
+            assert_eq!(allowed, may_read.then_some(origin));
+            if status == 403 {
+                assert_eq!(told["code"], "origin_refused", "{origin}");
+            }
+        }
+        let asks = [("origin", "https://portal.clinic.example"), ("access-control-request-method", "POST")];
+        let (status, headers, _) = asked(&f, "OPTIONS", &json!(null), &asks).await;
+        assert_eq!(
+            (status, &headers[header::ACCESS_CONTROL_ALLOW_METHODS]),
+            (StatusCode::NO_CONTENT, &"POST".parse().expect("a value"))
+        );
+        let asks = [("origin", "https://evil.example"), ("access-control-request-method", "POST")];
+        assert_eq!(asked(&f, "OPTIONS", &json!(null), &asks).await.0, StatusCode::FORBIDDEN);
+        assert_eq!(asked(&f, "OPTIONS", &json!(null), &[]).await.0, StatusCode::METHOD_NOT_ALLOWED);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn where_the_operator_says_how_browsers_find_the_node_the_whole_link_is_told() {
+    on_both(async |mut f| {
+        let visit = booked(&f).await;
+        assert_eq!(linked(&f, &visit).await["link"], json!(null));
+        let origin = WebOrigin::parse("https://consult.example").expect("an origin");
+        f.router = f.api.clone().with_own_origin(OwnOrigin::Configured(origin)).router();
+        let link = linked(&f, &visit).await;
+        let code = link["code"].as_str().expect("a code");
+        assert_eq!(link["link"], json!(format!("https://consult.example/guest#{code}")));
     })
     .await;
 }

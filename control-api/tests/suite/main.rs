@@ -12,6 +12,7 @@ mod guest_links;
 mod idempotency;
 mod matrix;
 mod openapi;
+mod origins;
 mod people;
 mod requests;
 mod roles;

@@ -16,7 +16,7 @@ use crate::support::{
 const DOCUMENT: &str = include_str!("../../../docs/control-api.md");
 
 /// Act, method, path. What is in the visit's place is the first appointment; what is in the person's, its patient.
-const OPERATIONS: [(&str, &str, &str); 35] = [
+const OPERATIONS: [(&str, &str, &str); 37] = [
     ("read_appointment", "GET", "/v1/appointments/VISIT"),
     ("move_appointment", "POST", "/v1/appointments/VISIT/move"),
     ("confirm_appointment", "POST", "/v1/appointments/VISIT/confirm"),
@@ -42,6 +42,8 @@ const OPERATIONS: [(&str, &str, &str); 35] = [
     ("manage_webhooks", "POST", "/v1/webhooks"),
     ("manage_webhooks", "DELETE", "/v1/webhooks/ID"),
     ("see_webhooks", "GET", "/v1/webhooks/ID/dead-letters"),
+    ("manage_tenant", "GET", "/v1/origins"),
+    ("manage_tenant", "PUT", "/v1/origins"),
     ("see_audit", "GET", "/v1/audit"),
     ("export_audit", "GET", "/v1/audit/export"),
     ("open_break_glass", "POST", "/v1/break-glass"),
@@ -129,6 +131,7 @@ fn body_of(act: &str, path: &str) -> Value {
         "issue_ticket" => json!({"role": "patient", "person_id": "patient", "display_name": "Somebody"}),
         "manage_people" => json!({"external_id": "somebody-new"}),
         "manage_webhooks" if path.ends_with("webhooks") => json!({"url": "https://ehr.example/hooks"}),
+        "manage_tenant" => json!({"origins": []}),
         "open_break_glass" => json!({"patient": "PATIENT", "reason": "unconscious, allergies unknown"}),
         "grant_role" => json!({"standing": "patient", "tenant_role": null}),
         _ => json!({}),

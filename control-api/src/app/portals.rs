@@ -1,0 +1,193 @@
+//! Tenants' own pages: which origins may frame a tenant's visits and call for it.
+//!
+//! Every request of a web page asks for them, so they are kept in memory. A change in this process is known at once, one of another node's
+//! within [`PORTALS_INTERVAL`]; while the database is away, what was known last goes on.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+};
+
+use media_model::TenantId;
+
+use super::{BootstrapError, ControlApi, by, record, tenants::from_shell};
+use crate::{
+    PortalOrigin, StoreError,
+    audit::{Action, Entry},
+    auth::Caller,
+    limits::{PORTAL_ORIGINS_MAX, PORTALS_INTERVAL},
+    permissions::Act,
+    problem::Problem,
+    store::portal_origins,
+};
+
+/// What is known of tenants' own pages. Clones are handles to the same thing; nothing in it waits.
+#[derive(Debug, Clone, Default)]
+pub struct Portals(Arc<RwLock<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    of_tenants: HashMap<TenantId, Listed>,
+    of_any: HashSet<PortalOrigin>,
+}
+
+#[derive(Debug)]
+struct Listed {
+    version: i64,
+    origins: Arc<[PortalOrigin]>,
+}
+
+impl Portals {
+    /// The origins of a tenant's pages; none where there is no such tenant.
+    pub fn of(&self, tenant: TenantId) -> Option<Arc<[PortalOrigin]>> {
+        self.known().of_tenants.get(&tenant).map(|listed| Arc::clone(&listed.origins))
+    }
+
+    /// Whether this is the origin of a tenant's pages.
+    pub fn is_of(&self, tenant: TenantId, origin: &str) -> bool {
+        let known = self.known();
+        let listed = known.of_tenants.get(&tenant);
+        listed.is_some_and(|listed| listed.origins.iter().any(|each| each.as_str() == origin))
+    }
+
+    /// Whether this is the origin of any tenant's pages.
+    pub fn is_any(&self, origin: &str) -> bool {
+        self.known().of_any.contains(origin)
+    }
+
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn version_of(&self, tenant: TenantId) -> Option<i64> {
+        self.known().of_tenants.get(&tenant).map(|listed| listed.version)
+    }
+
+    /// Takes up versions, each unless a newer one is known already.
+    pub(super) fn learn(&self, changes: impl IntoIterator<Item = (TenantId, i64, Vec<PortalOrigin>)>) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        for (tenant, version, origins) in changes {
+            let before = known.of_tenants.get(&tenant);
+            if before.is_none_or(|listed| listed.version <= version) {
+                known.of_tenants.insert(tenant, Listed { version, origins: origins.into() });
+            }
+        }
+        known.of_any = known.of_tenants.values().flat_map(|listed| listed.origins.iter().cloned()).collect();
+    }
+}
+
+/// What a tenant's list is after a change.
+#[derive(Debug, Clone)]
+pub(crate) struct PortalOrigins(pub Vec<PortalOrigin>);
+
+impl ControlApi {
+    /// Tenants' own pages.
+    pub fn portals(&self) -> &Portals {
+        &self.portals
+    }
+
+    /// Reads what other processes have changed.
+    pub async fn refresh_portals(&self) -> Result<(), StoreError> {
+        let mut changes = Vec::new();
+        for (tenant, version) in self.store.portal_versions().await? {
+            if self.portals.version_of(tenant) != Some(version) {
+                let mut tx = self.store.read(tenant).await?;
+                changes.push((tenant, version, portal_origins::all(&mut tx).await?));
+            }
+        }
+        if !changes.is_empty() {
+            self.portals.learn(changes);
+        }
+        Ok(())
+    }
+
+    /// Does so for as long as the process lives.
+    pub async fn keep_refreshing_portals(self) {
+        loop {
+            tokio::time::sleep(PORTALS_INTERVAL).await;
+            if let Err(error) = self.refresh_portals().await {
+                tracing::warn!(%error, "portals' origins cannot be read; those known go on");
+            }
+        }
+    }
+
+    /// The origins of the caller's tenant.
+    pub(crate) async fn portal_origins(&self, caller: Caller) -> Result<Vec<PortalOrigin>, Problem> {
+        self.permit(&caller, Act::ManageTenant).await?;
+        let mut tx = self.store.read(caller.tenant).await?;
+        let origins = portal_origins::all(&mut tx).await?;
+        drop(tx);
+        let entry = Entry { detail: Some("portal_origins"), ..by(&caller, Action::Asked(Act::ManageTenant)) };
+        self.note_read(caller.tenant, &entry).await?;
+        Ok(origins)
+    }
+
+    /// Says which they are from now on.
+    pub(crate) async fn set_portal_origins(
+        &self,
+        caller: Caller,
+        origins: BTreeSet<PortalOrigin>,
+    ) -> Result<PortalOrigins, Problem> {
+        self.permit(&caller, Act::ManageTenant).await?;
+        let tenant = caller.tenant;
+        let mut act = self.begin(&caller).await?;
+        let version = portal_origins::begin_change(&mut act).await?.ok_or(Problem::NotFound)?;
+        let origins: Vec<_> = origins.into_iter().collect();
+        portal_origins::replace(&mut act, &origins).await?;
+        let detail = Some("portal_origins_set");
+        record(&mut act, &Entry { detail, ..by(&caller, Action::Asked(Act::ManageTenant)) }).await?;
+        let PortalOrigins(origins) = self.keep(act, &caller, PortalOrigins(origins)).await?;
+        self.portals.learn([(tenant, version, origins.clone())]);
+        Ok(PortalOrigins(origins))
+    }
+
+    /// Adds and removes origins from the shell; which there are then.
+    pub async fn change_portal_origins(
+        &self,
+        tenant: TenantId,
+        added: &[PortalOrigin],
+        removed: &[PortalOrigin],
+    ) -> Result<Vec<PortalOrigin>, BootstrapError> {
+        let mut act = self.store.begin(tenant).await?;
+        let version = portal_origins::begin_change(&mut act).await?;
+        let version = version.ok_or(BootstrapError::NoTenant(tenant))?;
+        let before = portal_origins::all(&mut act).await?;
+        let mut origins: BTreeSet<_> = before.iter().chain(added).cloned().collect();
+        origins.retain(|origin| !removed.contains(origin));
+        let origins: Vec<_> = origins.into_iter().collect();
+        if origins.len() > PORTAL_ORIGINS_MAX {
+            return Err(BootstrapError::TooManyOrigins);
+        }
+        if origins == before {
+            // Nothing was done, and the version goes back with the transaction.
+            return Ok(origins);
+        }
+        portal_origins::replace(&mut act, &origins).await?;
+        let detail = Some("portal_origins_set");
+        record(&mut act, &Entry { detail, ..from_shell(Action::Asked(Act::ManageTenant)) }).await?;
+        self.commit(act).await?;
+        self.portals.learn([(tenant, version, origins.clone())]);
+        Ok(origins)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origins(list: &[&str]) -> Vec<PortalOrigin> {
+        list.iter().map(|text| text.parse().expect("an origin")).collect()
+    }
+
+    #[test]
+    fn a_newer_version_stays_whatever_comes_after_it() {
+        let (portals, clinic) = (Portals::default(), "clinic".parse().expect("a tenant"));
+        assert!(portals.of(clinic).is_none());
+        portals.learn([(clinic, 2, origins(&["https://new.example"]))]);
+        portals.learn([(clinic, 1, origins(&["https://old.example"]))]);
+        assert!(portals.is_of(clinic, "https://new.example") && portals.is_any("https://new.example"));
+        assert!(!portals.is_of(clinic, "https://old.example") && !portals.is_any("https://old.example"));
+        portals.learn([(clinic, 3, Vec::new())]);
+        assert!(!portals.is_any("https://new.example") && portals.of(clinic).is_some());
+    }
+}
