@@ -32,7 +32,7 @@ pub struct Config {
     /// People who may be in one consult at a time: 1 to [`CONSULT_TRANSPORTS_MAX`].
     #[serde(default = "default_participants_max", deserialize_with = "participants_max")]
     pub consult_participants_max: u8,
-    /// Web origins whose pages may open the signaling WebSocket besides the node's own; `"*"` for any.
+    /// Web origins whose pages may call for every tenant, besides the node's own; `"*"` for any.
     #[serde(default)]
     pub allowed_origins: Vec<String>,
     /// Proxies that are believed about where a request came from: addresses, or networks such as `10.1.0.0/16`.
@@ -265,13 +265,18 @@ impl Config {
         self.data.join("tickets.log")
     }
 
+    /// Whether browsers find it by TLS, its own or a proxy's.
+    pub fn is_by_tls(&self) -> bool {
+        self.tls.is_some() || self.public_url.as_ref().is_some_and(|url| url.as_str().starts_with("https://"))
+    }
+
     /// How the node knows where browsers find it.
     pub fn own_origin(&self) -> OwnOrigin {
         let of_request = OwnOrigin::OfRequest { tls: self.tls.is_some() };
         self.public_url.clone().map_or(of_request, OwnOrigin::Configured)
     }
 
-    /// Which web pages may open the signaling WebSocket.
+    /// Which web pages may call signaling for every tenant.
     pub fn origin_policy(&self) -> OriginPolicy {
         if self.allowed_origins.iter().any(|origin| origin == "*") {
             return OriginPolicy::Any;
@@ -301,6 +306,15 @@ mod tests {
         for (people, is_taken) in [(0, false), (1, true), (128, true), (129, false)] {
             let text = format!("data = \"/x\"\nconsult_participants_max = {people}");
             assert_eq!(toml::from_str::<Config>(&text).is_ok(), is_taken, "{people}");
+        }
+        for (more, is_by_tls) in [
+            ("", false),
+            ("public_url = \"http://127.0.0.1:8080\"", false),
+            ("public_url = \"https://consult.example\"", true),
+            ("[tls]\ncertificate = \"/c\"\nkey = \"/k\"", true),
+        ] {
+            let config: Config = toml::from_str(&format!("data = \"/x\"\n{more}")).expect("a file");
+            assert_eq!(config.is_by_tls(), is_by_tls, "{more}");
         }
         assert!(toml::from_str::<Config>("data = \"/x\"\n[media]\nadvertise = [\"nowhere\"]").is_err());
     }

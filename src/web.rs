@@ -49,12 +49,18 @@ fn widget_missing() -> Response {
         .into_response()
 }
 
-/// Adds the headers that every answer carries.
-pub fn with_security_headers(router: Router) -> Router {
-    router.layer(middleware::from_fn(|request: Request, next: Next| async move {
+/// For a year (RFC 6797 §6.1).
+const STRICT_TRANSPORT_SECURITY: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
+/// Adds the headers that every answer carries; where browsers come by TLS, also that they shall go on doing so.
+pub fn with_security_headers(router: Router, is_by_tls: bool) -> Router {
+    router.layer(middleware::from_fn(move |request: Request, next: Next| async move {
         let mut response = next.run(request).await;
         for (name, value) in SECURITY_HEADERS {
             response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+        }
+        if is_by_tls {
+            response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, STRICT_TRANSPORT_SECURITY);
         }
         response
     }))

@@ -1,11 +1,25 @@
-//! What connects crates that do not know each other: the control API's orders and running consults.
+//! What connects crates that do not know each other: the control API's orders and running consults, tenants' portals and
+//! signaling's door.
 
 use std::sync::Arc;
 
 use control_api::RunningConsults;
-use media_model::ConsultId;
-use signaling::Signaling;
+use media_model::{ConsultId, TenantId};
+use signaling::{Portals, Signaling};
 use signaling_protocol::ticket::TicketId;
+
+/// Tells signaling which pages are tenants' own.
+pub struct TenantPortals(pub control_api::Portals);
+
+impl Portals for TenantPortals {
+    fn is_any(&self, origin: &str) -> bool {
+        self.0.is_any(origin)
+    }
+
+    fn is_of(&self, tenant: TenantId, origin: &str) -> bool {
+        self.0.is_of(tenant, origin)
+    }
+}
 
 /// Passes the control API's orders to running consults.
 pub struct SignalingOrders {

@@ -58,7 +58,9 @@ async fn it_serves_https_with_the_configured_certificate() {
     let mut answer = Vec::new();
     // The server may close without a TLS goodbye.
     let _ = stream.read_to_end(&mut answer).await;
-    assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("strict-transport-security: max-age=31536000\r\n"), "{answer}");
     assert!(node.stop().status.success());
 }
 

@@ -13,7 +13,9 @@ use tokio::sync::mpsc;
 use crate::{
     Shared,
     consult::{Claim, Moment, Opening, Remembered, Reservation, Seat},
+    counters::Counters,
     journal::{Entry, Way, What, Who},
+    origin::Page,
     session::{self, Notice},
 };
 
@@ -42,14 +44,26 @@ pub(crate) fn believe_ticket(shared: &Shared, now: Moment, ticket: &str) -> Resu
     Ok(ticket.into())
 }
 
+/// Turns away a page of another tenant's, whatever ticket it has. The ticket stays unused.
+pub(crate) fn check_page(shared: &Shared, now: Moment, page: &Page, claim: &Claim) -> Result<(), ErrorCode> {
+    if page.is_for(shared, claim.tenant) {
+        return Ok(());
+    }
+    Counters::add(&shared.counters.origins_refused);
+    refused(shared, now, Some(claim), ErrorCode::Forbidden);
+    Err(ErrorCode::Forbidden)
+}
+
 /// Lets a WebSocket in, or into the waiting room.
 pub(crate) async fn enter(
     shared: &Shared,
+    page: &Page,
     hello: &Hello,
     notices: mpsc::Sender<Notice>,
 ) -> Result<(Seat, session::Entry), ErrorCode> {
     let now = Moment::now();
     let claim = believe_hello(shared, now, hello)?;
+    check_page(shared, now, page, &claim)?;
     let reservation = reserve(shared, now, &claim, Way::WebSocket).await?;
     let seat = reservation.seat;
     let opening = shared.registry().open(Moment::now(), &claim, &reservation, notices);

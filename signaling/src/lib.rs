@@ -64,7 +64,7 @@ pub use self::{
     counters::Counters,
     journal::{BoxFuture, Departure, Entry, Journal, JournalUnavailable, Way, What, Who},
     media::{MediaPlane, Overloaded, Shard},
-    origin::OriginPolicy,
+    origin::{OriginPolicy, Portals},
 };
 use self::{
     consult::{Moment, Registry, Tickets},
@@ -82,8 +82,10 @@ pub struct Config {
     pub resume: ResumeSigner,
     /// This node's name: tickets that name another node do not open here.
     pub node: Option<String>,
-    /// Which web pages may call.
+    /// Which web pages may call for every tenant.
     pub origins: OriginPolicy,
+    /// Which may for their own.
+    pub portals: Arc<dyn Portals>,
     /// People who may be in one consult at a time; at most
     /// [`CONSULT_TRANSPORTS_MAX`](media_model::limits::CONSULT_TRANSPORTS_MAX), whatever is said here.
     pub consult_participants_max: usize,
@@ -116,6 +118,7 @@ pub(crate) struct Shared {
     pub(crate) resume_verifier: ResumeVerifier,
     pub(crate) node: Option<String>,
     pub(crate) origins: OriginPolicy,
+    pub(crate) portals: Arc<dyn Portals>,
     /// One permit a WebSocket connection.
     pub(crate) connections: Arc<Semaphore>,
     /// Limits the journal's entries about tickets that came too late.
@@ -170,6 +173,7 @@ impl Signaling {
             resume_signer: config.resume,
             node: config.node,
             origins: config.origins,
+            portals: config.portals,
             connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
             late_entries: Mutex::new(TokenBucket::new(
                 Instant::now(),

@@ -1,4 +1,7 @@
 //! Which web pages may call (RFC 6454 §7). Tickets are what proves a right; this keeps foreign pages from trying.
+//!
+//! It is looked at twice. Before anything else, whether a page is this server's, the operator's or any tenant's; and once a ticket says
+//! whose consult it is about, whether a tenant's page is that tenant's.
 
 use std::sync::Arc;
 
@@ -8,10 +11,11 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use media_model::TenantId;
 
 use crate::{Shared, counters::Counters, problem::Problem};
 
-/// Which `Origin` is let through. A request without one is not a web page's, and is.
+/// Which `Origin` is let through for every tenant. A request without one is not a web page's, and is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum OriginPolicy {
     /// Only pages that this server served itself.
@@ -38,13 +42,49 @@ impl OriginPolicy {
     }
 }
 
+/// Which pages are tenants' own. It is asked at each request and must not wait for anything.
+pub trait Portals: Send + Sync {
+    /// Whether pages of this origin are any tenant's.
+    fn is_any(&self, origin: &str) -> bool;
+    /// Whether they are this tenant's.
+    fn is_of(&self, tenant: TenantId, origin: &str) -> bool;
+}
+
+/// From which page a request comes, as far as it matters once its tenant is known.
+#[derive(Debug, Clone)]
+pub(crate) enum Page {
+    /// None, or one that may call for every tenant.
+    Any,
+    /// Of some tenant's portal.
+    Portal(Box<str>),
+}
+
+impl Page {
+    fn of(shared: &Shared, uri: &Uri, headers: &HeaderMap) -> Option<Self> {
+        if shared.origins.allows(uri, headers) {
+            return Some(Self::Any);
+        }
+        let origin = headers.get(header::ORIGIN)?.to_str().ok()?;
+        shared.portals.is_any(origin).then(|| Self::Portal(origin.into()))
+    }
+
+    /// Whether it may call for this tenant.
+    pub(crate) fn is_for(&self, shared: &Shared, tenant: TenantId) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Portal(origin) => shared.portals.is_of(tenant, origin),
+        }
+    }
+}
+
 /// Turns foreign pages away, and tells the browsers of those that may call so (CORS).
-pub(crate) async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    if !shared.origins.allows(request.uri(), request.headers()) {
+pub(crate) async fn guard(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
+    let Some(page) = Page::of(&shared, request.uri(), request.headers()) else {
         Counters::add(&shared.counters.origins_refused);
         return Problem::new(StatusCode::FORBIDDEN, "origin_refused", "this page's origin may not call")
             .into_response();
-    }
+    };
+    request.extensions_mut().insert(page);
     let origin = request.headers().get(header::ORIGIN).cloned();
     let is_preflight = request.method() == Method::OPTIONS;
     let mut response = next.run(request).await;

@@ -22,6 +22,7 @@ use crate::{
     fragment::{self, Fragment},
     journal::{Departure, Way},
     negotiation::{self, fresh_ice, random_hex},
+    origin::Page,
     problem::Problem,
     sdp::SdpError,
 };
@@ -54,6 +55,7 @@ impl Resources {
 pub(crate) async fn create(
     shared: &Arc<Shared>,
     way: Way,
+    page: &Page,
     headers: &HeaderMap,
     body: &[u8],
     read: fn(String) -> Result<Offer, SdpError>,
@@ -63,6 +65,7 @@ pub(crate) async fn create(
         require_acceptable(headers)?;
         let bearer = bearer(headers)?;
         let claim = door::believe_ticket(shared, Moment::now(), bearer)?;
+        door::check_page(shared, Moment::now(), page, &claim)?;
         let sdp = String::from_utf8(body.to_vec()).map_err(|_| ErrorCode::OfferInvalid)?;
         let offer = read(sdp).map_err(ErrorCode::from)?;
         // A caller who hangs up halfway must not leave half a session behind: a task of its own sees it through.

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use axum::{
+    Extension,
     body::Body,
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header},
@@ -34,6 +35,7 @@ use crate::{
     journal::Way,
     limits::{CLOSE_TIMEOUT, OUTBOX_NOTICES_MAX, SEND_TIMEOUT},
     negotiation,
+    origin::Page,
     problem::Problem,
     session::{Notice, Output, Session},
 };
@@ -50,7 +52,11 @@ const LONG_MESSAGE_BYTES: usize = 4 * READ_BUFFER_BYTES;
 type Socket = WebSocketStream<FrameByFrame<TokioIo<Upgraded>>>;
 
 /// Upgrades to a WebSocket that speaks [`SUBPROTOCOL`].
-pub(crate) async fn signal(State(shared): State<Arc<Shared>>, mut request: Request) -> Response {
+pub(crate) async fn signal(
+    State(shared): State<Arc<Shared>>,
+    Extension(page): Extension<Page>,
+    mut request: Request,
+) -> Response {
     let (parts, body) = std::mem::take(&mut request).into_parts();
     let request_head = axum::http::Request::from_parts(parts, ());
     let Some(response) = agree(&request_head) else {
@@ -72,7 +78,7 @@ pub(crate) async fn signal(State(shared): State<Arc<Shared>>, mut request: Reque
         // Fails when the client hangs up first.
         let Ok(upgraded) = upgrade.await else { return };
         let socket = open(FrameByFrame::new(TokioIo::new(upgraded))).await;
-        Connection::new(shared, socket, permit).run().await;
+        Connection::new(shared, page, socket, permit).run().await;
     });
     let mut response = response.map(|()| Body::empty());
     response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
@@ -115,6 +121,7 @@ fn refuse(shared: &Shared, problem: Problem) -> Response {
 
 struct Connection {
     shared: Arc<Shared>,
+    page: Page,
     session: Session,
     /// `None` only while it is made anew.
     socket: Option<Socket>,
@@ -132,10 +139,11 @@ struct Connection {
 type GoesOn = bool;
 
 impl Connection {
-    fn new(shared: Arc<Shared>, socket: Socket, permit: OwnedSemaphorePermit) -> Self {
+    fn new(shared: Arc<Shared>, page: Page, socket: Socket, permit: OwnedSemaphorePermit) -> Self {
         let (sender, notices) = mpsc::channel(OUTBOX_NOTICES_MAX);
         Self {
             shared,
+            page,
             session: Session::new(Instant::now()),
             socket: Some(socket),
             longest_bytes: 0,
@@ -239,7 +247,7 @@ impl Connection {
 
     async fn enter(&mut self, hello: &signaling_protocol::client::Hello) -> GoesOn {
         let Some(notices) = self.notices.0.take() else { return false };
-        let entry = match door::enter(&self.shared, hello, notices).await {
+        let entry = match door::enter(&self.shared, &self.page, hello, notices).await {
             Ok((seat, entry)) => {
                 self.seat = Some(seat);
                 Ok(entry)

@@ -4,11 +4,16 @@
 
 use std::sync::Arc;
 
-use axum::{body::Bytes, extract::State, http::HeaderMap, response::Response};
+use axum::{Extension, body::Bytes, extract::State, http::HeaderMap, response::Response};
 
-use crate::{Shared, journal::Way, resource, sdp::whep_offer};
+use crate::{Shared, journal::Way, origin::Page, resource, sdp::whep_offer};
 
 /// Takes an offer with lines that receive.
-pub(crate) async fn create(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
-    resource::create(&shared, Way::Whep, &headers, &body, whep_offer).await
+pub(crate) async fn create(
+    State(shared): State<Arc<Shared>>,
+    Extension(page): Extension<Page>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    resource::create(&shared, Way::Whep, &page, &headers, &body, whep_offer).await
 }

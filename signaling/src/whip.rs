@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::{body::Bytes, extract::State, http::HeaderMap, response::Response};
+use axum::{Extension, body::Bytes, extract::State, http::HeaderMap, response::Response};
 
-use crate::{Shared, journal::Way, resource, sdp::whip_offer};
+use crate::{Shared, journal::Way, origin::Page, resource, sdp::whip_offer};
 
 /// Takes an offer with lines that send.
-pub(crate) async fn create(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
-    resource::create(&shared, Way::Whip, &headers, &body, whip_offer).await
+pub(crate) async fn create(
+    State(shared): State<Arc<Shared>>,
+    Extension(page): Extension<Page>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    resource::create(&shared, Way::Whip, &page, &headers, &body, whip_offer).await
 }

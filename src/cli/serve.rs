@@ -28,7 +28,7 @@ use crate::{
     spool::Spool,
     telemetry::Metrics,
     web,
-    wiring::LateOrders,
+    wiring::{LateOrders, TenantPortals},
 };
 
 /// How long a shutdown may take before connections are cut.
@@ -99,9 +99,11 @@ impl Node {
             .with_webhook_networks(config.webhook_networks.clone())
             .with_sign_in_networks(config.sign_in_networks.clone())
             .with_own_origin(config.own_origin())
+            .with_allowed_origins(&config.allowed_origins)
             .listing_erasures(config.erasures_file());
         // Before anybody can ask for them: a database that was restored has those again who were erased since.
         api.replay_erasures().await?;
+        api.refresh_portals().await?;
         let (media, events) = MediaNode::start(media)?;
         let media = Arc::new(media);
         let spool = Arc::new(Spool::open(&config.spool_file(), &keys.spool_key)?);
@@ -111,6 +113,7 @@ impl Node {
                 resume: keys.resume_signer,
                 node: None,
                 origins: config.origin_policy(),
+                portals: Arc::new(TenantPortals(api.portals().clone())),
                 consult_participants_max: config.consult_participants_max.into(),
                 ticket_log: Some(TicketLog::open(&config.ticket_log_file())?),
             },
@@ -124,6 +127,7 @@ impl Node {
         tokio::spawn(api.clone().keep_sealing());
         tokio::spawn(api.clone().keep_forgetting_answers());
         tokio::spawn(api.clone().keep_logging_off());
+        tokio::spawn(api.clone().keep_refreshing_portals());
         tokio::spawn(renewal::keep(api.clone(), master));
         tokio::spawn(api.clone().keep_delivering(WebhookSender::new(config.webhook_networks.clone())));
         tokio::spawn(Anchor::new(config.audit_anchor_file(), keys.checkpoint_signer).keep(api.clone()));
@@ -138,7 +142,8 @@ impl Node {
             let consult = self.api.create_demo_consult(tenant).await?;
             router = router.merge(Demo { api: self.api.clone(), tenant, consult }.router());
         }
-        let service = web::with_security_headers(router).into_make_service_with_connect_info::<SocketAddr>();
+        let router = web::with_security_headers(router, config.is_by_tls());
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
         let handle = Handle::new();
         let stopper = tokio::spawn(self.clone().stop_when_told(handle.clone()));
         let listener = std::net::TcpListener::bind(config.listen)

@@ -16,8 +16,8 @@ use media_engine::api::{Command, Event, LeaveReason};
 use media_model::{ConsultId, Pii, Role, TenantId, TransportId};
 use serde_json::{Value, json};
 use signaling::{
-    BoxFuture, Config, Entry, Journal, JournalUnavailable, MediaPlane, OriginPolicy, Overloaded, Shard,
-    Signaling,
+    BoxFuture, Config, Entry, Journal, JournalUnavailable, MediaPlane, OriginPolicy, Overloaded, Portals,
+    Shard, Signaling,
 };
 use signaling_protocol::ticket::{ResumeSigner, Ticket, TicketId, TicketSigner, TicketVerifier};
 use tokio::{
@@ -122,6 +122,23 @@ impl Journal for FakeJournal {
     }
 }
 
+/// Where the pages of the tenant `clinic` are.
+pub const OF_CLINIC: &str = "https://portal.clinic.example";
+/// Where those of the tenant `other` are.
+pub const OF_OTHER: &str = "https://portal.other.example";
+
+struct TwoPortals;
+
+impl Portals for TwoPortals {
+    fn is_any(&self, origin: &str) -> bool {
+        [OF_CLINIC, OF_OTHER].contains(&origin)
+    }
+
+    fn is_of(&self, tenant: TenantId, origin: &str) -> bool {
+        matches!((tenant.as_str(), origin), ("clinic", OF_CLINIC) | ("other", OF_OTHER))
+    }
+}
+
 pub struct Node {
     pub signaling: Signaling,
     pub media: Arc<FakeMedia>,
@@ -142,6 +159,7 @@ impl Node {
             resume: ResumeSigner::generate().expect("key"),
             node: None,
             origins: OriginPolicy::SameHost,
+            portals: Arc::new(TwoPortals),
             consult_participants_max: 32,
             ticket_log: None,
         };
@@ -183,8 +201,16 @@ impl Node {
 
     /// A connection that has said nothing yet.
     pub async fn connect(&self) -> Peer {
+        self.connect_from(None).await
+    }
+
+    /// The same of a page.
+    pub async fn connect_from(&self, origin: Option<&str>) -> Peer {
         let mut request = format!("ws://{}/v1/signal", self.address).into_client_request().expect("request");
         request.headers_mut().insert("sec-websocket-protocol", "consilium.v1".parse().expect("header"));
+        if let Some(origin) = origin {
+            request.headers_mut().insert("origin", origin.parse().expect("header"));
+        }
         let (socket, _) = tokio_tungstenite::connect_async(request).await.expect("upgrade");
         Peer { socket }
     }
