@@ -3,8 +3,13 @@
 use std::{env, fmt::Write as _, fs, path::Path};
 
 /// Path under `widget/dist`, URL path, media type.
-const FILES: [(&str, &str, &str); 4] = [
+const FILES: [(&str, &str, &str); 9] = [
     ("consult-room.js", "/widget/consult-room.js", "text/javascript; charset=utf-8"),
+    ("pages/embed.html", "/embed/{tenant}", "text/html; charset=utf-8"),
+    ("pages/embed.js", "/pages/embed.js", "text/javascript; charset=utf-8"),
+    ("pages/guest.html", "/guest", "text/html; charset=utf-8"),
+    ("pages/guest.js", "/pages/guest.js", "text/javascript; charset=utf-8"),
+    ("pages/pages.css", "/pages/pages.css", "text/css; charset=utf-8"),
     ("portal/index.html", "/portal/", "text/html; charset=utf-8"),
     ("portal/portal.js", "/portal/portal.js", "text/javascript; charset=utf-8"),
     ("portal/portal.css", "/portal/portal.css", "text/css; charset=utf-8"),

@@ -9,6 +9,7 @@
 //! | `wiring.rs` | what connects crates that do not know each other |
 //! | `telemetry.rs` | logs and metrics |
 //! | `web.rs` | the HTTP surface put together; the widget's files |
+//! | `pages.rs` | the pages of portals' frames and of guest links |
 //! | `dev.rs` | dev mode: API key, demo consult, join links |
 //! | `shutdown.rs`, `failure.rs` | signals; what a command failed of |
 
@@ -20,6 +21,7 @@ mod failure;
 mod http;
 mod journal;
 mod keys;
+mod pages;
 mod renewal;
 mod shutdown;
 mod spool;

@@ -66,6 +66,20 @@ async fn a_portal_that_the_shell_adds_calls_a_running_node_for_its_own_tenant() 
     own.hello(&ticket.token).await;
     own.expect("welcome").await;
 
+    let embed = async |path: &str| http::get(node.address(), path).await;
+    for (path, ancestors) in [
+        ("/embed/clinic", format!("frame-ancestors 'self' {OF_CLINIC};")),
+        ("/embed/other", format!("frame-ancestors 'self' {OF_OTHER};")),
+        ("/guest", "frame-ancestors 'none';".to_owned()),
+        ("/portal/", "frame-ancestors 'self';".to_owned()),
+    ] {
+        let page = embed(path).await;
+        let policy = page.header("content-security-policy").expect("a policy");
+        assert!(page.status == 200 && policy.contains(&ancestors), "{path}: {policy}");
+    }
+    assert!(embed("/embed/clinic").await.body.contains(&format!("content=\"{OF_CLINIC}\"")));
+    assert_eq!(embed("/embed/nowhere").await.status, 404);
+
     let code = json!({"code": format!("clinic.{}", "A".repeat(22))}).to_string();
     for (origin, problem) in [(OF_OTHER, "origin_refused"), (OF_CLINIC, "not_found")] {
         let headers = [("Content-Type", "application/json"), ("Origin", origin)];

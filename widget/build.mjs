@@ -1,4 +1,4 @@
-//! Bundles the widget and the portal into dist/, or the unit tests into dist-test/.
+//! Bundles the widget, its pages and the portal into dist/, or the unit tests into dist-test/.
 
 import { build } from 'esbuild';
 import { cp, mkdir, readdir, rm, stat } from 'node:fs/promises';
@@ -18,6 +18,9 @@ if (process.argv.includes('--test')) {
   await build({ ...shared, minify: true, outfile: 'dist/portal/portal.js', entryPoints: ['portal/portal.ts'] });
   await build({ ...shared, minify: true, outfile: 'dist/portal/portal.css', entryPoints: ['portal/portal.css'] });
   await cp('portal/index.html', 'dist/portal/index.html');
+  await mkdir('dist/pages', { recursive: true });
+  await build({ ...shared, minify: true, outdir: 'dist/pages', entryPoints: ['pages/embed.ts', 'pages/guest.ts', 'pages/pages.css'] });
+  for (const page of ['embed', 'guest']) await cp(`pages/${page}.html`, `dist/pages/${page}.html`);
   const { size } = await stat('dist/consult-room.js');
   if (size > WIDGET_BYTES_MAX) throw new Error(`consult-room.js has ${size} bytes, more than ${WIDGET_BYTES_MAX}`);
   console.log(`dist/consult-room.js ${(size / 1024).toFixed(1)} KiB`);

@@ -24,7 +24,7 @@ use crate::{
     http,
     journal::{self, AuditJournal},
     keys::NodeKeys,
-    renewal, shutdown,
+    pages, renewal, shutdown,
     spool::Spool,
     telemetry::Metrics,
     web,
@@ -177,6 +177,7 @@ impl Node {
             .merge(self.signaling.router())
             .merge(self.api.router())
             .merge(web::widget_router())
+            .merge(pages::router(self.api.portals().clone()))
     }
 
     /// Says goodbye to everyone, stops the media threads, then the HTTP server, then closes the database.

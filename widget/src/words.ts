@@ -106,3 +106,23 @@ const PROBLEM_WORDS: Record<Device, Record<DeviceProblem, string>> = {
 export function problemWords(device: Device, problem: DeviceProblem): string {
   return PROBLEM_WORDS[device][problem];
 }
+
+/** What the page says that guest links lead to. */
+export const GUEST_WORDS = {
+  ready: 'Press the button when you are ready. The clinic then sees that you are here, and lets you in.',
+  again: 'Join again',
+  noCode: 'To join your visit, please open the link again that you were sent.',
+};
+
+const GUEST_PROBLEM_WORDS: Record<string, string> = {
+  not_found: 'This link is not valid, or not any more. Please open the newest link that you were sent, or ask the clinic for a new one.',
+  consult_ended: 'This visit is over. If you were still expected, please call the clinic.',
+  consent_missing: 'The clinic does not have your consent to a video visit. Please call the clinic, then press the button again.',
+  too_many_requests: 'That was too fast. Please wait a moment, then press the button again.',
+  unreachable: 'The server could not be reached. Please check your network, then press the button again.',
+};
+
+export function guestProblemWords(code: string): string {
+  if (code === 'field_invalid' || code === 'body_malformed') return guestProblemWords('not_found');
+  return GUEST_PROBLEM_WORDS[code] ?? 'That did not work. Please press the button again in a minute, or call the clinic.';
+}

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { endingWords, errorWords, initials } from '../src/words.js';
+import { endingWords, errorWords, guestProblemWords, initials } from '../src/words.js';
 import { problemOf } from '../src/media.js';
 
 test('initials are two letters at most, without titles, in any script', () => {
@@ -29,4 +29,12 @@ test('what a browser throws becomes something to act on', () => {
   assert.equal(problemOf(new DOMException('', 'NotAllowedError')), 'denied');
   assert.equal(problemOf(new DOMException('', 'NotFoundError')), 'missing');
   assert.equal(problemOf(new DOMException('', 'NotReadableError')), 'busy');
+});
+
+test('why a guest link does not open is told in words that say what to do', () => {
+  const codes = ['not_found', 'consult_ended', 'consent_missing', 'too_many_requests', 'unreachable', 'store_unavailable'];
+  const words = codes.map(guestProblemWords);
+  assert.equal(new Set(words).size, codes.length);
+  for (const each of words) assert.match(each, /[Pp]lease/);
+  assert.equal(guestProblemWords('field_invalid'), guestProblemWords('not_found'));
 });
