@@ -174,6 +174,19 @@ for (const [name, launch] of [
         await who.waitForPhase('waiting');
         assert.deepEqual(redeemed, ['POST']);
         await who.screenshot(`guest-${name}-waiting`);
+        await who.click('Leave the visit');
+        await who.waitForPhase('ended');
+        await eventually('who has left may come again', async () => {
+          const seen = await shown('#join');
+          return { ok: seen === 'Join again', seen };
+        });
+        await who.screenshot(`guest-${name}-left`);
+        // A link rests for two seconds after it was redeemed.
+        await eventually('the button joins again', async () => {
+          if (await shown('#join')) await who.page.click('#join');
+          const seen = await who.probe('phase');
+          return { ok: seen === 'waiting', seen };
+        });
         await who.page.reload();
         await who.page.waitForSelector('#join', { visible: true });
         await ehr.call('DELETE', `${links}/${link}`);
