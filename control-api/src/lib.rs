@@ -45,7 +45,7 @@ pub mod webhooks;
 
 pub use access::{AccessSigner, AccessToken, AccessTokenId};
 pub use app::{
-    BootstrapError, ControlApi, NewTicket, Portals, Refused, Renewed, ReplayError, RoleChange,
+    BootstrapError, ClientSummary, ControlApi, NewTicket, Portals, Refused, Renewed, ReplayError, RoleChange,
     RunningConsults, new_entry_id,
 };
 pub use auth::ApiKey;
@@ -54,6 +54,7 @@ pub use own_origin::{OwnOrigin, WebOrigin};
 pub use portal_origin::{InvalidPortalOrigin, PortalOrigin};
 pub use proxies::TrustedProxies;
 pub use rate::Refused as RateLimited;
+pub use rfc3339::rfc3339;
 pub use routes::openapi;
 pub use sign_in::{InvalidSignIn, SignInCounts, SignInRefusal, SignInSettings};
 pub use store::{

@@ -148,6 +148,15 @@ class AsPerson(requests.auth.AuthBase):
         return request
 
 
+def client():
+    """A back end that nobody calls by."""
+    made = f"spare-{next(numbers):08x}"
+    with contextlib.closing(sqlite3.connect("consilium.db", timeout=20)) as database, database:
+        row = (made, secrets.token_bytes(32), int(time.time() * 1000))
+        database.execute("INSERT INTO api_clients (tenant, id, secret_hash, created_at) VALUES ('demo', ?, ?, ?)", row)
+    return made
+
+
 def guest_link(booked):
     body = {"role": "observer", "display_name": "Somebody"}
     return call("POST", f"/v1/appointments/{booked}/guest-links", body)
@@ -232,6 +241,8 @@ def real_ids(operation, names):
         ids["break_glass"] = break_glass()
     if "webhook" in names:
         ids["webhook"] = webhook() if operation == "deleteWebhook" else lasting_webhook()
+    if "client" in names:
+        ids["client"] = client()
     if "message" in names:
         ids["message"] = dead_letter(ids["webhook"])
     return ids
@@ -244,6 +255,8 @@ FOR_PEOPLE = {
     "setRoles": {"tenant_role": "admin"},
     "readOrigins": {"tenant_role": "admin"},
     "setOrigins": {"tenant_role": "admin"},
+    "listClients": {"tenant_role": "admin"},
+    "revokeClient": {"tenant_role": "admin"},
     "openBreakGlass": {"standing": "nurse"},
     "closeBreakGlass": {"tenant_role": "auditor"},
 }

@@ -3,6 +3,7 @@
 pub(crate) mod appointments;
 pub(crate) mod audit_log;
 pub(crate) mod break_glass;
+mod clients;
 pub(crate) mod consents;
 mod consults;
 mod deliveries;
@@ -40,6 +41,7 @@ use signaling_protocol::{
     ticket::{InvalidKey, LEEWAY_S, TicketId, TicketSigner},
 };
 
+pub use clients::ClientSummary;
 pub(crate) use consults::NewConsult;
 use deliveries::Due;
 use erasing::ErasureList;

@@ -1,16 +1,15 @@
-//! What an operator does from the shell before anybody can call: a tenant, and clients of its back ends.
+//! What an operator does from the shell before anybody can call: a tenant. And why not.
 
 use media_model::TenantId;
 use signaling_protocol::limits::PERSON_ID_BYTES_MAX;
 
-use super::{ControlApi, new_entry_id, now_ms, random_id, record};
+use super::{ControlApi, new_entry_id, now_ms, record};
 use crate::{
-    ApiKey, StoreError,
+    StoreError,
     audit::{Action, Actor, Entry, Surface},
     limits::{API_CLIENT_NAME_BYTES_MAX, PORTAL_ORIGINS_MAX, SUBJECT_BYTES_MAX},
-    permissions::Scopes,
     sign_in::InvalidSignIn,
-    store::{self, api_clients::ApiClient, tenants::Tenant},
+    store::{self, tenants::Tenant},
 };
 
 /// What was asked for from the shell and not done.
@@ -22,6 +21,9 @@ pub enum BootstrapError {
     /// There is no such tenant.
     #[error("there is no tenant {0}: make one with `consilium tenant create`")]
     NoTenant(TenantId),
+    /// There is no such client, or it was revoked before.
+    #[error("the tenant has no client {0} that is good: see `consilium client list`")]
+    NoClient(String),
     /// There is one already.
     #[error("there is a tenant {0} already")]
     TenantExists(TenantId),
@@ -68,29 +70,6 @@ impl ControlApi {
         Ok(())
     }
 
-    /// Makes an API client for some purposes, and its secret. `name` becomes part of its id, which the audit log shows.
-    pub async fn create_client(
-        &self,
-        tenant: TenantId,
-        name: &str,
-        scopes: Scopes,
-    ) -> Result<ApiKey, BootstrapError> {
-        let is_sound = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
-        if name.is_empty() || name.len() > API_CLIENT_NAME_BYTES_MAX || !name.bytes().all(is_sound) {
-            return Err(BootstrapError::ClientName);
-        }
-        let (key, now_ms) = (ApiKey::generate(tenant), now_ms());
-        let client = ApiClient { id: format!("{name}-{}", &random_id()[..8]), scopes };
-        let mut act = self.store.begin(tenant).await?;
-        if store::tenants::find(&mut act).await?.is_none() {
-            return Err(BootstrapError::NoTenant(tenant));
-        }
-        store::api_clients::insert(&mut act, &client, &key.hash(), now_ms).await?;
-        record(&mut act, &from_shell(Action::ApiClientCreated)).await?;
-        self.commit(act).await?;
-        Ok(key)
-    }
-
     /// Puts down that everything is about to be copied.
     pub async fn note_backup(&self) -> Result<(), StoreError> {
         self.record(&[(TenantId::SYSTEM, new_entry_id(), from_shell(Action::BackedUp))]).await
@@ -99,18 +78,6 @@ impl ControlApi {
     /// Puts down that the database was made from a copy.
     pub async fn note_restore(&self) -> Result<(), StoreError> {
         self.record(&[(TenantId::SYSTEM, new_entry_id(), from_shell(Action::Restored))]).await
-    }
-
-    /// Whether this text is the secret of a client that is good now.
-    pub async fn knows_key(&self, secret: &str) -> Result<bool, StoreError> {
-        let Some(key) = ApiKey::parse(secret) else { return Ok(false) };
-        Ok(self.client_of(&key).await?.is_some())
-    }
-
-    /// The client that this is the secret of.
-    pub(crate) async fn client_of(&self, key: &ApiKey) -> Result<Option<ApiClient>, StoreError> {
-        let mut tx = self.store.read(key.tenant()).await?;
-        store::api_clients::find_by_secret(&mut tx, &key.hash()).await
     }
 }
 

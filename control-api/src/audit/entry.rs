@@ -76,6 +76,8 @@ pub struct Entry {
     pub detail: Option<&'static str>,
     /// Which break-glass it is about, or opened the door: it stands in the place of the code.
     pub break_glass: Option<BreakGlassId>,
+    /// The API client that it is about, by its id.
+    pub client: Option<String>,
     /// From where.
     pub address: Option<SealedAddress>,
     /// By which request.
@@ -100,6 +102,7 @@ impl Entry {
             role: None,
             detail: None,
             break_glass: None,
+            client: None,
             address: None,
             request: None,
             duration: None,
@@ -120,6 +123,8 @@ pub enum Action {
     TenantCreated,
     /// An API client was made.
     ApiClientCreated,
+    /// An API client was revoked.
+    ApiClientRevoked,
     /// A person was made known, or found by an id of the EHR's.
     PersonRegistered,
     /// What is kept of a person was read.
@@ -166,6 +171,7 @@ impl Action {
         match self {
             Self::TenantCreated => "tenant_created",
             Self::ApiClientCreated => "api_client_created",
+            Self::ApiClientRevoked => "api_client_revoked",
             Self::PersonRegistered => "person_registered",
             Self::PersonRead => "person_read",
             Self::PersonErased => "person_erased",

@@ -70,6 +70,7 @@ impl StoredEntry {
     /// The row of an entry.
     pub fn of(entry: &Entry, id: EntryId) -> Self {
         let glass = entry.break_glass.map(|id| format!("break_glass:{id}"));
+        let client = entry.client.as_ref().map(|id| format!("client:{id}"));
         let duration_us = entry.duration.map(|taken| i64::try_from(taken.as_micros()).unwrap_or(i64::MAX));
         Self {
             version: ENTRY_VERSION,
@@ -85,7 +86,7 @@ impl StoredEntry {
             participant: entry.participant.map(|number| i64::from(number.csrc())),
             person: entry.person_id.as_ref().map(|id| id.reveal().clone()),
             role: entry.role.map(|role| role.as_str().to_owned()),
-            detail: glass.or_else(|| entry.detail.map(str::to_owned)),
+            detail: glass.or(client).or_else(|| entry.detail.map(str::to_owned)),
             address: entry.address.as_ref().map(|sealed| sealed.as_bytes().to_vec()),
             request: entry.request.map(|id| id.to_string()),
             duration_us,

@@ -5,7 +5,12 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::{guest_links, oauth, operation::Operation, schema::ID_PATTERN, session, sign_in, tickets};
+use super::{
+    guest_links, oauth,
+    operation::Operation,
+    schema::{CLIENT_PATTERN, ID_PATTERN},
+    session, sign_in, tickets,
+};
 use crate::{
     limits::IDEMPOTENCY_KEY_BYTES_MAX,
     permissions::{self, Reason},
@@ -121,7 +126,8 @@ fn path_item(path: &str) -> Map<String, Value> {
     let names = path.split(['{', '}']).skip(1).step_by(2);
     let parameters: Vec<Value> = names
         .map(|name| {
-            let schema = json!({"type": "string", "pattern": ID_PATTERN});
+            let pattern = if name == "client" { CLIENT_PATTERN } else { ID_PATTERN };
+            let schema = json!({"type": "string", "pattern": pattern});
             json!({"name": name, "in": "path", "required": true, "schema": schema})
         })
         .collect();

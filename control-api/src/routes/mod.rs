@@ -5,6 +5,7 @@
 mod appointments;
 mod audit;
 mod break_glass;
+mod clients;
 mod consents;
 mod consults;
 mod cookies;
@@ -57,6 +58,7 @@ fn operations() -> Vec<Operation> {
         origins::operations(),
         audit::operations(),
         break_glass::operations(),
+        clients::operations(),
     ]
     .into_iter()
     .flatten()

@@ -16,12 +16,20 @@ use crate::webhooks::EventKind;
 /// 128 random bits.
 pub const ID_PATTERN: &str = "^[0-9a-f]{32}$";
 
+/// An API client's id.
+pub const CLIENT_PATTERN: &str = "^[A-Za-z0-9-]{1,40}-[0-9a-f]{8}$";
+
 /// The id of a thing of ours.
 pub fn id(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "pattern": ID_PATTERN})
 }
 
-/// The same, or none.
+/// An API client's id: its name, and eight random digits.
+pub fn client(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "pattern": CLIENT_PATTERN})
+}
+
+/// An id of ours, or none.
 pub fn id_if_any(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": ["string", "null"], "pattern": ID_PATTERN})
 }

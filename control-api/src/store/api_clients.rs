@@ -6,7 +6,7 @@ use super::{StoreError, TenantTx};
 use crate::permissions::Scopes;
 
 /// A back end that may call.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ApiClient {
     pub id: String,
     /// What it was made for.
@@ -63,4 +63,40 @@ pub(crate) async fn insert(
     .execute(tx.connection())
     .await?;
     Ok(())
+}
+
+/// A client, as it is listed.
+#[derive(Debug, Clone)]
+pub(crate) struct KnownClient {
+    pub client: ApiClient,
+    pub created_at_ms: i64,
+    pub revoked_at_ms: Option<i64>,
+}
+
+/// All of a tenant's, revoked ones as well, in the order in which they were made.
+pub(crate) async fn all(tx: &mut TenantTx) -> Result<Vec<KnownClient>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT id, scopes, created_at, revoked_at FROM api_clients WHERE tenant = $1 ORDER BY created_at, id",
+    )
+    .bind(tx.tenant().as_str())
+    .fetch_all(tx.connection())
+    .await?;
+    let known = |row: &AnyRow| {
+        let (created_at_ms, revoked_at_ms) = (row.try_get("created_at")?, row.try_get("revoked_at")?);
+        Ok(KnownClient { client: client_of(row)?, created_at_ms, revoked_at_ms })
+    };
+    rows.iter().map(known).collect()
+}
+
+/// Revokes a client: neither its key nor a token of its opens anything any more. False if there is none that is good.
+pub(crate) async fn revoke(tx: &mut TenantTx, id: &str, now_ms: i64) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "UPDATE api_clients SET revoked_at = $3 WHERE tenant = $1 AND id = $2 AND revoked_at IS NULL",
+    )
+    .bind(tx.tenant().as_str())
+    .bind(id)
+    .bind(now_ms)
+    .execute(tx.connection())
+    .await?;
+    Ok(done.rows_affected() == 1)
 }

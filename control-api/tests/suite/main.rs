@@ -6,6 +6,7 @@ mod behalf;
 mod booking;
 mod break_glass;
 mod break_glass_list;
+mod clients;
 mod custody;
 mod door;
 mod guest_links;

@@ -16,7 +16,7 @@ use crate::support::{
 const DOCUMENT: &str = include_str!("../../../docs/control-api.md");
 
 /// Act, method, path. What is in the visit's place is the first appointment; what is in the person's, its patient.
-const OPERATIONS: [(&str, &str, &str); 37] = [
+const OPERATIONS: [(&str, &str, &str); 39] = [
     ("read_appointment", "GET", "/v1/appointments/VISIT"),
     ("move_appointment", "POST", "/v1/appointments/VISIT/move"),
     ("confirm_appointment", "POST", "/v1/appointments/VISIT/confirm"),
@@ -53,6 +53,8 @@ const OPERATIONS: [(&str, &str, &str); 37] = [
     ("manage_people", "GET", "/v1/people/PATIENT/identities"),
     ("manage_people", "DELETE", "/v1/people/PATIENT/identities/ID"),
     ("grant_role", "PUT", "/v1/people/NOBODY/roles"),
+    ("manage_clients", "GET", "/v1/clients"),
+    ("manage_clients", "DELETE", "/v1/clients/nobody-00000000"),
     // The last: nothing can be tried out on who was erased.
     ("erase_person", "DELETE", "/v1/people/PATIENT"),
 ];
