@@ -1,6 +1,9 @@
 //! Where signaling's journal goes: into the audit log, and while that cannot be written, into the node's spool.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use control_api::{
     ControlApi,
@@ -16,6 +19,8 @@ use crate::spool::{Named, Spool};
 const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
 /// How often what waits in the spool is handed in.
 const HAND_IN_INTERVAL: Duration = Duration::from_secs(1);
+/// How often it is said that they cannot be.
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
 /// Entries that are handed in together.
 const HAND_IN_ENTRIES_MAX: usize = 256;
 
@@ -58,13 +63,17 @@ impl AuditJournal {
 
 /// Hands in what waits in the spool, for as long as the process lives.
 pub async fn keep_handing_in(api: ControlApi, spool: Arc<Spool>) {
+    let mut complain_at = Instant::now();
     loop {
         while spool.waiting() > 0 {
             let oldest = spool.oldest(HAND_IN_ENTRIES_MAX);
             let entries: Vec<_> = oldest.iter().cloned().map(audit_entry).collect();
             // The try that came to nothing may have come to something after all.
             if let Err(error) = api.record_unless_there(&entries).await {
-                tracing::debug!(%error, "the spool waits for the audit log");
+                if complain_at <= Instant::now() {
+                    complain_at = Instant::now() + COMPLAINT_INTERVAL;
+                    tracing::warn!(%error, waiting = spool.waiting(), "the spool waits for the audit log");
+                }
                 break;
             }
             spool.forget(oldest.len()).await;

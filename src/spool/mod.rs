@@ -27,8 +27,6 @@ pub use self::{key::SpoolKey, record::Named};
 
 /// Some 200,000 entries; a tenth of it is kept for those that must not fail.
 const LIMITS: Limits = Limits { bytes_max: 64 << 20, reserve_bytes: 6 << 20 };
-/// Entries of one record, which a record has room for however long their fields are.
-const RECORD_ENTRIES_MAX: usize = 64;
 const CONTEXT: &[u8] = b"consilium spool 1";
 const HASH_BYTES: usize = 32;
 
@@ -86,20 +84,18 @@ impl Spool {
         self.lock().len()
     }
 
-    /// Keeps entries on disk; those that must not fail are left to be written soon, into the reserve if need be.
+    /// Keeps entries, 256 at most, on disk, all of them or none; those that must not fail are left to be written soon, into the reserve if need be.
     pub async fn keep(&self, entries: Vec<Named>, must_not_fail: bool) -> Result<(), AppendError> {
         let mut head = self.head.lock().await;
-        for part in entries.chunks(RECORD_ENTRIES_MAX) {
-            let sealed = seal(&self.key, *head, &record::encode(part));
-            let next = after(*head, &sealed);
-            if must_not_fail {
-                self.log.note(sealed);
-            } else {
-                self.log.append(sealed).await?;
-            }
-            *head = next;
-            self.lock().extend(part.iter().cloned());
+        let sealed = seal(&self.key, *head, &record::encode(&entries));
+        let next = after(*head, &sealed);
+        if must_not_fail {
+            self.log.note(sealed);
+        } else {
+            self.log.append(sealed).await?;
         }
+        *head = next;
+        self.lock().extend(entries);
         Ok(())
     }
 
@@ -214,6 +210,22 @@ mod tests {
         spool.forget(42).await;
         spool.keep(named([103]), false).await.expect("room");
         assert_eq!(numbers(&Spool::open(&path, &key(9)).expect("the same spool")), [103]);
+    }
+
+    #[tokio::test]
+    async fn as_many_entries_as_come_together_are_one_record_however_long_they_are() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("spool.log");
+        let person = media_model::Pii::new("\"".repeat(signaling_protocol::limits::PERSON_ID_BYTES_MAX));
+        let participant = media_model::ParticipantNumber::new(u32::MAX).expect("not zero");
+        let who = signaling::Who { participant, person, role: media_model::Role::Interpreter };
+        let longest = named([255; 256]).into_iter().map(|(id, entry)| {
+            let consult = Some(media_model::ConsultId::from_bytes([255; 16]));
+            (id, Entry { who: Some(who.clone()), consult, ..entry })
+        });
+        let spool = Spool::open(&path, &key(9)).expect("a new spool");
+        spool.keep(longest.collect(), false).await.expect("room");
+        assert_eq!(Spool::open(&path, &key(9)).expect("the same spool").waiting(), 256);
     }
 
     #[tokio::test]

@@ -28,13 +28,16 @@ pub(crate) struct LogFile {
     kept_bytes: u64,
     /// Something may stand behind the end that a write left there when it failed.
     is_torn: bool,
+    /// The folder is known to have the file under its name.
+    is_named: bool,
 }
 
 impl LogFile {
     /// Goes on behind this many bytes, which are whole.
     pub(crate) fn go_on(path: &Path, limits: Limits, bytes: u64) -> io::Result<Self> {
         let file = OpenOptions::new().write(true).open(path)?;
-        let mut log = Self { path: path.to_owned(), file, limits, bytes, kept_bytes: 0, is_torn: true };
+        let mut log =
+            Self { path: path.to_owned(), file, limits, bytes, kept_bytes: 0, is_torn: true, is_named: true };
         log.mend()?;
         Ok(log)
     }
@@ -50,11 +53,21 @@ impl LogFile {
         file.write_all(&content)?;
         file.sync_all()?;
         fs::rename(&aside, path)?;
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            File::open(folder)?.sync_all()?;
-        }
         let bytes = content.len() as u64;
-        Ok(Self { path: path.to_owned(), file, limits, bytes, kept_bytes: 0, is_torn: false })
+        let mut log = Self {
+            path: path.to_owned(),
+            file,
+            limits,
+            bytes,
+            kept_bytes: 0,
+            is_torn: false,
+            is_named: false,
+        };
+        // From here on this is the file, and nothing may be added to the other: what fails now is tried again with the next batch.
+        if let Err(error) = log.name() {
+            tracing::warn!(path = %path.display(), %error, "the folder of the node log cannot be flushed");
+        }
+        Ok(log)
     }
 
     /// The same with these records alone.
@@ -81,11 +94,23 @@ impl LogFile {
         if end > self.limits.bytes_max {
             return Err(io::ErrorKind::StorageFull.into());
         }
+        self.name()?;
         self.mend()?;
         self.is_torn = true;
         self.file.write_all(&batch)?;
         self.file.sync_data()?;
         (self.bytes, self.is_torn) = (end, false);
+        Ok(())
+    }
+
+    /// Has the folder's disk know the file by its name.
+    fn name(&mut self) -> io::Result<()> {
+        if let Some(folder) =
+            self.path.parent().filter(|folder| !self.is_named && !folder.as_os_str().is_empty())
+        {
+            File::open(folder)?.sync_all()?;
+        }
+        self.is_named = true;
         Ok(())
     }
 

@@ -2,15 +2,17 @@
 
 use aws_lc_rs::digest;
 
+use crate::RECORD_BYTES_MAX;
+
 /// What every log begins with.
 pub(crate) const HEADER: &[u8] = b"consilium node log 1\n";
 /// A batch is begun anew before it gets longer; only so much at the end of a file can be torn.
-pub(crate) const BATCH_BYTES_MAX: usize = 256 * 1024;
+pub(crate) const BATCH_BYTES_MAX: usize = 2 * (RECORD_BYTES_MAX + RECORD_HEADER_BYTES);
 
 const LENGTH_BYTES: usize = 4;
 const DIGEST_BYTES: usize = 8;
 const BATCH_HEADER_BYTES: usize = LENGTH_BYTES + DIGEST_BYTES;
-const RECORD_HEADER_BYTES: usize = 2;
+const RECORD_HEADER_BYTES: usize = 4;
 
 /// What a file holds.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,7 +39,7 @@ pub(crate) fn write<'a>(bytes: &mut Vec<u8>, records: impl IntoIterator<Item = &
     let start = bytes.len();
     bytes.resize(start + BATCH_HEADER_BYTES, 0);
     for record in records {
-        let length = u16::try_from(record.len()).expect("whoever adds a record bounds it");
+        let length = u32::try_from(record.len()).expect("whoever adds a record bounds it");
         bytes.extend_from_slice(&length.to_be_bytes());
         bytes.extend_from_slice(record);
     }
@@ -88,7 +90,7 @@ fn is_followed_by_a_batch(bytes: &[u8]) -> bool {
 fn read_records(mut body: &[u8], records: &mut Vec<Vec<u8>>) -> Option<()> {
     while !body.is_empty() {
         let (length, rest) = body.split_first_chunk()?;
-        let (record, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+        let (record, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
         records.push(record.to_vec());
         body = rest;
     }

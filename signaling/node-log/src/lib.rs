@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! header   "consilium node log 1\n"
-//! batch    length, 4 bytes │ first 8 bytes of its SHA-256 │ its records, each: length, 2 bytes │ bytes
+//! batch    length, 4 bytes │ first 8 bytes of its SHA-256 │ its records, each: length, 4 bytes │ bytes
 //! batch    …
 //! ```
 //!
@@ -31,7 +31,7 @@ pub use self::writer::NodeLog;
 use self::{file::LogFile, format::Fault};
 
 /// The longest record.
-pub const RECORD_BYTES_MAX: usize = u16::MAX as usize;
+pub const RECORD_BYTES_MAX: usize = 128 * 1024;
 
 /// What a log may take up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

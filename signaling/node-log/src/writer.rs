@@ -161,8 +161,8 @@ impl Writer {
             };
             bytes += format::size_of(&record);
             batch.push(Pending { record, answer });
-            // The longest record goes in whatever the batch holds, so that the bound is kept before it is reached.
-            next = (bytes < BATCH_BYTES_MAX - RECORD_BYTES_MAX).then(|| queue.try_recv().ok()).flatten();
+            // The longest record has to go in still.
+            next = (bytes <= BATCH_BYTES_MAX / 2).then(|| queue.try_recv().ok()).flatten();
         }
         self.write(batch, bytes as u64);
         next

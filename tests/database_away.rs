@@ -1,0 +1,64 @@
+//! The database goes away and comes back: consults go on, and the audit log has all of it in the end.
+//!
+//! Beside `kills.rs`, which has a server of its own that it kills.
+
+#[path = "kills/place.rs"]
+#[allow(dead_code, reason = "a part of it is used")]
+mod place;
+mod support;
+
+use std::time::Duration;
+
+use place::Place;
+use serde_json::json;
+use support::{
+    control::{BackEnd, PATIENT, PROVIDER},
+    metrics::Metrics,
+    signal::Signal,
+    within_patience,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_and_goes_while_the_database_is_away_is_in_the_audit_log_when_it_is_back() {
+    let place = Place::postgres().await;
+    let node = place.serve();
+    let back_end = BackEnd::with_key(node.address(), &place.key);
+    let consult = back_end.consult().await;
+    let tickets = [back_end.ticket(&consult, PATIENT).await, back_end.ticket(&consult, PROVIDER).await];
+    let mut patient = Signal::open(node.address()).await;
+    patient.hello(&tickets[0].token).await;
+    patient.expect("welcome").await;
+
+    place.shut_nodes_out(true).await;
+    let mut provider = Signal::open(node.address()).await;
+    provider.hello(&tickets[1].token).await;
+    provider.expect("welcome").await;
+    patient.say(&json!({ "type": "leave" })).await;
+    assert_eq!(patient.expect_close().await, 1000);
+    let spooled = async || Metrics::of(node.address()).await.value("consilium_audit_spool_entries");
+    within_patience("both entries in the spool", async {
+        while spooled().await < 2.0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    let refused = back_end.call("POST", "/v1/consults", &json!({})).await;
+    assert_eq!(refused.status, 503, "nothing else is done without the database: {refused:?}");
+
+    // Killed as it is: what waits is on its disk.
+    drop(node);
+    place.shut_nodes_out(false).await;
+    let node = place.serve();
+    within_patience("an empty spool", async {
+        while Metrics::of(node.address()).await.value("consilium_audit_spool_entries") > 0.0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    let told = sqlx::query_scalar::<_, String>(
+        "SELECT action FROM audit WHERE consult_id = $1 AND surface = 'signaling' ORDER BY at, nr",
+    );
+    let told = told.bind(&consult).fetch_all(&place.raw().await).await.expect("the entries");
+    assert_eq!(told, ["joined", "joined", "left"]);
+    place.verify(Some("0 unsealed")).await;
+}
