@@ -104,18 +104,6 @@ impl Place {
         }
     }
 
-    /// Throws nodes off their database, which lets them in no more, or again.
-    pub async fn shut_nodes_out(&self, is_out: bool) {
-        let Some(postgres) = &self.postgres else { return };
-        let role = role_of_nodes(postgres);
-        let may = if is_out { "NOLOGIN" } else { "LOGIN" };
-        postgres.run(&format!("ALTER ROLE {role} {may}")).await;
-        if is_out {
-            let of_nodes = format!("FROM pg_stat_activity WHERE usename = '{role}'");
-            postgres.run(&format!("SELECT pg_terminate_backend(pid) {of_nodes}")).await;
-        }
-    }
-
     /// Verifies the audit log with the anchor until it says so of the tenant; findings are never borne.
     pub async fn verify(&self, said: Option<&str>) {
         let started = Instant::now();
@@ -178,6 +166,7 @@ pub fn roles_beside(postgres: &Postgres) -> [String; 2] {
     ["auditor", "backup"].map(|what| format!("{what}_beside_{}", role_of_nodes(postgres)))
 }
 
-fn role_of_nodes(postgres: &Postgres) -> &str {
+/// Whom the server knows this database's nodes as.
+pub fn role_of_nodes(postgres: &Postgres) -> &str {
     postgres.node_url.reveal().split(['/', '@']).nth(2).expect("a role")
 }
