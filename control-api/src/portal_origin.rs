@@ -58,7 +58,7 @@ mod tests {
             ("https://Portal.Clinic.Example", "https://portal.clinic.example"),
             ("https://portal.clinic.example:443/", "https://portal.clinic.example"),
             ("https://portal.clinic.example:8443", "https://portal.clinic.example:8443"),
-            ("https://klinik-münchen.example", "https://xn--klinik-mnchen-psb.example"),
+            ("https://klinik-münchen.example", "https://xn--klinik-mnchen-3ob.example"),
             ("https://203.0.113.7", "https://203.0.113.7"),
             ("http://127.0.0.1:9000", "http://127.0.0.1:9000"),
             ("http://localhost", "http://localhost"),
