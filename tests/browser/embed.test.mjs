@@ -100,6 +100,14 @@ async function visitOf(page) {
   return undefined;
 }
 
+/** Camera and microphone are given into the frame, and media flows. */
+async function isConnected(visit) {
+  await eventually('the visit in the frame is connected', async () => {
+    const [notices, status] = await visit.evaluate(() => [window.probe.notices(), window.probe.status()]);
+    return { ok: notices === '' && status.startsWith('Connected'), seen: `${status} ${notices}` };
+  });
+}
+
 for (const [name, launch] of [
   ['chromium', async () => launchChromium(await devicesOf(PEOPLE.red))],
   ['firefox', launchFirefox],
@@ -125,13 +133,12 @@ for (const [name, launch] of [
         await hears(who.page, ['consilium-ready', 'consilium-ticket-needed', 'consilium-joined']);
         const visit = await visitOf(who.page);
         assert.equal(await visit.evaluate(() => document.querySelector('consult-room').phase), 'joined');
-        await eventually('camera and microphone are given into the frame', async () => {
-          const seen = await visit.evaluate(() => window.probe.notices());
-          return { ok: seen === '' && (await visit.evaluate(() => window.probe.status())).startsWith('Connected'), seen };
-        });
+        await isConnected(visit);
         await who.screenshot(`embed-${name}`);
         await who.page.reload();
         await hears(who.page, ['consilium-ready', 'consilium-joined']);
+        // Who leaves before ICE is through is told by Firefox that it failed.
+        await isConnected(await visitOf(who.page));
         await who.page.evaluate(() => window.say({ type: 'consilium-leave' }));
         await hears(who.page, ['consilium-ready', 'consilium-joined', 'consilium-left left']);
         assert.ok(asked.every((url) => !url.includes('ticket=') && !/eyJ[\w-]+\./.test(url)), 'no ticket is in a URL');
