@@ -72,8 +72,11 @@ pub(crate) const LOAD_SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) const RELIEF_CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A shard that leaves so much waiting at the end of a turn, or a quarter of what the socket holds if that is less, is
-/// behind. In kernel memory, of which a packet of video takes 2.3 kB: some 10 ms of a full core's work.
-pub(crate) const BACKLOG_BYTES_MAX: u64 = 512 * 1024;
+/// behind. In kernel memory, of which a packet of video takes 2.3 kB: some 3 ms of a full core's work.
+pub(crate) const BACKLOG_BYTES_MAX: u64 = 1024 * 1024;
+
+/// A shard that has fewer waiting by this part of what its socket holds than at the check before catches up.
+pub(crate) const CATCHING_UP_PART: u64 = 32;
 
 /// So many checks in a row have to find it behind: a machine that stood still for 100 ms catches up by itself.
 pub(crate) const BEHIND_CHECKS: u32 = 12;
@@ -84,8 +87,9 @@ pub(crate) const CHECKS_OF_A_DROP: u32 = 4;
 /// From one quarter of the video that is withheld to the next.
 pub(crate) const RELIEF_STEP_INTERVAL: Duration = Duration::from_millis(200);
 
-/// A shard that takes less of its core than this has time to spare: what it could not keep up with was not its own load.
-pub(crate) const SPARE_SHARE: f64 = 0.5;
+/// A shard that took less of its core than this before it fell behind had time to spare: what it could not keep up with was not
+/// its own load.
+pub(crate) const FULL_SHARE: f64 = 0.85;
 
 /// How long a shard with time to spare has to keep up before a quarter of the video goes on; [`RELIEF_HOLD_MIN`] when that
 /// was too early again and again.

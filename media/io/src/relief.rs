@@ -1,18 +1,19 @@
 //! A shard that falls behind sheds video before the kernel drops whatever comes, sound included.
 //!
-//! Behind is who leaves datagrams waiting in the socket's buffer turn after turn, or has the kernel drop some. Each step
-//! withholds another quarter of the video; when the shard has kept up for a while, a quarter goes on. What turns out to
-//! have been too early makes the next such wait longer. A shard that has most of its core to spare did not fall behind by
-//! its own work: the machine stood still, and the wait is short.
+//! Behind is who leaves datagrams waiting in the socket's buffer turn after turn and does not come to have fewer of them, or
+//! has the kernel drop some. Each step withholds another quarter of the video; when the shard has kept up for a while, a
+//! quarter goes on. What turns out to have been too early makes the next such wait longer. A shard whose core was not full
+//! did not fall behind by its own work: the machine stood still, and the wait is short.
 
 use std::{
+    mem,
     os::fd::{AsRawFd, BorrowedFd},
     time::{Duration, Instant},
 };
 
 use crate::limits::{
-    BACKLOG_BYTES_MAX, BEHIND_CHECKS, CHECKS_OF_A_DROP, RELIEF_CHECK_INTERVAL, RELIEF_HOLD_MAX,
-    RELIEF_HOLD_MIN, RELIEF_HOLD_SHORT, RELIEF_STEP_INTERVAL, SPARE_SHARE,
+    BACKLOG_BYTES_MAX, BEHIND_CHECKS, CATCHING_UP_PART, CHECKS_OF_A_DROP, FULL_SHARE, RELIEF_CHECK_INTERVAL,
+    RELIEF_HOLD_MAX, RELIEF_HOLD_MIN, RELIEF_HOLD_SHORT, RELIEF_STEP_INTERVAL,
 };
 use media_engine::SHEDDING_STEPS;
 
@@ -34,6 +35,10 @@ pub(crate) struct Relief {
     /// Checks in a row that found the shard behind.
     behind: u32,
     drops: u64,
+    /// What waited at the last check.
+    waiting: u64,
+    /// Share of the core that all of the video took with the rest, when some of it was first withheld.
+    share: f64,
     checked_at: Option<Instant>,
     stepped_at: Option<Instant>,
     calm_since: Option<Instant>,
@@ -49,6 +54,8 @@ impl Default for Relief {
             quarters: 0,
             behind: 0,
             drops: 0,
+            waiting: 0,
+            share: 0.0,
             checked_at: None,
             stepped_at: None,
             calm_since: None,
@@ -90,16 +97,12 @@ impl Relief {
     fn note(&mut self, now: Instant, backlog: Option<Backlog>, has_more: bool, share: f64) -> Option<u8> {
         self.checked_at = Some(now);
         let behind = match backlog {
-            Some(backlog) if backlog.drops > self.drops => {
-                self.drops = backlog.drops;
-                CHECKS_OF_A_DROP
-            }
-            Some(backlog) => (backlog.bytes >= BACKLOG_BYTES_MAX.min(backlog.capacity / 4)).into(),
-            None => has_more.into(),
+            Some(backlog) => self.look_at(backlog),
+            None => has_more.then_some(1),
         };
-        if behind > 0 {
+        if let Some(checks) = behind {
             self.calm_since = None;
-            self.behind += behind;
+            self.behind += checks;
             return self.shed(now, share);
         }
         self.behind = 0;
@@ -111,7 +114,7 @@ impl Relief {
             }
             return None;
         }
-        if calm < self.hold(share) {
+        if calm < self.hold() {
             return None;
         }
         self.calm_since = Some(now);
@@ -120,9 +123,20 @@ impl Relief {
         Some(self.quarters)
     }
 
+    /// For how many checks this one counts, if the shard is behind: none while it catches up.
+    fn look_at(&mut self, backlog: Backlog) -> Option<u32> {
+        let before = mem::replace(&mut self.waiting, backlog.bytes);
+        if backlog.drops > self.drops {
+            self.drops = backlog.drops;
+            return Some(CHECKS_OF_A_DROP);
+        }
+        let is_behind = backlog.bytes >= BACKLOG_BYTES_MAX.min(backlog.capacity / 4);
+        is_behind.then(|| (backlog.bytes + backlog.capacity / CATCHING_UP_PART > before).into())
+    }
+
     /// How long the shard has to keep up before a quarter goes on.
-    fn hold(&self, share: f64) -> Duration {
-        if share < SPARE_SHARE { self.hold.min(RELIEF_HOLD_MIN) } else { self.hold.max(RELIEF_HOLD_MIN) }
+    fn hold(&self) -> Duration {
+        if self.share < FULL_SHARE { self.hold.min(RELIEF_HOLD_MIN) } else { self.hold.max(RELIEF_HOLD_MIN) }
     }
 
     fn shed(&mut self, now: Instant, share: f64) -> Option<u8> {
@@ -131,8 +145,11 @@ impl Relief {
         if self.behind < BEHIND_CHECKS || is_too_soon || self.quarters == SHEDDING_STEPS {
             return None;
         }
-        if since(self.eased_at.take()).is_some_and(|since| since < 2 * self.hold(share)) {
-            self.hold = (2 * self.hold(share)).min(RELIEF_HOLD_MAX);
+        if self.quarters == 0 {
+            self.share = share;
+        }
+        if since(self.eased_at.take()).is_some_and(|since| since < 2 * self.hold()) {
+            self.hold = (2 * self.hold()).min(RELIEF_HOLD_MAX);
         }
         self.stepped_at = Some(now);
         self.quarters += 1;
