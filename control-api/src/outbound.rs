@@ -10,10 +10,28 @@ use reqwest::{
     redirect::Policy,
 };
 
+use url::{Host, Url};
+
 use crate::Networks;
 
-/// Makes requests that reach the world, and these networks. An address that stands in a URL itself has to be looked at by
-/// whoever takes the URL. Panics where the system has no certificates at all.
+/// Takes an absolute URL without user name, password and fragment (RFC 3986 §2: a name in another alphabet is written in its ASCII
+/// form). An address that stands in it has to be one that may be reached; a name is looked at when it is resolved, each time anew.
+pub(crate) fn bare_url(text: &str, bytes_max: usize, allowed: &Networks) -> Option<Url> {
+    if text.len() > bytes_max || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return None;
+    }
+    let url = Url::parse(text).ok()?;
+    let is_bare = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+    let may_go_there = match url.host()? {
+        Host::Domain(name) => !name.is_empty(),
+        Host::Ipv4(address) => allowed.may_reach(address.into()),
+        Host::Ipv6(address) => allowed.may_reach(address.into()),
+    };
+    (is_bare && may_go_there).then_some(url)
+}
+
+/// Makes requests that reach the world, and these networks. An address that stands in a URL itself has been looked
+/// at by [`bare_url`]. Panics where the system has no certificates at all.
 pub(crate) fn client(allowed: Arc<Networks>, connect_timeout: Duration, timeout: Duration) -> Client {
     Client::builder()
         .dns_resolver(Arc::new(OnlyAllowed(allowed)))

@@ -7,6 +7,7 @@ use url::{Host, Url};
 use crate::{
     Networks,
     limits::{PROVIDER_URL_BYTES_MAX, RETURN_PATH_BYTES_MAX},
+    outbound::bare_url,
 };
 
 /// A provider's issuer or one of its endpoints: `https`, or `http` on this machine where the operator allows that.
@@ -15,23 +16,13 @@ pub(crate) struct ProviderUrl(Url);
 
 impl ProviderUrl {
     pub fn parse(text: &str, allowed: &Networks) -> Option<Self> {
-        if text.len() > PROVIDER_URL_BYTES_MAX || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return None;
-        }
-        let url = Url::parse(text).ok()?;
-        let is_bare = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
-        // A name is looked at when it is resolved, each time anew.
-        let may_go_there = match url.host()? {
-            Host::Domain(name) => !name.is_empty(),
-            Host::Ipv4(address) => allowed.may_reach(address.into()),
-            Host::Ipv6(address) => allowed.may_reach(address.into()),
-        };
+        let url = bare_url(text, PROVIDER_URL_BYTES_MAX, allowed)?;
         let is_protected = match url.scheme() {
             "https" => true,
             "http" => loopback(&url).is_some_and(|address| allowed.contains(address)),
             _ => false,
         };
-        (is_bare && may_go_there && is_protected).then_some(Self(url))
+        is_protected.then_some(Self(url))
     }
 
     pub const fn url(&self) -> &Url {

@@ -3,7 +3,7 @@
 use media_model::Pii;
 use url::{Host, Url};
 
-use crate::{Networks, limits::WEBHOOK_URL_BYTES_MAX};
+use crate::{Networks, limits::WEBHOOK_URL_BYTES_MAX, outbound::bare_url};
 
 /// Where a message goes: `https`, or `http` within networks that the operator allows. It may hold a secret of the
 /// receiver's, so it is kept sealed and never logged.
@@ -13,18 +13,7 @@ pub struct WebhookUrl(Pii<Url>);
 impl WebhookUrl {
     /// Takes an absolute URL without user name, password and fragment.
     pub fn parse(text: &str, allowed: &Networks) -> Option<Self> {
-        // As RFC 3986 §2 has it: a name in another alphabet is written in its ASCII form.
-        if text.len() > WEBHOOK_URL_BYTES_MAX || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return None;
-        }
-        let url = Url::parse(text).ok()?;
-        let is_bare = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
-        // A name is looked at when it is resolved, each time anew.
-        let may_go_there = match url.host()? {
-            Host::Domain(name) => !name.is_empty(),
-            Host::Ipv4(address) => allowed.may_reach(address.into()),
-            Host::Ipv6(address) => allowed.may_reach(address.into()),
-        };
+        let url = bare_url(text, WEBHOOK_URL_BYTES_MAX, allowed)?;
         let is_protected = match url.scheme() {
             "https" => true,
             // What leaves the machine's own networks is encrypted.
@@ -35,7 +24,7 @@ impl WebhookUrl {
             },
             _ => false,
         };
-        (is_bare && may_go_there && is_protected).then(|| Self(Pii::new(url)))
+        is_protected.then(|| Self(Pii::new(url)))
     }
 
     /// The URL.
