@@ -24,8 +24,8 @@ const LIMITS: Limits = Limits { bytes_max: 64 << 20, reserve_bytes: 1 << 20 };
 pub(crate) enum Remembered {
     /// The ticket has opened a door.
     Used { ticket: TicketId, way: Way, until_unix_s: u64 },
-    /// It has not, after all.
-    GivenBack { ticket: TicketId, way: Way },
+    /// It has not, after all: a WebSocket came to nothing.
+    GivenBack { ticket: TicketId },
     /// It was taken back.
     Revoked { ticket: TicketId, until_unix_s: u64 },
     /// The consult is over.
@@ -36,7 +36,7 @@ impl Remembered {
     pub(crate) fn encode(self) -> [u8; BYTES] {
         let (kind, way, until, id) = match self {
             Self::Used { ticket, way, until_unix_s } => (1, number_of(way), until_unix_s, ticket.to_bytes()),
-            Self::GivenBack { ticket, way } => (2, number_of(way), 0, ticket.to_bytes()),
+            Self::GivenBack { ticket } => (2, 0, 0, ticket.to_bytes()),
             Self::Revoked { ticket, until_unix_s } => (3, 0, until_unix_s, ticket.to_bytes()),
             Self::Ended { consult, until_unix_s } => (4, 0, until_unix_s, consult.to_bytes()),
         };
@@ -55,7 +55,7 @@ impl Remembered {
         let (ticket, consult) = (TicketId::from_bytes(id), ConsultId::from_bytes(id));
         Some(match kind {
             1 => Self::Used { ticket, way: way_of(way)?, until_unix_s },
-            2 => Self::GivenBack { ticket, way: way_of(way)? },
+            2 => Self::GivenBack { ticket },
             3 => Self::Revoked { ticket, until_unix_s },
             4 => Self::Ended { consult, until_unix_s },
             _ => return None,
@@ -147,7 +147,7 @@ mod tests {
             Remembered::Used { ticket, way: Way::WebSocket, until_unix_s: u64::MAX },
             Remembered::Used { ticket, way: Way::Whip, until_unix_s: 1 },
             Remembered::Used { ticket, way: Way::Whep, until_unix_s: 2 },
-            Remembered::GivenBack { ticket, way: Way::WebSocket },
+            Remembered::GivenBack { ticket },
             Remembered::Revoked { ticket, until_unix_s: 1_800_000_000 },
             Remembered::Ended { consult, until_unix_s: 3 },
         ];

@@ -73,7 +73,7 @@ impl Tickets {
                     Way::Whip | Way::Whep => used.device = true,
                 }
             }
-            Remembered::GivenBack { ticket, .. } => {
+            Remembered::GivenBack { ticket } => {
                 if let Some(used) = self.used.get_mut(&ticket) {
                     used.websocket = false;
                 }
@@ -114,19 +114,25 @@ impl Tickets {
         let Some(used) = self.used.get_mut(&ticket) else { return };
         *used.by(way) = false;
         if way == Way::WebSocket {
-            self.note(Remembered::GivenBack { ticket, way });
+            self.note(Remembered::GivenBack { ticket });
         }
     }
 
-    /// Takes a ticket back.
+    /// Takes a ticket back. The control API says so of all again when it starts; what is known is not written down again.
     pub(crate) fn revoke(&mut self, ticket: TicketId, now_unix_s: u64) {
+        if self.revoked.contains_key(&ticket) {
+            return;
+        }
         let until_unix_s = now_unix_s.saturating_add(REVOKED_KEPT_S);
         remember(&mut self.revoked, ticket, until_unix_s);
         self.note(Remembered::Revoked { ticket, until_unix_s });
     }
 
-    /// Takes every ticket of a consult back.
+    /// Takes every ticket of a consult back; likewise.
     pub(crate) fn end(&mut self, consult: ConsultId, now_unix_s: u64) {
+        if self.ended.contains_key(&consult) {
+            return;
+        }
         let until_unix_s = now_unix_s.saturating_add(REVOKED_KEPT_S);
         remember(&mut self.ended, consult, until_unix_s);
         self.note(Remembered::Ended { consult, until_unix_s });
@@ -214,8 +220,12 @@ mod tests {
             log.append(used.encode().to_vec()).await.expect("room");
         }
         tickets.release(id(2), Way::WebSocket);
-        tickets.revoke(id(4), 0);
-        tickets.end(ConsultId::from_bytes([5; 16]), 0);
+        for _ in 0..3 {
+            tickets.revoke(id(4), 0);
+            tickets.end(ConsultId::from_bytes([5; 16]), 0);
+        }
+        log.append(Vec::new()).await.expect("what was noted is written before");
+        assert_eq!(TicketLog::open(&path).expect("the log").remembered.len(), 6, "each is written down once");
         for _ in 0..2 {
             // Once as it came, once after the log was begun anew.
             log.append(Vec::new()).await.expect("what was noted is written before");
