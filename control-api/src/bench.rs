@@ -13,6 +13,7 @@ impl ControlApi {
         if is_audited {
             return self.read_person(caller, person).await.is_ok();
         }
-        self.person_as_kept(caller.tenant, person).await.is_ok()
+        let Ok(mut tx) = self.store.read(caller.tenant).await else { return false };
+        self.person_as_kept(&mut tx, person).await.is_ok()
     }
 }

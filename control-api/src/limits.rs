@@ -48,8 +48,10 @@ pub const ACCESS_TOKEN_LIFETIME: Duration = Duration::from_secs(10 * 60);
 pub const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection to the database is kept that nobody uses.
 pub const STORE_IDLE_TIMEOUT: Duration = Duration::from_secs(600);
-/// Connections to PostgreSQL of one process.
-pub const POSTGRES_CONNECTIONS_MAX: u32 = 16;
+/// Connections to PostgreSQL of one process, for reading.
+pub const POSTGRES_READERS_MAX: u32 = 8;
+/// The same for writing.
+pub const POSTGRES_WRITERS_MAX: u32 = 8;
 /// Connections to SQLite for reading.
 pub const SQLITE_READERS_MAX: u32 = 4;
 /// What a connection to SQLite keeps of the database in memory: 256 KiB

@@ -95,23 +95,23 @@ impl ControlApi {
     pub(crate) async fn read_person(&self, caller: Caller, id: PersonId) -> Result<Person, Problem> {
         let mut tx = self.store.read(caller.tenant).await?;
         let relation = facts::to_patient(&mut tx, &caller, id).await?;
-        let (tx, ground) = self.permit_on(tx, &caller, Act::ReadPerson, &relation).await?;
+        let (mut tx, ground) = self.permit_on(tx, &caller, Act::ReadPerson, &relation).await?;
+        let person = self.person_as_kept(&mut tx, id).await?;
+        // Its connection is free before the entry waits for one.
         drop(tx);
-        let person = self.person_as_kept(caller.tenant, id).await?;
         let entry = about(id, by(&caller, Action::PersonRead));
         self.note_read(caller.tenant, &Entry { break_glass: ground.break_glass(), ..entry }).await?;
         Ok(person)
     }
 
     /// What is kept of a person. To be told only once the audit log says so.
-    pub(crate) async fn person_as_kept(&self, tenant: TenantId, id: PersonId) -> Result<Person, Problem> {
-        let mut tx = self.store.read(tenant).await?;
-        let kept = store::people::load(&mut tx, id).await?.ok_or(Problem::NotFound)?;
-        let row = id.to_string();
+    pub(crate) async fn person_as_kept(&self, tx: &mut TenantTx, id: PersonId) -> Result<Person, Problem> {
+        let kept = store::people::load(tx, id).await?.ok_or(Problem::NotFound)?;
+        let (tenant, row) = (tx.tenant(), id.to_string());
         let open = |keys: &TenantKeys| {
             keys.person(id, &kept.keys)?.open_text(&external_id_of(tenant, &row), &kept.external_id)
         };
-        let external_id = self.vault.with_keys(&mut tx, open).await?.value();
+        let external_id = self.vault.with_keys(tx, open).await?.value();
         Ok(Person { id, external_id, created_at_ms: kept.created_at_ms, erased_at_ms: kept.erased_at_ms })
     }
 

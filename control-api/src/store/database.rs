@@ -11,7 +11,8 @@ use sqlx::{
 use url::Url;
 
 use crate::limits::{
-    PAGE_CACHE_KIB, POSTGRES_CONNECTIONS_MAX, SQLITE_READERS_MAX, STORE_IDLE_TIMEOUT, STORE_TIMEOUT,
+    PAGE_CACHE_KIB, POSTGRES_READERS_MAX, POSTGRES_WRITERS_MAX, SQLITE_READERS_MAX, STORE_IDLE_TIMEOUT,
+    STORE_TIMEOUT,
 };
 
 /// Where the rows are kept.
@@ -34,6 +35,7 @@ pub(super) enum Missing {
 #[derive(Debug, Clone)]
 pub(super) struct Pools {
     pub readers: AnyPool,
+    /// Apart from those of readers: a join's audit entry does not wait until everybody has read who asked before.
     /// SQLite: one connection, for which writers stand in line: several that write at a time would each sleep and try again
     /// until one of them has waited too long (`database is locked`), when many people join at once.
     pub writers: AnyPool,
@@ -45,8 +47,9 @@ impl Pools {
         match database {
             Database::Sqlite(path) => Self::sqlite(path, missing).await,
             Database::Postgres(url) => {
-                let pool = postgres(url.reveal().parse()?, POSTGRES_CONNECTIONS_MAX).await?;
-                Ok(Self { readers: pool.clone(), writers: pool })
+                let options: AnyConnectOptions = url.reveal().parse()?;
+                let readers = postgres(options.clone(), POSTGRES_READERS_MAX).await?;
+                Ok(Self { readers, writers: postgres(options, POSTGRES_WRITERS_MAX).await? })
             }
         }
     }
