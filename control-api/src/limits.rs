@@ -57,6 +57,9 @@ pub const SQLITE_READERS_MAX: u32 = 4;
 /// What a connection to SQLite keeps of the database in memory: 256 KiB
 /// (<https://www.sqlite.org/pragma.html#pragma_cache_size>).
 pub const PAGE_CACHE_KIB: &str = "PRAGMA cache_size = -256";
+/// When SQLite takes its write-ahead log into the database: after 8,192 pages, 32 MiB, which keeps it from flushing the database
+/// many times a second while many read what is audited.
+pub(crate) const CHECKPOINT_PAGES: &str = "PRAGMA wal_autocheckpoint = 8192";
 /// How long a broken glass opens one patient's door.
 pub const BREAK_GLASS_LIFETIME: Duration = Duration::from_secs(60 * 60);
 /// Shortest reason for breaking the glass: a word is not enough.

@@ -61,12 +61,14 @@ impl ControlApi {
         }
     }
 
-    /// Seals what waits of one tenant; where its chain stands then.
+    /// Seals what waits of one tenant; where its chain stands then. Writers wait for the links alone, not for what is read and
+    /// hashed before.
     pub async fn seal(&self, tenant: TenantId) -> Result<Head, StoreError> {
         loop {
-            let mut tx = self.store.begin(tenant).await?;
+            let mut tx = self.store.read(tenant).await?;
             let pending = store::audit::pending(&mut tx, SEAL_BATCH_ENTRIES_MAX).await?;
             let mut head = store::audit::head(&mut tx).await?;
+            drop(tx);
             if pending.is_empty() {
                 return Ok(head);
             }
@@ -75,6 +77,7 @@ impl ControlApi {
             if links.is_empty() {
                 return Ok(head);
             }
+            let mut tx = self.store.begin(tenant).await?;
             store::audit::link(&mut tx, &links, now_ms()).await?;
             self.store.commit(tx).await?;
         }

@@ -86,13 +86,14 @@ pub(crate) async fn head(tx: &mut TenantTx) -> Result<Head, StoreError> {
     Ok(Head { seq: row.try_get("seq")?, hash })
 }
 
-/// Entries that wait to be sealed, in the order in which they were added.
+/// Entries that wait to be sealed, oldest first: their ids begin with the time. Which ones is settled before any is looked at,
+/// however the database would plan it.
 pub(crate) async fn pending(tx: &mut TenantTx, entries_max: i64) -> Result<Vec<StoredEntry>, StoreError> {
     let rows = sqlx::query(concat!(
-        "SELECT ",
+        "WITH oldest AS MATERIALIZED (SELECT entry FROM audit_pending WHERE tenant = $1 ORDER BY entry LIMIT $2)
+         SELECT ",
         entry_columns!(),
-        " FROM audit_pending p JOIN audit a ON a.tenant = p.tenant AND a.entry = p.entry
-          WHERE p.tenant = $1 ORDER BY a.nr LIMIT $2"
+        " FROM oldest o JOIN audit a ON a.tenant = $1 AND a.entry = o.entry ORDER BY o.entry"
     ))
     .bind(tx.tenant().as_str())
     .bind(entries_max)

@@ -11,8 +11,8 @@ use sqlx::{
 use url::Url;
 
 use crate::limits::{
-    PAGE_CACHE_KIB, POSTGRES_READERS_MAX, POSTGRES_WRITERS_MAX, SQLITE_READERS_MAX, STORE_IDLE_TIMEOUT,
-    STORE_TIMEOUT,
+    CHECKPOINT_PAGES, PAGE_CACHE_KIB, POSTGRES_READERS_MAX, POSTGRES_WRITERS_MAX, SQLITE_READERS_MAX,
+    STORE_IDLE_TIMEOUT, STORE_TIMEOUT,
 };
 
 /// Where the rows are kept.
@@ -92,6 +92,7 @@ fn sqlite_pool(connections: u32) -> AnyPoolOptions {
                 connection.execute("PRAGMA journal_mode = WAL").await?;
                 // An audit entry that was answered for has to survive a power cut: `commit` sees to that, for many at once.
                 connection.execute("PRAGMA synchronous = NORMAL").await?;
+                connection.execute(CHECKPOINT_PAGES).await?;
                 connection.execute("PRAGMA foreign_keys = ON").await?;
                 // What is deleted is overwritten with zeros: an erased person's wrapped key above all.
                 connection.execute("PRAGMA secure_delete = ON").await?;
