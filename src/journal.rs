@@ -93,6 +93,11 @@ fn audit_entry((id, entry): Named) -> (TenantId, EntryId, Entry) {
         What::Left(departure) => (Action::Left, Outcome::Granted, Actor::Participant, departure.as_str()),
         What::Refused(code) => (Action::Joined, Outcome::Refused, Actor::Participant, code.as_str()),
     };
+    // Whoever came by break-glass came by WebSocket: what they broke stands in the place of that.
+    let break_glass = match entry.what {
+        What::Joined(_) => entry.who.as_ref().and_then(|who| who.break_glass),
+        _ => None,
+    };
     let (participant, person_id, role) =
         entry.who.map_or((None, None, None), |who| (Some(who.participant), Some(who.person), Some(who.role)));
     let (tenant, consult) = (entry.tenant.unwrap_or(TenantId::SYSTEM), entry.consult);
@@ -101,6 +106,18 @@ fn audit_entry((id, entry): Named) -> (TenantId, EntryId, Entry) {
     (
         tenant,
         id,
-        Entry { at, outcome, actor, surface, consult, participant, person_id, role, detail, ..known },
+        Entry {
+            at,
+            outcome,
+            actor,
+            surface,
+            consult,
+            participant,
+            person_id,
+            role,
+            detail,
+            break_glass,
+            ..known
+        },
     )
 }

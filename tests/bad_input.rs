@@ -36,6 +36,7 @@ fn expired_ticket(node: &Node, consult: &str) -> String {
         display_name: Pii::new(PATIENT.name.to_owned()),
         node: None,
         waits: false,
+        break_glass: None,
         issued_at_unix_s: now_s - 7_200,
         not_before_unix_s: None,
         expires_at_unix_s: now_s - 3_600,

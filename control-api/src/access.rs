@@ -127,6 +127,7 @@ mod tests {
             display_name: Pii::new("Somebody".into()),
             node: None,
             waits: false,
+            break_glass: None,
             issued_at_unix_s: NOW,
             not_before_unix_s: None,
             expires_at_unix_s: NOW + 600,

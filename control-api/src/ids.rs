@@ -1,5 +1,6 @@
 //! Identifiers of the control API's nouns: 128 random bits each, unlike any id of the EHR.
 
+pub use media_model::BreakGlassId;
 use media_model::random_id;
 
 random_id! {
@@ -15,11 +16,6 @@ random_id! {
 random_id! {
     /// One way in which a person signs in: an issuer's subject, linked to them.
     IdentityId, "identity"
-}
-
-random_id! {
-    /// One break-glass: who looked at whom, and why.
-    BreakGlassId, "break-glass"
 }
 
 random_id! {

@@ -70,7 +70,7 @@ pub(crate) async fn enter(
     // Taken back while the journal was written.
     let opening = opening.inspect_err(|code| refused(shared, Moment::now(), Some(&claim), *code))?;
     Ok(match opening {
-        Opening::Present(token) => (seat, session::Entry::Welcome(welcome(shared, token))),
+        Opening::Present(token) => (seat, session::Entry::Welcome(welcome(shared, *token))),
         Opening::Waiting => (seat, session::Entry::Waiting),
     })
 }

@@ -2,7 +2,7 @@
 
 use std::{future::Future, pin::Pin, sync::Arc, time::SystemTime};
 
-use media_model::{ConsultId, ParticipantNumber, Pii, Role, TenantId};
+use media_model::{BreakGlassId, ConsultId, ParticipantNumber, Pii, Role, TenantId};
 use signaling_protocol::error::ErrorCode;
 use tokio::sync::{mpsc, oneshot};
 
@@ -51,6 +51,8 @@ pub struct Who {
     pub person: Pii<String>,
     /// Role in the consult.
     pub role: Role,
+    /// What they broke to come in, if that is how they came.
+    pub break_glass: Option<BreakGlassId>,
 }
 
 /// What happened.

@@ -218,7 +218,8 @@ mod tests {
         let path = folder.path().join("spool.log");
         let person = media_model::Pii::new("\"".repeat(signaling_protocol::limits::PERSON_ID_BYTES_MAX));
         let participant = media_model::ParticipantNumber::new(u32::MAX).expect("not zero");
-        let who = signaling::Who { participant, person, role: media_model::Role::Interpreter };
+        let role = media_model::Role::Interpreter;
+        let who = signaling::Who { participant, person, role, break_glass: None };
         let longest = named([255; 256]).into_iter().map(|(id, entry)| {
             let consult = Some(media_model::ConsultId::from_bytes([255; 16]));
             (id, Entry { who: Some(who.clone()), consult, ..entry })

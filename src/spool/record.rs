@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use control_api::audit::EntryId;
-use media_model::{ConsultId, ParticipantNumber, Pii, Role, TenantId};
+use media_model::{BreakGlassId, ConsultId, ParticipantNumber, Pii, Role, TenantId};
 use serde::{Deserialize, Serialize};
 use signaling::{Departure, Entry, Way, What, Who};
 use signaling_protocol::error::ErrorCode;
@@ -36,6 +36,8 @@ struct LineWho {
     participant: u32,
     person: Pii<String>,
     role: Role,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    break_glass: Option<BreakGlassId>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -73,6 +75,7 @@ fn line_of((id, entry): &Named) -> Line {
         participant: who.participant.csrc(),
         person: who.person.clone(),
         role: who.role,
+        break_glass: who.break_glass,
     });
     let at_us = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
     Line { id: *id, at_us, tenant: entry.tenant, consult: entry.consult, who, what }
@@ -88,8 +91,8 @@ fn entry_of(line: Line) -> Option<Named> {
     };
     let who = match line.who {
         None => None,
-        Some(LineWho { participant, person, role }) => {
-            Some(Who { participant: ParticipantNumber::new(participant)?, person, role })
+        Some(LineWho { participant, person, role, break_glass }) => {
+            Some(Who { participant: ParticipantNumber::new(participant)?, person, role, break_glass })
         }
     };
     let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_micros(line.at_us))?;
@@ -103,7 +106,9 @@ mod tests {
     #[test]
     fn every_kind_of_entry_comes_back_as_it_was() {
         let number = ParticipantNumber::new(7).expect("not zero");
-        let who = Who { participant: number, person: Pii::new("person".to_owned()), role: Role::Nurse };
+        let person = Pii::new("person".to_owned());
+        let break_glass = Some(BreakGlassId::from_bytes([3; 16]));
+        let who = Who { participant: number, person, role: Role::Nurse, break_glass };
         let kinds = WAYS.map(What::Joined).into_iter().chain(DEPARTURES.map(What::Left));
         let others = [What::Waited, What::Admitted { by: number }, What::Refused(ErrorCode::TicketRevoked)];
         let entries: Vec<Named> = kinds

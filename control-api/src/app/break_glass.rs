@@ -96,7 +96,7 @@ impl ControlApi {
         Ok(told)
     }
 
-    /// Puts down that an auditor has looked into one. What it opened is shut from now on.
+    /// Puts down that an auditor has looked into one. What it opened is shut from now on, and whoever came into a consult by it leaves.
     pub(crate) async fn close_break_glass(&self, caller: Caller, id: BreakGlassId) -> Result<Told, Problem> {
         let now_ms = now_ms();
         let mut act = self.begin(&caller).await?;
@@ -119,10 +119,18 @@ impl ControlApi {
         if !store::break_glasses::set_closed(&mut act, id, closed).await? {
             return Err(Problem::ClosedAlready);
         }
+        let tickets = store::break_glasses::tickets(&mut act, id).await?;
+        for (consult, ticket) in &tickets {
+            store::tickets::set_revoked(&mut act, *consult, *ticket, now_ms).await?;
+        }
         record(&mut act, &about(&kept.glass, by(&caller, Action::Asked(Act::CloseBreakGlass)))).await?;
         self.tell(&mut act, &event(EventKind::BreakGlassClosed, &kept.glass, closed.1), now_ms).await?;
         let told = self.glass_as_told(&mut act, kept, now_ms).await?;
-        self.keep(act, &caller, told).await
+        let told = self.keep(act, &caller, told).await?;
+        for (consult, ticket) in tickets {
+            self.running.revoke_ticket(consult, ticket);
+        }
+        Ok(told)
     }
 
     async fn glass_as_told(&self, tx: &mut TenantTx, kept: Kept, now_ms: i64) -> Result<Told, StoreError> {

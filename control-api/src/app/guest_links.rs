@@ -160,8 +160,14 @@ impl ControlApi {
         };
         let before = self.take_back(&mut act, &appointment, &link, now_ms).await?;
         let (person, role) = (link.person, link.role);
-        let holder =
-            Holder { person, role, display_name: name, lifetime: TICKET_LIFETIME_DEFAULT, waits: true };
+        let holder = Holder {
+            person,
+            role,
+            display_name: name,
+            lifetime: TICKET_LIFETIME_DEFAULT,
+            waits: true,
+            glass: None,
+        };
         let minted = self.give_out(&mut act, appointment.consult, holder).await?;
         store::guest_links::set_redeemed(&mut act, link.id, minted.id, now_ms).await?;
         record(&mut act, &entry).await?;

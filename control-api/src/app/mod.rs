@@ -11,6 +11,7 @@ mod erasing;
 mod facts;
 pub(crate) mod guest_links;
 pub(crate) mod identities;
+mod joining;
 pub(crate) mod oauth;
 pub(crate) mod people;
 mod permit;

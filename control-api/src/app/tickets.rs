@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use media_model::{ConsultId, Pii, Role};
-use signaling_protocol::ticket::{self, TicketId};
+use signaling_protocol::ticket::{self, Glass, TicketId};
 
 use super::{ControlApi, by, facts, now, now_ms, random_bytes, record};
 use crate::{
@@ -39,6 +39,8 @@ pub(super) struct Holder {
     pub lifetime: Duration,
     /// Whether they wait until staff lets them in.
     pub waits: bool,
+    /// What they broke to come in.
+    pub glass: Option<Glass>,
 }
 
 /// A ticket that was given out.
@@ -68,6 +70,7 @@ impl ControlApi {
             display_name: request.display_name,
             lifetime: request.lifetime,
             waits: consult.waiting_room && !request.role.admits_others(),
+            glass: None,
         };
         let entry = Entry {
             consult: Some(request.consult),
@@ -107,6 +110,7 @@ impl ControlApi {
             display_name: holder.display_name,
             node: None,
             waits: holder.waits,
+            break_glass: holder.glass,
             issued_at_unix_s: issued_at_s,
             not_before_unix_s: None,
             expires_at_unix_s: expires_at_s,

@@ -133,6 +133,11 @@ impl Relation {
         self.consult
     }
 
+    /// What the subject has broken for this patient and is open, if anything.
+    pub const fn glass(&self) -> Option<&BreakGlass> {
+        self.glass.as_ref()
+    }
+
     /// On whom the act falls.
     pub(super) fn falls_on(&self) -> Option<PersonId> {
         self.whose.or(self.patient)

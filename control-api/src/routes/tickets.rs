@@ -1,4 +1,4 @@
-//! `/v1/consults/{consult}/tickets`
+//! `/v1/consults/{consult}/tickets`, `/v1/consults/{consult}/join`
 
 use std::time::Duration;
 
@@ -22,6 +22,18 @@ pub(super) struct MintBody {
     role: Role,
     #[schemars(schema_with = "schema::external_id")]
     person_id: Pii<String>,
+    #[schemars(schema_with = "schema::display_name")]
+    display_name: Pii<String>,
+    #[serde(default, deserialize_with = "whole_number")]
+    #[schemars(schema_with = "schema::expires_in_s")]
+    expires_in_s: Option<u64>,
+}
+
+/// As whom the caller comes.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Join")]
+pub(super) struct JoinBody {
     #[schemars(schema_with = "schema::display_name")]
     display_name: Pii<String>,
     #[serde(default, deserialize_with = "whole_number")]
@@ -74,14 +86,20 @@ pub(super) fn display_name(name: Pii<String>) -> Result<Pii<String>, Problem> {
     if is_sound { Ok(name) } else { Err(Problem::FieldInvalid("display_name")) }
 }
 
+/// How long the ticket opens the door.
+fn lifetime(expires_in_s: Option<u64>) -> Result<Duration, Problem> {
+    let lifetime = expires_in_s.map_or(limits::TICKET_LIFETIME_DEFAULT, Duration::from_secs);
+    if lifetime.is_zero() || lifetime > limits::TICKET_LIFETIME_MAX {
+        return Err(Problem::FieldInvalid("expires_in_s"));
+    }
+    Ok(lifetime)
+}
+
 impl MintBody {
     fn into_request(self, consult: ConsultId) -> Result<NewTicket, Problem> {
         let person_id = external_id(self.person_id, "person_id")?;
         let display_name = display_name(self.display_name)?;
-        let lifetime = self.expires_in_s.map_or(limits::TICKET_LIFETIME_DEFAULT, Duration::from_secs);
-        if lifetime.is_zero() || lifetime > limits::TICKET_LIFETIME_MAX {
-            return Err(Problem::FieldInvalid("expires_in_s"));
-        }
+        let lifetime = lifetime(self.expires_in_s)?;
         Ok(NewTicket { consult, role: self.role, person_id, display_name, lifetime })
     }
 }
@@ -91,6 +109,15 @@ pub(super) fn operations() -> Vec<Operation> {
         Operation::post("/v1/consults/{consult}/tickets", mint)
             .is("mintTicket", Act::IssueTicket, "Gives out a ticket for one person")
             .takes::<MintBody>()
+            .gives::<TicketBody>(StatusCode::CREATED)
+            .refuses([Problem::ConsultEnded, Problem::ConsentMissing, Problem::NotBooked]),
+        Operation::post("/v1/consults/{consult}/join", join)
+            .is(
+                "joinConsult",
+                Act::Join,
+                "Gives out a ticket for the caller, who has a part in the visit or broke the glass",
+            )
+            .takes::<JoinBody>()
             .gives::<TicketBody>(StatusCode::CREATED)
             .refuses([Problem::ConsultEnded, Problem::ConsentMissing, Problem::NotBooked]),
         Operation::delete("/v1/consults/{consult}/tickets/{ticket}", revoke).is(
@@ -108,6 +135,17 @@ async fn mint(
     Json(body): Json<MintBody>,
 ) -> Result<(StatusCode, axum::Json<TicketBody>), Problem> {
     let minted = api.mint_ticket(caller, body.into_request(consult)?).await?;
+    Ok((StatusCode::CREATED, axum::Json(minted.into())))
+}
+
+async fn join(
+    State(api): State<ControlApi>,
+    caller: Caller,
+    Path(consult): Path<ConsultId>,
+    Json(body): Json<JoinBody>,
+) -> Result<(StatusCode, axum::Json<TicketBody>), Problem> {
+    let (name, lifetime) = (display_name(body.display_name)?, lifetime(body.expires_in_s)?);
+    let minted = api.join_consult(caller, consult, name, lifetime).await?;
     Ok((StatusCode::CREATED, axum::Json(minted.into())))
 }
 

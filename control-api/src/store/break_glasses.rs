@@ -1,7 +1,9 @@
-//! Table `break_glasses`.
+//! Tables `break_glasses` and `break_glass_tickets`.
 
 use std::str::FromStr;
 
+use media_model::ConsultId;
+use signaling_protocol::ticket::TicketId;
 use sqlx::{Row as _, any::AnyRow};
 
 use super::{StoreError, TenantTx};
@@ -117,6 +119,42 @@ pub(crate) async fn set_closed(
     .execute(tx.connection())
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Remembers that a ticket was given out under one.
+pub(crate) async fn insert_ticket(
+    tx: &mut TenantTx,
+    id: BreakGlassId,
+    ticket: TicketId,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO break_glass_tickets (tenant, break_glass, ticket) VALUES ($1, $2, $3)")
+        .bind(tx.tenant().as_str())
+        .bind(id.to_string())
+        .bind(ticket.to_string())
+        .execute(tx.connection())
+        .await?;
+    Ok(())
+}
+
+/// The tickets that were given out under one.
+pub(crate) async fn tickets(
+    tx: &mut TenantTx,
+    id: BreakGlassId,
+) -> Result<Vec<(ConsultId, TicketId)>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT t.consult_id, t.id FROM break_glass_tickets g
+            JOIN tickets t ON t.tenant = g.tenant AND t.id = g.ticket
+         WHERE g.tenant = $1 AND g.break_glass = $2",
+    )
+    .bind(tx.tenant().as_str())
+    .bind(id.to_string())
+    .fetch_all(tx.connection())
+    .await?;
+    let ticket = |row: &AnyRow| {
+        let consult = parsed(row.try_get("consult_id")?, "a ticket's consult")?;
+        Ok((consult, parsed(row.try_get("id")?, "a ticket's id")?))
+    };
+    rows.iter().map(ticket).collect()
 }
 
 fn kept_of(row: &AnyRow) -> Result<Kept, StoreError> {

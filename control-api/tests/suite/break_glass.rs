@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{
     Fixture,
     browser::{Browser, ORIGIN, signed_in},
-    in_seconds, on_both, tenant,
+    in_seconds, now_s, on_both, tenant,
 };
 
 const REASON: &str = "unconscious, allergies unknown";
@@ -197,6 +197,82 @@ async fn an_auditor_who_did_not_break_it_looks_into_it_and_shuts_it_at_once() {
         clinic.let_pass(60 * MINUTE_MS).await;
         let closed = auditor.post(&format!("/v1/break-glass/{later}/close"), "").await;
         assert_eq!((closed.status, &closed.json()["state"]), (StatusCode::OK, &json!("closed")));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_broken_glass_opens_a_live_consult_until_it_is_closed_and_never_unseen() {
+    on_both(async |f| {
+        let clinic = Clinic::open(f).await;
+        let people =
+            json!([{"person_id": "ehr-1", "role": "patient"}, {"person_id": "dr-1", "role": "provider"}]);
+        let (starts_at, ends_at) = (in_seconds(3_600), in_seconds(5_400));
+        let body = json!({"starts_at": starts_at, "ends_at": ends_at, "people": people});
+        let (_, visit) = clinic.f.post("/v1/appointments", body).await;
+        let door = format!("/v1/consults/{}/join", visit["consult"].as_str().expect("an id"));
+        let body = json!({"display_name": "Nurse Testname"}).to_string();
+        let mut nurse = clinic.browser(&clinic.nurse).await;
+        assert_eq!(nurse.post(&door, &body).await.code(), "not_concerned");
+        let glass = clinic.broken(&mut nurse).await;
+        clinic.let_pass(58 * MINUTE_MS).await;
+        let joined = nurse.post(&door, &body).await;
+        assert_eq!(joined.status, StatusCode::CREATED, "{}", joined.text);
+        let token = joined.json()["ticket"].as_str().expect("a ticket").to_owned();
+        let ticket = clinic.f.verifier.verify(&token, now_s()).expect("genuine");
+        let broken = ticket.break_glass.expect("the ticket says so");
+        assert_eq!((broken.id.to_string(), ticket.role, ticket.waits), (glass.clone(), Role::Nurse, false));
+        assert!(
+            ticket.expires_at_unix_s <= broken.until_unix_s,
+            "it opens for no longer than what was broken"
+        );
+        assert!((now_s() + 60..=now_s() + 120).contains(&broken.until_unix_s));
+        let named = clinic.acts_of(&clinic.nurse, &format!("break_glass:{glass}")).await;
+        assert_eq!(named, ["open_break_glass", "ticket_minted"]);
+
+        let mut with_one_factor = signed_in(&clinic.f, "clinic", &clinic.nurse, false).await;
+        assert_eq!(with_one_factor.post(&door, &body).await.code(), "mfa_needed");
+        let headers = [("on-behalf-of", clinic.nurse.as_str())];
+        let asked = serde_json::from_str(&body).expect("JSON");
+        let (status, _, told) = clinic.f.send_as(("POST", &door), &clinic.f.key, asked, None, &headers).await;
+        assert_eq!((status, &told["code"]), (StatusCode::FORBIDDEN, &json!("not_concerned")), "{told}");
+
+        let mut auditor = clinic.browser(&clinic.auditor).await;
+        auditor.post(&format!("/v1/break-glass/{glass}/close"), "").await;
+        assert_eq!(*clinic.f.orders.revoked.lock().expect("not poisoned"), [ticket.id], "they leave at once");
+        assert_eq!(nurse.post(&door, &body).await.code(), "not_concerned");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_has_a_part_in_a_visit_takes_their_own_ticket_in_their_own_role() {
+    on_both(async |f| {
+        let clinic = Clinic::open(f).await;
+        let people =
+            json!([{"person_id": "ehr-1", "role": "patient"}, {"person_id": "nurse-1", "role": "nurse"}]);
+        let (starts_at, ends_at) = (in_seconds(3_600), in_seconds(5_400));
+        let body = json!({"starts_at": starts_at, "ends_at": ends_at, "people": people});
+        let (_, visit) = clinic.f.post("/v1/appointments", body).await;
+        let consult = visit["consult"].as_str().expect("an id").to_owned();
+        let door = format!("/v1/consults/{consult}/join");
+        let body = json!({"display_name": "Somebody"}).to_string();
+        let mut nurse = clinic.browser(&clinic.nurse).await;
+        // Though they have broken the glass as well: nobody is shown as what they need not be.
+        clinic.broken(&mut nurse).await;
+        for (person, role) in [(&clinic.nurse, Role::Nurse), (&clinic.patient, Role::Patient)] {
+            let joined = clinic.browser(person).await.post(&door, &body).await;
+            assert_eq!(joined.status, StatusCode::CREATED, "{}", joined.text);
+            let token = joined.json()["ticket"].as_str().expect("a ticket").to_owned();
+            let ticket = clinic.f.verifier.verify(&token, now_s()).expect("genuine");
+            assert_eq!((ticket.role, ticket.break_glass), (role, None));
+            assert_eq!(ticket.person.reveal(), person);
+        }
+        for wrong in [r#"{"display_name": ""}"#, r#"{"display_name": "A", "expires_in_s": 0}"#] {
+            assert_eq!(nurse.post(&door, wrong).await.status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
+        }
+        assert_eq!(clinic.f.post(&format!("/v1/consults/{consult}/end"), json!({})).await.0, StatusCode::OK);
+        assert_eq!(nurse.post(&door, &body).await.code(), "consult_ended");
     })
     .await;
 }

@@ -16,7 +16,7 @@ use crate::support::{
 const DOCUMENT: &str = include_str!("../../../docs/control-api.md");
 
 /// Act, method, path. What is in the visit's place is the first appointment; what is in the person's, its patient.
-const OPERATIONS: [(&str, &str, &str); 39] = [
+const OPERATIONS: [(&str, &str, &str); 40] = [
     ("read_appointment", "GET", "/v1/appointments/VISIT"),
     ("move_appointment", "POST", "/v1/appointments/VISIT/move"),
     ("confirm_appointment", "POST", "/v1/appointments/VISIT/confirm"),
@@ -31,6 +31,7 @@ const OPERATIONS: [(&str, &str, &str); 39] = [
     ("revoke_ticket", "DELETE", "/v1/consults/CONSULT/tickets/ID"),
     ("issue_ticket", "POST", "/v1/appointments/VISIT/guest-links"),
     ("revoke_ticket", "DELETE", "/v1/appointments/VISIT/guest-links/ID"),
+    ("join", "POST", "/v1/consults/CONSULT/join"),
     ("end_consult", "POST", "/v1/consults/CONSULT/end"),
     ("book_appointment", "POST", "/v1/appointments"),
     ("read_person", "GET", "/v1/people/PATIENT"),
@@ -130,6 +131,7 @@ fn body_of(act: &str, path: &str) -> Value {
         "issue_ticket" if path.ends_with("guest-links") => {
             json!({"role": "observer", "display_name": "Somebody"})
         }
+        "join" => json!({"display_name": "Somebody"}),
         "issue_ticket" => json!({"role": "patient", "person_id": "patient", "display_name": "Somebody"}),
         "manage_people" => json!({"external_id": "somebody-new"}),
         "manage_webhooks" if path.ends_with("webhooks") => json!({"url": "https://ehr.example/hooks"}),

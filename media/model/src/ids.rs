@@ -117,6 +117,11 @@ random_id! {
     ConsultId, "consult"
 }
 
+random_id! {
+    /// One break-glass: who looked at whom, and why.
+    BreakGlassId, "break-glass"
+}
+
 #[cfg(feature = "schema")]
 impl schemars::JsonSchema for ConsultId {
     fn schema_name() -> std::borrow::Cow<'static, str> {

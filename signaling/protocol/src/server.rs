@@ -145,6 +145,9 @@ pub struct Person {
     pub role: Role,
     /// Display name.
     pub display_name: Pii<String>,
+    /// They have no part in the visit: they came by break-glass, in an emergency, and everybody is to see that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub break_glass: bool,
 }
 
 /// Why the server ends a connection in good order.

@@ -1,7 +1,7 @@
 //! What a ticket or a resume token comes to, once it is believed.
 
 use media_model::{ConsultId, ParticipantNumber, Pii, Role, TenantId};
-use signaling_protocol::ticket::{ResumeToken, Ticket, TicketId};
+use signaling_protocol::ticket::{Glass, ResumeToken, Ticket, TicketId};
 
 /// A person who stands at the door.
 #[derive(Debug, Clone)]
@@ -14,6 +14,8 @@ pub(crate) struct Claim {
     pub(crate) ticket: TicketId,
     /// Has to be let in by somebody.
     pub(crate) waits: bool,
+    /// Came by break-glass.
+    pub(crate) glass: Option<Glass>,
     pub(crate) expires_unix_s: u64,
     /// Was here before.
     pub(crate) resumes: Option<Resumes>,
@@ -36,6 +38,7 @@ impl From<Ticket> for Claim {
             display_name: ticket.display_name,
             ticket: ticket.id,
             waits: ticket.waits,
+            glass: ticket.break_glass,
             expires_unix_s: ticket.expires_at_unix_s,
             resumes: None,
         }
@@ -52,6 +55,7 @@ impl From<ResumeToken> for Claim {
             display_name: token.display_name,
             ticket: token.ticket,
             waits: token.waits,
+            glass: token.break_glass,
             expires_unix_s: token.expires_at_unix_s,
             resumes: Some(Resumes { participant: token.participant, generation: token.generation }),
         }

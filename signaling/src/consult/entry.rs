@@ -20,7 +20,7 @@ use crate::{
 /// How an entry went.
 pub(crate) enum Opening {
     /// Admitted; the token is to be signed and handed over.
-    Present(ResumeToken),
+    Present(Box<ResumeToken>),
     /// In the waiting room.
     Waiting,
 }
@@ -80,6 +80,10 @@ impl Registry {
         if claim.resumes.is_some_and(|resumes| !good.contains(&resumes.generation)) {
             return Err(ErrorCode::TicketInUse);
         }
+        // Whoever broke a glass comes where they are seen to have done so, and in no other way.
+        if way != Way::WebSocket && claim.glass.is_some() {
+            return Err(ErrorCode::Forbidden);
+        }
         // A person comes by WebSocket or by WHIP and WHEP: two cameras of one person could not be told apart.
         if way != Way::WebSocket && member.connection.is_some() {
             return Err(ErrorCode::TicketInUse);
@@ -87,7 +91,7 @@ impl Registry {
         let seat = Seat { consult: claim.consult, participant: member.number, connection };
         Ok(Reservation {
             seat,
-            who: member.as_who(),
+            who: Who { break_glass: claim.glass.map(|glass| glass.id), ..member.as_who() },
             is_return: is_present && claim.resumes.is_some(),
             waits: claim.waits && !is_present,
         })
@@ -123,6 +127,7 @@ impl Registry {
         member.unconfirmed_ticket = claim.resumes.is_none().then_some(claim.ticket);
         member.role = claim.role;
         member.display_name = claim.display_name.clone();
+        member.glass = claim.glass;
         let waits = reservation.waits && !member.is_present();
         member.standing = if waits { Standing::Waiting(turn) } else { Standing::Present { lost_at: None } };
         let others =
@@ -141,7 +146,7 @@ impl Registry {
             self.tell_lobby(id);
             return Ok(Opening::Waiting);
         }
-        self.welcome(now, reservation.seat).map(Opening::Present)
+        self.welcome(now, reservation.seat).map(|token| Opening::Present(Box::new(token)))
     }
 
     /// Takes the reserved place for a WHIP or WHEP session, which is connected by its transport alone.
@@ -189,6 +194,7 @@ impl Registry {
             display_name: member.display_name.clone(),
             generation: member.generation,
             waits: false,
+            break_glass: member.glass,
             issued_at_unix_s: now.unix_s(),
             expires_at_unix_s: now.unix_s() + RESUME_VALIDITY.as_secs(),
         })
@@ -340,6 +346,16 @@ impl Registry {
                 member.dismiss(Notice::Refused(ErrorCode::TicketRevoked));
             }
             self.send_away(now, consult, participant, Departure::Revoked);
+        }
+    }
+
+    /// Sends away whose break-glass has run out. What they came in with is taken back, so that no resume token brings them in again.
+    pub(super) fn expire_glasses(&mut self, now: Moment) {
+        let members = self.consults.values().flat_map(|consult| consult.members.values());
+        let run_out: Vec<_> =
+            members.filter(|member| member.has_run_out(now.unix_s())).map(|member| member.ticket).collect();
+        for ticket in run_out {
+            self.revoke_ticket(now, ticket);
         }
     }
 

@@ -4,7 +4,11 @@ use std::{sync::Arc, time::Instant};
 
 use media_engine::api::{self, Refusal};
 use media_model::{ParticipantNumber, Pii, Role, Source, TransportId};
-use signaling_protocol::{error::ErrorCode, server::Person, ticket::TicketId};
+use signaling_protocol::{
+    error::ErrorCode,
+    server::Person,
+    ticket::{Glass, TicketId},
+};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -37,6 +41,8 @@ pub(crate) struct Member {
     pub(crate) person: Pii<String>,
     pub(crate) role: Role,
     pub(crate) display_name: Pii<String>,
+    /// What they broke to come in, if that is how they came.
+    pub(crate) glass: Option<Glass>,
     /// What they came in with last.
     pub(crate) ticket: TicketId,
     pub(crate) standing: Standing,
@@ -99,12 +105,14 @@ impl Member {
 
     /// The person as others see them.
     pub(crate) fn as_person(&self) -> Person {
-        Person { participant: self.number, role: self.role, display_name: self.display_name.clone() }
+        let (participant, role, display_name) = (self.number, self.role, self.display_name.clone());
+        Person { participant, role, display_name, break_glass: self.glass.is_some() }
     }
 
     /// The person as the journal sees them.
     pub(crate) fn as_who(&self) -> Who {
-        Who { participant: self.number, person: self.person.clone(), role: self.role }
+        let break_glass = self.glass.map(|glass| glass.id);
+        Who { participant: self.number, person: self.person.clone(), role: self.role, break_glass }
     }
 
     /// Tells the connection something. One that has too much waiting is not reading: it is cut off, and the
@@ -128,6 +136,11 @@ impl Member {
     /// Whether this connection is the one that counts.
     pub(crate) fn is_linked_by(&self, connection: ConnectionId) -> bool {
         self.connection == Some(connection)
+    }
+
+    /// Whether what they broke to come in has run out.
+    pub(crate) fn has_run_out(&self, now_unix_s: u64) -> bool {
+        self.glass.is_some_and(|glass| glass.until_unix_s <= now_unix_s) && self.standing != Standing::Absent
     }
 
     /// The newest resume token has arrived: earlier ones, and the ticket, are good no longer.

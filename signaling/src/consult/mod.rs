@@ -170,6 +170,7 @@ impl Registry {
             self.tickets.sweep(now.unix_s());
         }
         self.expire_graces(now);
+        self.expire_glasses(now);
         self.consults.retain(|_, consult| {
             if !consult.is_empty() {
                 consult.empty_since = now.steady;

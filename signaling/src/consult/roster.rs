@@ -62,6 +62,7 @@ impl Consult {
                 person: claim.person.clone(),
                 role: claim.role,
                 display_name: claim.display_name.clone(),
+                glass: claim.glass,
                 ticket: claim.ticket,
                 standing: Standing::Absent,
                 connection: None,

@@ -9,8 +9,11 @@ use std::{
     time::Duration,
 };
 
-use media_model::{Pii, Role};
-use signaling_protocol::{error::ErrorCode, ticket::TicketId};
+use media_model::{BreakGlassId, Pii, Role};
+use signaling_protocol::{
+    error::ErrorCode,
+    ticket::{Glass, TicketId},
+};
 use tokio::sync::mpsc;
 
 use super::*;
@@ -88,6 +91,7 @@ fn claim(person: u8) -> Claim {
         display_name: Pii::new("Name".into()),
         ticket: TicketId::from_bytes([person; 16]),
         waits: false,
+        glass: None,
         expires_unix_s: u64::MAX,
         resumes: None,
     }
@@ -214,4 +218,35 @@ async fn a_resume_token_outlives_a_restart_of_the_node() {
         Some(ErrorCode::TicketInUse),
         "each token once"
     );
+}
+
+#[tokio::test]
+async fn who_came_by_break_glass_is_seen_to_have_and_leaves_when_it_runs_out() {
+    let (mut registry, _) = registry();
+    let now = Moment::now();
+    enter(&mut registry, now, &claim(1)).expect("lets in");
+    let glass = Glass { id: BreakGlassId::from_bytes([3; 16]), until_unix_s: now.unix_s() + 600 };
+    let nurse = Claim { role: Role::Nurse, glass: Some(glass), ..claim(2) };
+    assert_eq!(registry.reserve(now, &nurse, Way::Whip).err(), Some(ErrorCode::Forbidden), "not unseen");
+    let reservation = registry.reserve(now, &nurse, Way::WebSocket).expect("lets in");
+    assert_eq!(reservation.who.break_glass, Some(glass.id), "the journal has it");
+    let (notices, mut received) = mpsc::channel(OUTBOX_NOTICES_MAX);
+    let Ok(Opening::Present(token)) = registry.open(now, &nurse, &reservation, notices) else {
+        panic!("lets in")
+    };
+    assert_eq!(token.break_glass, Some(glass), "and whoever comes back has come so");
+    let seen = registry.consults[&CONSULT].members.values().map(|member| member.as_person().break_glass);
+    assert_eq!(seen.collect::<Vec<_>>(), [false, true]);
+
+    registry.sweep(later(now, Duration::from_secs(598)));
+    assert_eq!(registry.headcount().participants, 2);
+    registry.sweep(later(now, Duration::from_secs(601)));
+    assert_eq!(registry.headcount().participants, 1);
+    let mut told = Vec::new();
+    while let Ok(notice) = received.try_recv() {
+        told.push(notice);
+    }
+    assert!(matches!(told.last(), Some(Notice::Refused(ErrorCode::TicketRevoked))), "{told:?}");
+    let back = registry.reserve(now, &Claim::from(*token), Way::WebSocket);
+    assert_eq!(back.err(), Some(ErrorCode::TicketRevoked), "for good");
 }

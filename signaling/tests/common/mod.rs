@@ -193,6 +193,7 @@ impl Node {
             display_name: Pii::new(format!("{person}'s name")),
             node: None,
             waits: false,
+            break_glass: None,
             issued_at_unix_s: unix_s(),
             not_before_unix_s: None,
             expires_at_unix_s: unix_s() + 600,

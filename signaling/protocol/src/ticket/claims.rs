@@ -1,6 +1,6 @@
 //! What the two kinds of token claim (RFC 7519 §4), and what a claim may look like.
 
-use media_model::{ConsultId, ParticipantNumber, Pii, Role, TenantId, random_id};
+use media_model::{BreakGlassId, ConsultId, ParticipantNumber, Pii, Role, TenantId, random_id};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{LEEWAY_S, TicketError};
@@ -29,6 +29,17 @@ random_id! {
     TicketId, "ticket"
 }
 
+/// Somebody comes by break-glass: everybody sees it, and it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Glass {
+    /// Which, as the audit log names it.
+    pub id: BreakGlassId,
+    /// When it runs out, in seconds since 1970: whoever is still there leaves.
+    #[serde(rename = "until")]
+    pub until_unix_s: u64,
+}
+
 /// Leave to come into one consult as one person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ticket {
@@ -48,6 +59,8 @@ pub struct Ticket {
     pub node: Option<String>,
     /// `waits`: whether to stay in the waiting room until staff opens.
     pub waits: bool,
+    /// `break_glass`: whether they have no part in the visit but what they broke.
+    pub break_glass: Option<Glass>,
     /// `iat`, in seconds since 1970.
     pub issued_at_unix_s: u64,
     /// `nbf`, likewise.
@@ -77,6 +90,8 @@ pub struct ResumeToken {
     pub generation: u32,
     /// `waits`: whether they were still to be let in.
     pub waits: bool,
+    /// `break_glass`: as in the ticket.
+    pub break_glass: Option<Glass>,
     /// `iat`, in seconds since 1970.
     pub issued_at_unix_s: u64,
     /// `exp`, likewise.
@@ -97,6 +112,8 @@ pub struct TicketClaims {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     node: Option<String>,
     waits: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    break_glass: Option<Glass>,
     iat: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     nbf: Option<u64>,
@@ -117,6 +134,8 @@ pub struct ResumeClaims {
     name: Pii<String>,
     generation: u32,
     waits: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    break_glass: Option<Glass>,
     iat: u64,
     exp: u64,
 }
@@ -137,6 +156,7 @@ impl Token for Ticket {
             name: self.display_name.clone(),
             node: self.node.clone(),
             waits: self.waits,
+            break_glass: self.break_glass,
             iat: self.issued_at_unix_s,
             nbf: self.not_before_unix_s,
             exp: self.expires_at_unix_s,
@@ -158,6 +178,7 @@ impl Token for Ticket {
             display_name: claims.name,
             node: claims.node,
             waits: claims.waits,
+            break_glass: claims.break_glass,
             issued_at_unix_s: claims.iat,
             not_before_unix_s: claims.nbf,
             expires_at_unix_s: claims.exp,
@@ -187,6 +208,7 @@ impl Token for ResumeToken {
             name: self.display_name.clone(),
             generation: self.generation,
             waits: self.waits,
+            break_glass: self.break_glass,
             iat: self.issued_at_unix_s,
             exp: self.expires_at_unix_s,
         }
@@ -206,6 +228,7 @@ impl Token for ResumeToken {
             display_name: claims.name,
             generation: claims.generation,
             waits: claims.waits,
+            break_glass: claims.break_glass,
             issued_at_unix_s: claims.iat,
             expires_at_unix_s: claims.exp,
         })

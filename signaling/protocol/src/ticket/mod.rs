@@ -16,7 +16,7 @@ mod keys;
 #[cfg(test)]
 mod tests;
 
-pub use claims::{ResumeToken, Ticket, TicketId, Token};
+pub use claims::{Glass, ResumeToken, Ticket, TicketId, Token};
 pub use keys::{
     InvalidKey, PublicKey, ResumeSigner, ResumeVerifier, Signer, TicketSigner, TicketVerifier, Verifier,
 };

@@ -18,6 +18,7 @@ fn ticket() -> Ticket {
         display_name: Pii::new("Zoë".into()),
         node: Some("node-1".into()),
         waits: true,
+        break_glass: None,
         issued_at_unix_s: NOW,
         not_before_unix_s: None,
         expires_at_unix_s: NOW + 600,
@@ -35,6 +36,7 @@ fn resume() -> ResumeToken {
         display_name: Pii::new("Zoë".into()),
         generation: 2,
         waits: false,
+        break_glass: None,
         issued_at_unix_s: NOW,
         expires_at_unix_s: NOW + 600,
     }

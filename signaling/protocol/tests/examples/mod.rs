@@ -17,7 +17,8 @@ fn number(number: u32) -> ParticipantNumber {
 }
 
 fn person(participant: u32, role: Role, display_name: &str) -> Person {
-    Person { participant: number(participant), role, display_name: Pii::new(display_name.into()) }
+    let display_name = Pii::new(display_name.into());
+    Person { participant: number(participant), role, display_name, break_glass: false }
 }
 
 /// `type` and JSON of each.
