@@ -41,6 +41,9 @@ pub struct Config {
     /// Requests a second that the control API takes from each API client, and from each address.
     #[serde(default = "default_api_requests_per_s")]
     pub api_requests_per_s: NonZeroU32,
+    /// Failures a second to show who asks that it takes from each address.
+    #[serde(default = "default_api_failures_per_s")]
+    pub api_failures_per_s: NonZeroU32,
     /// PostgreSQL, instead of a file in the data folder.
     pub database: Option<DatabaseConfig>,
     /// Where the signed checkpoints of the audit log are added; `DATA/audit.anchor` when absent.
@@ -159,6 +162,10 @@ fn default_api_requests_per_s() -> NonZeroU32 {
     NonZeroU32::new(control_api::limits::API_REQUESTS_PER_S).unwrap_or(NonZeroU32::MIN)
 }
 
+fn default_api_failures_per_s() -> NonZeroU32 {
+    NonZeroU32::new(control_api::limits::API_FAILURES_PER_S).unwrap_or(NonZeroU32::MIN)
+}
+
 fn participants_max<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
     let people = u8::deserialize(deserializer)?;
     if people == 0 || usize::from(people) > CONSULT_TRANSPORTS_MAX {
@@ -211,6 +218,8 @@ impl Config {
             allowed_origins: Vec::new(),
             trusted_proxies: TrustedProxies::default(),
             api_requests_per_s: default_api_requests_per_s(),
+            // Whoever tries something out on their own machine makes mistakes.
+            api_failures_per_s: default_api_requests_per_s(),
             database: None,
             master_keys_file: None,
             audit_anchor_file: None,

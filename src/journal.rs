@@ -1,6 +1,7 @@
 //! Where signaling's journal goes: into the audit log, and while that cannot be written, into the node's spool.
 
 use std::{
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -10,8 +11,9 @@ use control_api::{
     audit::{Action, Actor, Entry, EntryId, Outcome, Surface},
     new_entry_id,
 };
-use media_model::TenantId;
+use media_model::{Pii, TenantId};
 use signaling::{BoxFuture, Journal, JournalUnavailable, What};
+use signaling_protocol::error::ErrorCode;
 
 use crate::spool::{Named, Spool};
 
@@ -44,6 +46,10 @@ impl Journal for AuditJournal {
                 JournalUnavailable
             })
         })
+    }
+
+    fn turned_away(&self, code: ErrorCode, address: Option<Pii<IpAddr>>) {
+        self.api.turned_away_at_signaling(code.as_str(), address);
     }
 }
 

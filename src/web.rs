@@ -1,13 +1,17 @@
 //! The HTTP surface put together: signaling, control API, health, metrics, and the widget's files.
 
+use std::{net::SocketAddr, sync::Arc};
+
 use axum::{
     Router,
-    extract::Request,
+    extract::{ConnectInfo, Request},
     http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
+use control_api::TrustedProxies;
+use media_model::Pii;
 
 /// URL path, media type and bytes of each built file.
 static WIDGET_FILES: &[(&str, &str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/widget_files.rs"));
@@ -62,6 +66,19 @@ pub fn file(path: &str) -> Option<&'static str> {
 pub fn widget_missing() -> Response {
     (StatusCode::NOT_FOUND, "This binary was built without the widget: run `make widget` and build again.\n")
         .into_response()
+}
+
+/// Tells signaling where requests come from, as far as proxies that are believed say.
+pub fn with_addresses(router: Router, proxies: TrustedProxies) -> Router {
+    let proxies = Arc::new(proxies);
+    router.layer(middleware::from_fn(move |mut request: Request, next: Next| {
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+        if let Some(peer) = peer {
+            let address = proxies.client(peer, request.headers());
+            request.extensions_mut().insert(signaling::Address(Pii::new(address)));
+        }
+        next.run(request)
+    }))
 }
 
 /// For a year (RFC 6797 §6.1).

@@ -1,15 +1,20 @@
 //! API keys: whose and 256 random bits, sent by a back end as a bearer token (RFC 6750 §2.1); only their hash is kept.
 
-use std::{net::IpAddr, time::Instant};
+use std::{
+    net::IpAddr,
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 use aws_lc_rs::{digest, rand};
 use axum::http::{HeaderMap, header};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use media_model::{Pii, TenantId};
+use media_model::{ConsultId, Pii, TenantId};
 
 use crate::{
     audit::{Actor, RequestId, SealedAddress},
-    permissions::{Person, Scopes, Subject},
+    ids::PersonId,
+    permissions::{Act, Person, Relation, Scopes, Subject},
 };
 
 /// Who is behind a request, and whose tenant it is.
@@ -49,6 +54,14 @@ impl Caller {
         }
     }
 
+    /// Keeps in mind that this was allowed, for when the same is asked again.
+    pub fn note_allowed(&self, act: Act, relation: &Relation) {
+        let Some(repeatable) = &self.repeatable else { return };
+        let (consult, patient, whose) = (relation.consult(), relation.patient(), relation.whose());
+        // The first that was asked for is the act itself.
+        let _ = repeatable.allowed.set(Allowed { act, consult, patient, whose });
+    }
+
     /// Somebody who signed in.
     pub const fn signed_in(tenant: TenantId, person: Person, asked: Asked) -> Self {
         let (actor, subject) = (Actor::Person(person.id), Subject::Person(person));
@@ -81,6 +94,17 @@ pub(crate) struct Repeatable {
     pub body_hash: [u8; 32],
     /// Of the answer when it is done.
     pub status: u16,
+    /// As what it was allowed, once it is.
+    pub allowed: Arc<OnceLock<Allowed>>,
+}
+
+/// What the caller was allowed, standing to what it is about as facts had it then. Of these facts they are asked for again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Allowed {
+    pub act: Act,
+    pub consult: Option<ConsultId>,
+    pub patient: Option<PersonId>,
+    pub whose: Option<PersonId>,
 }
 
 /// What a key starts with, so that secret scanners recognise one.

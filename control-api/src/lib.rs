@@ -16,6 +16,7 @@
 //! through [`RunningConsults`], which the binary wires up.
 
 mod access;
+mod anonymous;
 mod answer;
 mod app;
 pub mod appointments;
@@ -23,6 +24,7 @@ pub mod audit;
 mod auth;
 #[cfg(feature = "bench")]
 mod bench;
+mod failures;
 pub mod ids;
 pub mod keys;
 pub mod limits;

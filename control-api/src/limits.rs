@@ -42,6 +42,18 @@ pub const API_REQUESTS_PER_S: u32 = 1_000;
 pub const BURST_S: f64 = 4.0;
 /// API clients, and addresses, whose requests are counted each.
 pub const BUCKETS_MAX: usize = 10_000;
+/// Failures a second of one address to show who asks, where the configuration does not say.
+pub const API_FAILURES_PER_S: u32 = 5;
+/// How long it is remembered that a credential was good.
+pub const CREDENTIAL_KNOWN_FOR: Duration = Duration::from_secs(60 * 60);
+/// Credentials of which that is remembered.
+pub const CREDENTIALS_KNOWN_MAX: usize = 10_000;
+/// How often it is put down how many were refused of whom nothing is known.
+pub const ANONYMOUS_INTERVAL: Duration = Duration::from_secs(60);
+/// Tenants, surfaces and reasons by which those are counted; tenants beyond that count as none.
+pub const ANONYMOUS_KINDS_MAX: usize = 1_000;
+/// Different addresses that are counted of one of them.
+pub const ANONYMOUS_ADDRESSES_MAX: usize = 256;
 /// How long an access token is good.
 pub const ACCESS_TOKEN_LIFETIME: Duration = Duration::from_secs(10 * 60);
 /// How long a request waits for the database.

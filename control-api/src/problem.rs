@@ -1,5 +1,7 @@
 //! Errors as `application/problem+json` (RFC 9457), with a stable `code` for programs.
 
+use std::time::Duration;
+
 use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
@@ -85,6 +87,11 @@ impl Problem {
     /// What a person reads.
     pub const fn title(self) -> &'static str {
         self.parts().2
+    }
+
+    /// In whole seconds, rounded up, as `Retry-After` has them (RFC 9110 §10.2.3).
+    pub fn too_fast(wait: Duration) -> Self {
+        Self::TooManyRequests(u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX))
     }
 
     const fn parts(self) -> (StatusCode, &'static str, &'static str) {

@@ -58,7 +58,7 @@ fn count(counter: &AtomicU64) {
 }
 
 /// Whoever has one address of IPv6 has 2^64 of them (RFC 4291 §2.5.1).
-fn network_of(address: IpAddr) -> IpAddr {
+pub(crate) fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
         ip => ip,
@@ -67,7 +67,7 @@ fn network_of(address: IpAddr) -> IpAddr {
 
 /// A bucket for each of so many keys at most; what is full again is as good as not there.
 #[derive(Debug)]
-struct Buckets<K> {
+pub(crate) struct Buckets<K> {
     per_s: f64,
     table: Mutex<Table<K>>,
 }
@@ -103,12 +103,20 @@ impl Bucket {
 }
 
 impl<K: Hash + Eq> Buckets<K> {
-    fn new(per_s: u32) -> Self {
+    pub fn new(per_s: u32) -> Self {
         let table = Table { buckets: HashMap::new(), latecomers: None };
         Self { per_s: f64::from(per_s.max(1)), table: Mutex::new(table) }
     }
 
-    fn take(&self, key: K, now: Instant) -> Result<(), Duration> {
+    /// Whether one could be taken, or how long to wait until then.
+    pub fn look(&self, key: &K, now: Instant) -> Result<(), Duration> {
+        let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_crowded = table.buckets.len() >= BUCKETS_MAX;
+        let bucket = table.buckets.get(key).or(table.latecomers.as_ref().filter(|_| is_crowded)).copied();
+        bucket.map_or(Ok(()), |mut bucket| bucket.take(now, self.per_s))
+    }
+
+    pub fn take(&self, key: K, now: Instant) -> Result<(), Duration> {
         let full = Bucket { tokens: self.per_s * BURST_S, at: now };
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         if table.buckets.len() >= BUCKETS_MAX && !table.buckets.contains_key(&key) {

@@ -20,28 +20,39 @@ use crate::{
 };
 
 /// Who a WebSocket's `hello` speaks for.
-pub(crate) fn believe_hello(shared: &Shared, now: Moment, hello: &Hello) -> Result<Claim, ErrorCode> {
+pub(crate) fn believe_hello(
+    shared: &Shared,
+    now: Moment,
+    page: &Page,
+    hello: &Hello,
+) -> Result<Claim, ErrorCode> {
     match (&hello.ticket, &hello.resume_token) {
-        (Some(ticket), None) => believe_ticket(shared, now, ticket.reveal()),
+        (Some(ticket), None) => believe_ticket(shared, now, page, ticket.reveal()),
         (None, Some(token)) => {
             let token = shared.resume_verifier.verify(token.reveal(), now.unix_s()).map_err(ErrorCode::from);
-            Ok(token.inspect_err(|code| note_late(shared, now, *code))?.into())
+            Ok(token.inspect_err(|code| note_unbelieved(shared, now, page, *code))?.into())
         }
         _ => Err(ErrorCode::MessageMalformed),
     }
 }
 
 /// Who a ticket speaks for.
-pub(crate) fn believe_ticket(shared: &Shared, now: Moment, ticket: &str) -> Result<Claim, ErrorCode> {
-    if ticket.len() > TOKEN_BYTES_MAX {
-        return Err(ErrorCode::TicketInvalid);
-    }
-    let ticket = shared.tickets.verify(ticket, now.unix_s()).map_err(ErrorCode::from);
-    let ticket = ticket.inspect_err(|code| note_late(shared, now, *code))?;
-    if ticket.node.is_some() && ticket.node != shared.node {
-        return Err(ErrorCode::TicketInvalid);
-    }
-    Ok(ticket.into())
+pub(crate) fn believe_ticket(
+    shared: &Shared,
+    now: Moment,
+    page: &Page,
+    ticket: &str,
+) -> Result<Claim, ErrorCode> {
+    let verified = match ticket.len() {
+        0..=TOKEN_BYTES_MAX => shared.tickets.verify(ticket, now.unix_s()).map_err(ErrorCode::from),
+        _ => Err(ErrorCode::TicketInvalid),
+    };
+    let is_for_us = |node: &Option<String>| node.is_none() || *node == shared.node;
+    let verified = verified.and_then(|ticket| match is_for_us(&ticket.node) {
+        true => Ok(ticket),
+        false => Err(ErrorCode::TicketInvalid),
+    });
+    Ok(verified.inspect_err(|code| note_unbelieved(shared, now, page, *code))?.into())
 }
 
 /// Turns away a page of another tenant's, whatever ticket it has. The ticket stays unused.
@@ -62,7 +73,7 @@ pub(crate) async fn enter(
     notices: mpsc::Sender<Notice>,
 ) -> Result<(Seat, session::Entry), ErrorCode> {
     let now = Moment::now();
-    let claim = believe_hello(shared, now, hello)?;
+    let claim = believe_hello(shared, now, page, hello)?;
     check_page(shared, now, page, &claim)?;
     let reservation = reserve(shared, now, &claim, Way::WebSocket).await?;
     let seat = reservation.seat;
@@ -122,9 +133,11 @@ pub(crate) fn refused(shared: &Shared, now: Moment, claim: Option<&Claim>, code:
     shared.scribe.note(Entry { at: now.wall, tenant, consult, who: None, what: What::Refused(code) });
 }
 
-/// Notes a genuine ticket that came too late or too early. Whose it was, its error does not say.
-fn note_late(shared: &Shared, now: Moment, code: ErrorCode) {
-    if code == ErrorCode::TicketExpired && shared.may_note_late(now) {
+/// Notes a genuine ticket that came too late or too early: whose it was, its error does not say. A false one is counted.
+fn note_unbelieved(shared: &Shared, now: Moment, page: &Page, code: ErrorCode) {
+    if code != ErrorCode::TicketExpired {
+        shared.journal.turned_away(code, page.address.clone());
+    } else if shared.may_note_late(now) {
         refused(shared, now, None, code);
     }
 }

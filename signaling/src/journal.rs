@@ -1,6 +1,6 @@
 //! Who joined, was admitted, left and was refused: signaling says it here, the binary writes it to the audit log.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::SystemTime};
+use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc, time::SystemTime};
 
 use media_model::{BreakGlassId, ConsultId, ParticipantNumber, Pii, Role, TenantId};
 use signaling_protocol::error::ErrorCode;
@@ -17,6 +17,9 @@ use crate::{
 pub trait Journal: Send + Sync {
     /// Resolves when the entries, 256 at most, would survive a crash of this process: all of them, or none.
     fn record(&self, entries: Vec<Entry>) -> BoxFuture<'_, Result<(), JournalUnavailable>>;
+
+    /// Counts somebody who was turned away and of whom nothing is known. It must not wait, and anybody can have it called.
+    fn turned_away(&self, _code: ErrorCode, _address: Option<Pii<IpAddr>>) {}
 }
 
 /// A future on the heap: what an object-safe async method returns.

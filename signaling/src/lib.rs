@@ -64,7 +64,7 @@ pub use self::{
     counters::Counters,
     journal::{BoxFuture, Departure, Entry, Journal, JournalUnavailable, Way, What, Who},
     media::{MediaPlane, Overloaded, Shard},
-    origin::{OriginPolicy, Portals},
+    origin::{Address, OriginPolicy, Portals},
 };
 use self::{
     consult::{Moment, Registry, Tickets},
@@ -112,6 +112,7 @@ pub(crate) struct Shared {
     resources: Mutex<Resources>,
     pub(crate) media: Arc<dyn MediaPlane>,
     pub(crate) scribe: Scribe,
+    pub(crate) journal: Arc<dyn Journal>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) tickets: TicketVerifier,
     pub(crate) resume_signer: ResumeSigner,
@@ -155,7 +156,7 @@ impl Signaling {
         journal: Arc<dyn Journal>,
     ) -> Result<Self, InvalidKey> {
         let counters = Arc::new(Counters::default());
-        let scribe = Scribe::start(journal, Arc::clone(&counters));
+        let scribe = Scribe::start(Arc::clone(&journal), Arc::clone(&counters));
         let people_max = config.consult_participants_max;
         let ticket_log = config.ticket_log.as_ref().map(TicketLog::handle);
         let tickets = config.ticket_log.map(Tickets::restore).unwrap_or_default();
@@ -167,6 +168,7 @@ impl Signaling {
             resources: Mutex::default(),
             media,
             scribe,
+            journal,
             counters,
             tickets: config.tickets,
             resume_verifier: ResumeVerifier::new([config.resume.public_key().clone()])?,

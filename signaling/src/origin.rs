@@ -3,7 +3,7 @@
 //! It is looked at twice. Before anything else, whether a page is this server's, the operator's or any tenant's; and once a ticket says
 //! whose consult it is about, whether a tenant's page is that tenant's.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     extract::{Request, State},
@@ -11,7 +11,8 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use media_model::TenantId;
+use media_model::{Pii, TenantId};
+use signaling_protocol::error::ErrorCode;
 
 use crate::{Shared, counters::Counters, problem::Problem};
 
@@ -50,16 +51,26 @@ pub trait Portals: Send + Sync {
     fn is_of(&self, tenant: TenantId, origin: &str) -> bool;
 }
 
-/// From which page a request comes, as far as it matters once its tenant is known.
+/// From where a request comes, where whoever serves the router knows: an extension of the request.
 #[derive(Debug, Clone)]
-pub(crate) enum Page {
+pub struct Address(pub Pii<IpAddr>);
+
+/// From which page a request comes, as far as it matters once its tenant is known, and from where.
+#[derive(Debug, Clone)]
+pub(crate) struct Page {
+    origin: PageOrigin,
+    pub(crate) address: Option<Pii<IpAddr>>,
+}
+
+#[derive(Debug, Clone)]
+enum PageOrigin {
     /// None, or one that may call for every tenant.
     Any,
     /// Of some tenant's portal.
     Portal(Box<str>),
 }
 
-impl Page {
+impl PageOrigin {
     fn of(shared: &Shared, uri: &Uri, headers: &HeaderMap) -> Option<Self> {
         if shared.origins.allows(uri, headers) {
             return Some(Self::Any);
@@ -67,24 +78,28 @@ impl Page {
         let origin = headers.get(header::ORIGIN)?.to_str().ok()?;
         shared.portals.is_any(origin).then(|| Self::Portal(origin.into()))
     }
+}
 
+impl Page {
     /// Whether it may call for this tenant.
     pub(crate) fn is_for(&self, shared: &Shared, tenant: TenantId) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Portal(origin) => shared.portals.is_of(tenant, origin),
+        match &self.origin {
+            PageOrigin::Any => true,
+            PageOrigin::Portal(origin) => shared.portals.is_of(tenant, origin),
         }
     }
 }
 
 /// Turns foreign pages away, and tells the browsers of those that may call so (CORS).
 pub(crate) async fn guard(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
-    let Some(page) = Page::of(&shared, request.uri(), request.headers()) else {
+    let address = request.extensions_mut().remove::<Address>().map(|address| address.0);
+    let Some(origin) = PageOrigin::of(&shared, request.uri(), request.headers()) else {
         Counters::add(&shared.counters.origins_refused);
+        shared.journal.turned_away(ErrorCode::Forbidden, address);
         return Problem::new(StatusCode::FORBIDDEN, "origin_refused", "this page's origin may not call")
             .into_response();
     };
-    request.extensions_mut().insert(page);
+    request.extensions_mut().insert(Page { origin, address });
     let origin = request.headers().get(header::ORIGIN).cloned();
     let is_preflight = request.method() == Method::OPTIONS;
     let mut response = next.run(request).await;

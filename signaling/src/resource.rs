@@ -64,7 +64,7 @@ pub(crate) async fn create(
         require_content_type(headers, &SDP)?;
         require_acceptable(headers)?;
         let bearer = bearer(headers)?;
-        let claim = door::believe_ticket(shared, Moment::now(), bearer)?;
+        let claim = door::believe_ticket(shared, Moment::now(), page, bearer)?;
         door::check_page(shared, Moment::now(), page, &claim)?;
         let sdp = String::from_utf8(body.to_vec()).map_err(|_| ErrorCode::OfferInvalid)?;
         let offer = read(sdp).map_err(ErrorCode::from)?;

@@ -95,6 +95,7 @@ impl Node {
         let api = ControlApi::new(store.clone(), signer, Arc::new(orders.clone()), master.clone())
             .with_trusted_proxies(config.trusted_proxies.clone())
             .with_requests_per_s(config.api_requests_per_s.get())
+            .with_failures_per_s(config.api_failures_per_s.get())
             .with_access_signer(keys.access_signer)?
             .with_webhook_networks(config.webhook_networks.clone())
             .with_sign_in_networks(config.sign_in_networks.clone())
@@ -127,6 +128,7 @@ impl Node {
         tokio::spawn(api.clone().keep_sealing());
         tokio::spawn(api.clone().keep_forgetting_answers());
         tokio::spawn(api.clone().keep_logging_off());
+        tokio::spawn(api.clone().keep_noting_anonymous());
         tokio::spawn(api.clone().keep_refreshing_portals());
         tokio::spawn(renewal::keep(api.clone(), master));
         tokio::spawn(api.clone().keep_delivering(WebhookSender::new(config.webhook_networks.clone())));
@@ -135,7 +137,7 @@ impl Node {
     }
 
     async fn serve_until_told_to_stop(self, config: &Config, dev: bool) -> Result<(), Failure> {
-        let mut router = self.router();
+        let mut router = self.router(config);
         if dev {
             let tenant = dev::tenant()?;
             dev::api_key(&self.api, tenant, &config.data).await?;
@@ -168,13 +170,13 @@ impl Node {
         Ok(())
     }
 
-    fn router(&self) -> Router {
+    fn router(&self, config: &Config) -> Router {
         Router::new()
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready))
             .route("/metrics", get(metrics))
             .with_state(self.clone())
-            .merge(self.signaling.router())
+            .merge(web::with_addresses(self.signaling.router(), config.trusted_proxies.clone()))
             .merge(self.api.router())
             .merge(web::widget_router())
             .merge(pages::router(self.api.portals().clone()))
@@ -188,6 +190,7 @@ impl Node {
         let media = self.media.clone();
         tokio::task::spawn_blocking(move || media.shutdown()).await?;
         handle.graceful_shutdown(Some(DRAIN_TIMEOUT));
+        self.api.tell_anonymous().await;
         self.store.close().await;
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! `/metrics` in Prometheus' text format. Every metric has a row in `docs/runbook.md`.
 
-use control_api::{ControlApi, RateLimited, SignInCounts};
+use control_api::{ControlApi, SignInCounts};
 use media_engine::{Counters as MediaCounters, DropReason};
 use media_io::{IoCounters, Load, MediaNode};
 use prometheus::{
@@ -42,7 +42,7 @@ impl Metrics {
         add_signaling(&page, signaling)?;
         let help = "Audit entries that wait in the node's spool for the audit log.";
         gauge(&page, "consilium_audit_spool_entries", help, spooled as u64)?;
-        add_rate_limits(&page, api.rate_limited())?;
+        add_rate_limits(&page, api)?;
         add_sign_ins(&page, api.sign_in_counts())?;
         add_cpu_time(&page)?;
         add_tasks(&page)?;
@@ -161,9 +161,14 @@ fn add_io(page: &Registry, shards: &[IoCounters]) -> Result<(), prometheus::Erro
     gauge(page, "consilium_media_sockets_with_gso", help, io.sockets_with_gso)
 }
 
-fn add_rate_limits(page: &Registry, limited: &RateLimited) -> Result<(), prometheus::Error> {
+fn add_rate_limits(page: &Registry, api: &ControlApi) -> Result<(), prometheus::Error> {
     use std::sync::atomic::Ordering::Relaxed;
-    let by = [("address", limited.by_address.load(Relaxed)), ("client", limited.by_client.load(Relaxed))];
+    let limited = api.rate_limited();
+    let by = [
+        ("address", limited.by_address.load(Relaxed)),
+        ("client", limited.by_client.load(Relaxed)),
+        ("failure", api.failures_limited()),
+    ];
     let help = "Requests of the control API that were refused for coming too fast.";
     labelled(page, "consilium_api_rate_limited_total", help, "by", by)
 }

@@ -54,6 +54,7 @@ impl ControlApi {
                 return Err(self.refuse(&caller, Act::OpenBreakGlass, &relation, why).await?);
             }
         };
+        caller.note_allowed(Act::OpenBreakGlass, &Relation::to_patient(patient, None));
         let mut act = self.begin(&caller).await?;
         let row = id.to_string();
         let sealed =
@@ -107,7 +108,7 @@ impl ControlApi {
             return Err(Problem::NotFound);
         };
         match kept.glass.close(&caller.subject, now_ms) {
-            Ok(()) => {}
+            Ok(()) => caller.note_allowed(Act::CloseBreakGlass, &Relation::to_tenant().of(kept.glass.by)),
             Err(CloseError::Closed) => return Err(Problem::ClosedAlready),
             Err(CloseError::Refused(why)) => {
                 drop(act);

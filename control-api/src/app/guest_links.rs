@@ -126,6 +126,13 @@ impl ControlApi {
         Ok(())
     }
 
+    /// Whether there is a link with this code, good or not. Who makes codes up keeps nobody from writing.
+    pub(crate) async fn know_guest_link(&self, code: &GuestCode) -> Result<(), Problem> {
+        let mut tx = self.store.read(code.tenant()).await?;
+        let is_known = store::guest_links::is_known(&mut tx, &code.hash()).await?;
+        is_known.then_some(()).ok_or(Problem::NotFound)
+    }
+
     /// A ticket for whoever has a link's code. Whoever came in with the one before has to leave, and the next waits until staff lets
     /// them in, whatever the appointment says: a mail can be passed on.
     pub(crate) async fn redeem_guest_link(
@@ -133,12 +140,6 @@ impl ControlApi {
         code: &GuestCode,
         request: &Request,
     ) -> Result<Minted, Problem> {
-        let mut tx = self.store.read(code.tenant()).await?;
-        // Who makes codes up keeps nobody from writing.
-        if !store::guest_links::is_known(&mut tx, &code.hash()).await? {
-            return Err(Problem::NotFound);
-        }
-        drop(tx);
         let (mut act, now_ms) = (self.store.begin(code.tenant()).await?, now_ms());
         let link = store::guest_links::take(&mut act, &code.hash()).await?.ok_or(Problem::NotFound)?;
         let appointment = store::appointments::find(&mut act, link.appointment).await?;

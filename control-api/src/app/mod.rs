@@ -1,5 +1,6 @@
 //! The rules behind the routes: what an act means, and that its audit entry commits with it.
 
+mod anonymous;
 pub(crate) mod appointments;
 pub(crate) mod audit_log;
 pub(crate) mod break_glass;
@@ -42,6 +43,7 @@ use signaling_protocol::{
     ticket::{InvalidKey, LEEWAY_S, TicketId, TicketSigner},
 };
 
+pub(crate) use anonymous::Attempt;
 pub use clients::ClientSummary;
 pub(crate) use consults::NewConsult;
 use deliveries::Due;
@@ -60,10 +62,12 @@ use vault::Vault;
 use crate::{
     Networks, OwnOrigin, RateLimited, Store, StoreError, TrustedProxies,
     access::{AccessSigner, AccessVerifier},
+    anonymous::Anonymous,
     audit::{Action, Entry, EntryId, StoredEntry, Surface, unix_ms},
     auth::Caller,
+    failures::Failures,
     keys::MasterKeys,
-    limits::API_REQUESTS_PER_S,
+    limits::{API_FAILURES_PER_S, API_REQUESTS_PER_S},
     permissions::Scopes,
     problem::Problem,
     rate::RateLimits,
@@ -94,6 +98,8 @@ pub struct ControlApi {
     proxies: Arc<TrustedProxies>,
     erasures: Option<ErasureList>,
     rates: Arc<RateLimits>,
+    failures: Arc<Failures>,
+    anonymous: Arc<Anonymous>,
     access: Option<Arc<(AccessSigner, AccessVerifier)>>,
     due: Arc<Due>,
     webhook_networks: Arc<Networks>,
@@ -129,6 +135,8 @@ impl ControlApi {
             proxies: Arc::default(),
             erasures: None,
             rates: Arc::new(RateLimits::new(API_REQUESTS_PER_S)),
+            failures: Arc::new(Failures::new(API_FAILURES_PER_S)),
+            anonymous: Arc::default(),
             access: None,
             due: Arc::default(),
             webhook_networks: Arc::default(),

@@ -79,7 +79,9 @@ impl ControlApi {
         let entry: Entry = by(&caller, Action::TokenIssued);
         record(&mut act, &entry).await.map_err(Problem::from)?;
         self.commit(act).await.map_err(Problem::from)?;
-        Ok(IssuedToken { token: Pii::new(signer.sign(&token)), scopes })
+        let token = signer.sign(&token);
+        self.note_good(&token);
+        Ok(IssuedToken { token: Pii::new(token), scopes })
     }
 
     /// The back end behind an access token. Its client has to be there still.

@@ -15,7 +15,10 @@ impl ControlApi {
     pub(super) async fn permit(&self, caller: &Caller, act: Act) -> Result<(), Problem> {
         let relation = Relation::to_tenant();
         match may(&caller.subject, act, &relation) {
-            Verdict::Granted(_) => Ok(()),
+            Verdict::Granted(_) => {
+                caller.note_allowed(act, &relation);
+                Ok(())
+            }
             Verdict::Refused(reason) => Err(self.refuse(caller, act, &relation, reason).await?),
         }
     }
@@ -49,7 +52,10 @@ impl ControlApi {
         relation: &Relation,
     ) -> Result<(TenantTx, Ground), Problem> {
         match may(&caller.subject, act, relation) {
-            Verdict::Granted(ground) => Ok((tx, ground)),
+            Verdict::Granted(ground) => {
+                caller.note_allowed(act, relation);
+                Ok((tx, ground))
+            }
             Verdict::Refused(reason) => {
                 drop(tx);
                 Err(self.refuse(caller, act, relation, reason).await?)

@@ -1,20 +1,20 @@
 //! Requests: who asks, from where, and whether it was asked before.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use aws_lc_rs::digest;
 use media_model::{Pii, TenantId};
 
-use super::{ControlApi, by, now_ms, record};
+use super::{ControlApi, by, facts, now_ms, record};
 use crate::{
     ApiKey, StoreError,
     answer::Answer,
-    audit::{Action, Actor, Entry, RequestId, SealedAddress},
-    auth::{Asked, Caller, Repeatable, Request},
+    audit::{Action, Actor, Entry, RequestId},
+    auth::{Allowed, Asked, Caller, Repeatable, Request},
     ids::PersonId,
     keys::{Place, TenantKeys},
     limits::{ANSWER_KEPT, ANSWER_SWEEP_INTERVAL},
-    permissions::{Act, Reason, Relation, Scopes, Subject, scope_for},
+    permissions::{Act, Reason, Relation, Subject},
     problem::Problem,
     store::{self, TenantTx, api_clients::ApiClient},
 };
@@ -75,12 +75,7 @@ impl ControlApi {
     pub(super) async fn asked(&self, tx: &mut TenantTx, request: &Request) -> Result<Asked, StoreError> {
         let address = match &request.address {
             None => None,
-            Some(address) => {
-                let keys = self.vault.keys(tx).await?;
-                let text = address.reveal().to_string();
-                let place = request.id.to_string();
-                Some(SealedAddress::new(keys.seal(&address_of(tx.tenant(), &place), text.as_bytes())?))
-            }
+            Some(address) => Some(self.sealed_address(tx, request.id, address).await?),
         };
         Ok(Asked { id: request.id, started: request.started, address })
     }
@@ -115,24 +110,21 @@ impl ControlApi {
         let (actor, asserted_by) = (caller.actor.to_string(), caller.actor.asserted_by().unwrap_or_default());
         let key_hash = keys.index().of_parts("idempotency", &[&actor, asserted_by, route, key]);
         let body_hash = keys.index().of("idempotent body", &body);
-        caller.repeatable = Some(Repeatable { key_hash, body_hash, status });
+        caller.repeatable = Some(Repeatable { key_hash, body_hash, status, allowed: Arc::default() });
         Ok(())
     }
 
-    /// How the act was answered if it was done before; that it was told again is on disk before it is.
+    /// How the act was answered if it was done before, for whoever may do it still; that it was told again is on disk before it is.
     pub(crate) async fn answer_again(&self, caller: &Caller, act: Act) -> Result<Option<Again>, Problem> {
         let Some(repeatable) = &caller.repeatable else { return Ok(None) };
-        // Who may not do it any more is told so by the act itself.
-        let lacks = |scopes: Scopes| !scope_for(act).is_some_and(|scope| scopes.contains(scope));
-        if caller.scopes().is_some_and(lacks) {
-            return Ok(None);
-        }
         let mut tx = self.store.begin(caller.tenant).await?;
         let kept = store::kept_answers::find(&mut tx, &repeatable.key_hash, now_ms()).await?;
         let Some(kept) = kept else { return Ok(None) };
         if kept.body_hash != repeatable.body_hash {
             return Err(Problem::IdempotencyKeyReused);
         }
+        let (act, relation) = stands(&mut tx, caller, act, kept.allowed.as_ref()).await?;
+        let (mut tx, ground) = self.permit_on(tx, caller, act, &relation).await?;
         let json = match &kept.answer {
             None => None,
             Some(sealed) => {
@@ -141,7 +133,8 @@ impl ControlApi {
                 Some(self.vault.with_keys(&mut tx, open).await?)
             }
         };
-        let entry = Entry { detail: Some("repeated"), ..by(caller, Action::Asked(act)) };
+        let (detail, break_glass) = (Some("repeated"), ground.break_glass());
+        let entry = Entry { detail, break_glass, ..by(caller, Action::Asked(act)) };
         record(&mut tx, &entry).await?;
         self.commit(tx).await?;
         let status = u16::try_from(kept.status).map_err(|_| Problem::StoredValueDamaged)?;
@@ -179,7 +172,8 @@ impl ControlApi {
             };
             let (status, about) = (repeatable.status.into(), answer.about());
             let key_hash = &repeatable.key_hash;
-            store::kept_answers::fill(&mut act, key_hash, status, sealed.as_deref(), about).await?;
+            let allowed = repeatable.allowed.get();
+            store::kept_answers::fill(&mut act, key_hash, status, sealed.as_deref(), about, allowed).await?;
         }
         self.commit(act).await?;
         Ok(answer)
@@ -205,6 +199,24 @@ impl ControlApi {
         }
         Ok(deleted)
     }
+}
+
+/// How the caller stands now to what an act is about that was done before. Where nobody noted what that was, to nothing.
+async fn stands(
+    tx: &mut TenantTx,
+    caller: &Caller,
+    act: Act,
+    allowed: Option<&Allowed>,
+) -> Result<(Act, Relation), StoreError> {
+    let Some(&Allowed { act, consult, patient, whose }) = allowed else {
+        return Ok((act, Relation::to_nothing(act)));
+    };
+    let relation = match (consult, patient) {
+        (Some(consult), _) => facts::to_consult(tx, caller, act, consult).await?,
+        (None, Some(patient)) => facts::to_patient(tx, caller, patient).await?,
+        (None, None) => Relation::to_nothing(act),
+    };
+    Ok((act, whose.map_or(relation, |whose| relation.of(whose))))
 }
 
 /// Where the address of a request is sealed: the entry has the request's id beside it.

@@ -45,6 +45,25 @@ impl From<SignInRefusal> for NotSignedIn {
     }
 }
 
+impl From<Problem> for NotSignedIn {
+    fn from(problem: Problem) -> Self {
+        Self::Failed(problem)
+    }
+}
+
+impl NotSignedIn {
+    /// Why, where nobody knows who it was: that is put down with others (`anonymous.rs`).
+    pub fn of_nobody(&self) -> Option<&'static str> {
+        match self {
+            // Somebody showed the provider who they are: each has an entry of its own.
+            Self::Refused(SignInRefusal::NobodyLinked | SignInRefusal::MfaNeeded, _) | Self::Failed(_) => {
+                None
+            }
+            Self::Refused(refusal, _) => Some(refusal.as_str()),
+        }
+    }
+}
+
 impl From<StoreError> for NotSignedIn {
     fn from(error: StoreError) -> Self {
         Self::Failed(error.into())
@@ -207,13 +226,7 @@ impl ControlApi {
         let attempt = cookie.and_then(|cookie| opened(&keys, tenant, state, cookie));
         let attempt = attempt.filter(|attempt| now_ms() < attempt.expires_at_ms());
         let attempt = attempt.ok_or(SignInRefusal::OtherBrowser)?;
-        let signed_in = self.claim_and_exchange(tenant, &settings, callback, state, &attempt).await;
-        let signed_in = match signed_in {
-            Err(NotSignedIn::Refused(refusal, _)) => {
-                return Err(self.note_refused(tenant, refusal, None, None, request).await?);
-            }
-            other => other?,
-        };
+        let signed_in = self.claim_and_exchange(tenant, &settings, callback, state, &attempt).await?;
         let cookie = self.let_in(tenant, &settings, &signed_in, before, request).await?;
         self.sign_in_counts.note_done();
         Ok(Done { cookie, return_to: attempt.return_to.or(settings.return_to) })

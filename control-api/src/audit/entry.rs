@@ -49,6 +49,15 @@ impl SealedAddress {
     }
 }
 
+/// How many refusals an entry stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tally {
+    /// Requests.
+    pub times: u64,
+    /// Different addresses that they came from.
+    pub addresses: usize,
+}
+
 /// One line of the audit log. The store adds its place in the order.
 #[derive(Debug, Clone)]
 pub struct Entry {
@@ -78,6 +87,8 @@ pub struct Entry {
     pub break_glass: Option<BreakGlassId>,
     /// The API client that it is about, by its id.
     pub client: Option<String>,
+    /// How often it happened, beside the code; once where absent.
+    pub tally: Option<Tally>,
     /// From where.
     pub address: Option<SealedAddress>,
     /// By which request.
@@ -103,6 +114,7 @@ impl Entry {
             detail: None,
             break_glass: None,
             client: None,
+            tally: None,
             address: None,
             request: None,
             duration: None,
@@ -155,6 +167,8 @@ pub enum Action {
     TokenIssued,
     /// A guest link was redeemed.
     GuestLinkRedeemed,
+    /// Somebody was refused, or many were, of whom nothing is known.
+    AnonymousRefused,
     /// The audit log was verified.
     AuditVerified,
     /// Everything was copied.
@@ -187,6 +201,7 @@ impl Action {
             Self::SignedOut => "signed_out",
             Self::TokenIssued => "token_issued",
             Self::GuestLinkRedeemed => "guest_link_redeemed",
+            Self::AnonymousRefused => "anonymous_refused",
             Self::AuditVerified => "audit_verified",
             Self::BackedUp => "backed_up",
             Self::Restored => "restored",

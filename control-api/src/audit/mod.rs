@@ -33,7 +33,7 @@ pub use anchor::{Anchor, Anchored};
 pub use chain::{ChainHash, Head, Link};
 pub use checkpoint::{CheckpointKeys, CheckpointSigner, InvalidKey, Kind, LineFault, Statement};
 pub(crate) use entry::unix_ms;
-pub use entry::{Action, Actor, Entry, EntryId, Outcome, RequestId, SealedAddress, Surface};
+pub use entry::{Action, Actor, Entry, EntryId, Outcome, RequestId, SealedAddress, Surface, Tally};
 pub use finding::{Finding, Findings};
 pub use stored::{ENTRY_VERSION, StoredEntry, UnknownVersion};
 pub use verify::{Report, SealedRow, Unsealed, Verifier};

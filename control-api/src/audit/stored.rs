@@ -17,7 +17,10 @@
 //! Numbers are big-endian. Tenant, id and place are hashed by the chain. A new field takes a new version, and rows say
 //! which theirs is.
 
-use super::{Entry, EntryId, entry::unix_ms};
+use super::{
+    Entry, EntryId,
+    entry::{Tally, unix_ms},
+};
 
 /// The version that new entries are stored in.
 pub const ENTRY_VERSION: i64 = 1;
@@ -86,7 +89,7 @@ impl StoredEntry {
             participant: entry.participant.map(|number| i64::from(number.csrc())),
             person: entry.person_id.as_ref().map(|id| id.reveal().clone()),
             role: entry.role.map(|role| role.as_str().to_owned()),
-            detail: glass.or(client).or_else(|| entry.detail.map(str::to_owned)),
+            detail: glass.or(client).or_else(|| entry.detail.map(|code| counted(code, entry.tally))),
             address: entry.address.as_ref().map(|sealed| sealed.as_bytes().to_vec()),
             request: entry.request.map(|id| id.to_string()),
             duration_us,
@@ -116,6 +119,12 @@ impl StoredEntry {
         integer(&mut bytes, self.duration_us);
         Ok(bytes)
     }
+}
+
+/// A code, and how often where it stands for many: `api_key times:9987 addresses:12`.
+fn counted(code: &'static str, tally: Option<Tally>) -> String {
+    let Some(Tally { times, addresses }) = tally else { return code.to_owned() };
+    format!("{code} times:{times} addresses:{addresses}")
 }
 
 fn text(bytes: &mut Vec<u8>, value: Option<&str>) {

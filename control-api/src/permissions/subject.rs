@@ -138,6 +138,11 @@ impl Relation {
         self.glass.as_ref()
     }
 
+    /// Whose doing or account it is about, if it is about one.
+    pub const fn whose(&self) -> Option<PersonId> {
+        self.whose
+    }
+
     /// On whom the act falls.
     pub(super) fn falls_on(&self) -> Option<PersonId> {
         self.whose.or(self.patient)

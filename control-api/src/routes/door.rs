@@ -1,9 +1,6 @@
 //! What every request passes: it gets an id, is known by its key, and is answered as before where it was asked before.
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, time::Instant};
 
 use axum::{
     body::{Body, to_bytes},
@@ -17,7 +14,7 @@ use media_model::Pii;
 use super::cookies;
 use crate::{
     ApiKey, ControlApi,
-    app::requests::Again,
+    app::{Attempt, requests::Again},
     audit::RequestId,
     auth::{Caller, Request},
     ids::PersonId,
@@ -50,10 +47,14 @@ pub(super) async fn announce(
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
     let address = peer.map(|peer| api.proxies().client(peer, request.headers()));
     let passed = address.map_or(Ok(()), |address| api.rates().pass_address(address, started));
-    request.extensions_mut().insert(Request { id, address: address.map(Pii::new), started });
+    let asked = Request { id, address: address.map(Pii::new), started };
+    request.extensions_mut().insert(asked.clone());
     let mut response = match passed {
         Ok(()) => next.run(request).await,
-        Err(wait) => too_fast(wait).into_response(),
+        Err(wait) => {
+            api.turned_away(None, Problem::TooManyRequests(0).code(), &asked);
+            Problem::too_fast(wait).into_response()
+        }
     };
     // What is told about people is kept by nobody on the way.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -72,7 +73,7 @@ pub(super) async fn admit(
     let asked = request.extensions().get::<Request>().cloned().ok_or(Problem::Unauthorized)?;
     let mut caller = who_asks(&gate, request.method(), request.uri(), request.headers(), asked).await?;
     let client = format!("{} {}", caller.tenant, caller.actor);
-    gate.api.rates().pass_client(client, Instant::now()).map_err(too_fast)?;
+    gate.api.rates().pass_client(client, Instant::now()).map_err(Problem::too_fast)?;
     if let Some(person) = on_behalf_of(request.headers()) {
         caller = gate.api.acting_for(caller, person, gate.act).await?;
     }
@@ -111,16 +112,35 @@ async fn who_asks(
     headers: &HeaderMap,
     asked: Request,
 ) -> Result<Caller, Problem> {
+    let request = asked.clone();
+    let attempt = Attempt { request: &request, tenant: None, client: None, credential: None };
+    let unless =
+        |what: &'static str| move |problem: &Problem| (*problem == Problem::Unauthorized).then_some(what);
     match bearer(headers) {
-        Some(Bearer::Key(key)) => return gate.api.caller(&key, asked).await,
-        Some(Bearer::Token(token)) => return gate.api.caller_by_token(token, asked).await,
-        None if headers.contains_key(header::AUTHORIZATION) => return Err(Problem::Unauthorized),
+        Some(Bearer::Key(key)) => {
+            let attempt = Attempt { tenant: Some(key.tenant()), credential: Some(key.reveal()), ..attempt };
+            return gate.api.identify(attempt, gate.api.caller(&key, asked), unless("api_key")).await;
+        }
+        Some(Bearer::Token(token)) => {
+            let attempt = Attempt { credential: Some(token), ..attempt };
+            let caller = gate.api.caller_by_token(token, asked);
+            return gate.api.identify(attempt, caller, unless("access_token")).await;
+        }
         None => {}
     }
-    let cookie = cookies::session(headers).ok_or(Problem::Unauthorized)?;
+    let cookie = cookies::session(headers).filter(|_| !headers.contains_key(header::AUTHORIZATION));
+    let Some(cookie) = cookie else {
+        gate.api.turned_away(None, "no_credentials", &asked);
+        return Err(Problem::Unauthorized);
+    };
     let is_read = method == Method::GET || method == Method::HEAD;
     let is_from_elsewhere = !is_read && !gate.api.own_origin().is_own_page(uri, headers);
-    gate.api.caller_by_session(&cookie, asked, gate.act, is_from_elsewhere).await
+    let caller = gate.api.caller_by_session(&cookie, asked, gate.act, is_from_elsewhere).await;
+    caller.inspect_err(|problem| {
+        if *problem == Problem::SignedOut {
+            gate.api.turned_away(Some(cookie.tenant()), Problem::SignedOut.code(), &request);
+        }
+    })
 }
 
 /// What a back end says who it is by: its key, or a token that it got for it.
@@ -135,11 +155,6 @@ fn bearer(headers: &HeaderMap) -> Option<Bearer<'_>> {
     }
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(Bearer::Token(token))
-}
-
-/// In whole seconds, rounded up, as `Retry-After` has them (RFC 9110 §10.2.3).
-fn too_fast(wait: Duration) -> Problem {
-    Problem::TooManyRequests(u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX))
 }
 
 /// For whom a back end says that it acts, if it does; what is no person's id is nobody's.

@@ -17,7 +17,10 @@ use super::{
 use crate::{
     ControlApi,
     answer::Answer,
-    app::guest_links::{Made, NewGuestLink},
+    app::{
+        Attempt,
+        guest_links::{Made, NewGuestLink},
+    },
     auth::{Caller, GuestCode, Request},
     ids::{AppointmentId, GuestLinkId, PersonId},
     permissions::Act,
@@ -172,8 +175,13 @@ pub(super) async fn redeem(
 ) -> Result<(StatusCode, axum::Json<TicketBody>), Problem> {
     let code = GuestCode::parse(body.code.reveal()).ok_or(Problem::FieldInvalid("code"))?;
     if !page.is_for(&api, code.tenant()) {
+        api.turned_away(Some(code.tenant()), Problem::OriginRefused.code(), &request);
         return Err(Problem::OriginRefused);
     }
+    let (tenant, credential) = (Some(code.tenant()), Some(code.reveal()));
+    let attempt = Attempt { request: &request, tenant, client: None, credential };
+    let is_unknown = |problem: &Problem| (*problem == Problem::NotFound).then_some("guest_link_unknown");
+    api.identify(attempt, api.know_guest_link(&code), is_unknown).await?;
     let minted = api.redeem_guest_link(&code, &request).await?;
     Ok((StatusCode::CREATED, axum::Json(minted.into())))
 }

@@ -14,11 +14,17 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use crate::{
-    ControlApi, app::oauth::NoToken, auth::Request, limits::ACCESS_TOKEN_LIFETIME, permissions::Scope,
+    ControlApi,
+    app::{Attempt, oauth::NoToken},
+    auth::Request,
+    limits::ACCESS_TOKEN_LIFETIME,
+    permissions::Scope,
     problem::Problem,
 };
 
 pub(super) const PATH: &str = "/v1/oauth2/token";
+
+const INVALID_CLIENT: &str = "invalid_client";
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -55,7 +61,7 @@ impl IntoResponse for Fault {
     fn into_response(self) -> Response {
         let (status, error) = match self {
             Self::InvalidRequest => (StatusCode::BAD_REQUEST, "invalid_request"),
-            Self::InvalidClient => (StatusCode::UNAUTHORIZED, "invalid_client"),
+            Self::InvalidClient => (StatusCode::UNAUTHORIZED, INVALID_CLIENT),
             Self::UnsupportedGrantType => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
             Self::InvalidScope => (StatusCode::BAD_REQUEST, "invalid_scope"),
             Self::Other(problem) => return problem.into_response(),
@@ -155,8 +161,17 @@ async fn answer(
     if grant != "client_credentials" {
         return Err(Fault::UnsupportedGrantType);
     }
-    let (id, secret) = credentials(headers, &mut form)?;
-    let issued = api.issue_token(&id, secret.reveal(), form.scope.as_deref(), request).await?;
+    let told = credentials(headers, &mut form);
+    let (id, secret) = told.inspect_err(|_| api.turned_away(None, INVALID_CLIENT, &request))?;
+    let attempt = Attempt {
+        request: &request,
+        tenant: id.split_once('.').and_then(|(tenant, _)| tenant.parse().ok()),
+        client: Some(&id),
+        credential: Some(secret.reveal()),
+    };
+    let issued = api.issue_token(&id, secret.reveal(), form.scope.as_deref(), request.clone());
+    let is_unknown = |no: &NoToken| (*no == NoToken::InvalidClient).then_some(INVALID_CLIENT);
+    let issued = api.identify(attempt, issued, is_unknown).await?;
     let body = TokenBody {
         access_token: issued.token,
         token_type: "Bearer",

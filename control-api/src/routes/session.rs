@@ -67,11 +67,16 @@ impl From<Current> for SessionBody {
 
 /// Who is signed in by this request's cookie, which is not looked at where it says by another way who asks.
 async fn current(api: &ControlApi, headers: &HeaderMap, request: &Request) -> Result<Current, Problem> {
-    if headers.contains_key(header::AUTHORIZATION) {
-        return Err(Problem::SignedOut);
-    }
-    let cookie = cookies::session(headers).ok_or(Problem::SignedOut)?;
-    api.current_session(&cookie, request).await
+    let cookie = cookies::session(headers).filter(|_| !headers.contains_key(header::AUTHORIZATION));
+    let current = match &cookie {
+        None => Err(Problem::SignedOut),
+        Some(cookie) => api.current_session(cookie, request).await,
+    };
+    current.inspect_err(|problem| {
+        if *problem == Problem::SignedOut {
+            api.turned_away(cookie.map(|cookie| cookie.tenant()), problem.code(), request);
+        }
+    })
 }
 
 pub(super) async fn read(
@@ -90,6 +95,7 @@ pub(super) async fn sign_out(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     if !api.own_origin().is_own_page(&uri, &headers) {
+        api.turned_away(None, Problem::OriginRefused.code(), &request);
         return Err(Problem::OriginRefused);
     }
     let cookie = cookies::session(&headers);

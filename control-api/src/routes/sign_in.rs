@@ -13,7 +13,10 @@ use url::form_urlencoded;
 use super::{cookies, session::SIGNED_IN, sign_in_page};
 use crate::{
     ControlApi,
-    app::sign_in::{Callback, NotSignedIn},
+    app::{
+        Attempt,
+        sign_in::{Callback, NotSignedIn},
+    },
     auth::Request,
     limits::{CALLBACK_PARAMETER_BYTES_MAX, SIGN_IN_LIFETIME},
     problem::Problem,
@@ -49,10 +52,16 @@ pub(super) async fn start(
     Path(tenant): Path<String>,
     RawQuery(query): RawQuery,
     uri: Uri,
+    Extension(request): Extension<Request>,
     headers: HeaderMap,
 ) -> Response {
     let begun = begin(&api, &tenant, query.as_deref(), &uri, &headers).await;
-    begun.unwrap_or_else(|why| refused(&api, &tenant, &why))
+    begun.unwrap_or_else(|why| {
+        if let Some(reason) = why.of_nobody() {
+            api.turned_away(tenant.parse().ok(), reason, &request);
+        }
+        refused(&api, &tenant, &why)
+    })
 }
 
 async fn begin(
@@ -82,7 +91,9 @@ pub(super) async fn come_back(
     Extension(request): Extension<Request>,
     headers: HeaderMap,
 ) -> Response {
-    let done = finish(&api, &tenant, query.as_deref(), &request, &headers).await;
+    let attempt = Attempt { request: &request, tenant: tenant.parse().ok(), client: None, credential: None };
+    let done = finish(&api, &tenant, query.as_deref(), &request, &headers);
+    let done = api.identify(attempt, done, NotSignedIn::of_nobody).await;
     let mut response = done.unwrap_or_else(|why| refused(&api, &tenant, &why));
     response.headers_mut().append(header::SET_COOKIE, cookies::forget_sign_in());
     response

@@ -1,9 +1,11 @@
 //! Table `kept_answers`: what was answered to a request with an idempotency key.
 
-use sqlx::Row as _;
+use std::str::FromStr;
+
+use sqlx::{Row as _, any::AnyRow};
 
 use super::{StoreError, TenantTx};
-use crate::ids::PersonId;
+use crate::{auth::Allowed, ids::PersonId};
 
 /// An answer that was kept.
 #[derive(Debug)]
@@ -12,6 +14,8 @@ pub(crate) struct KeptAnswer {
     pub status: i64,
     /// Sealed.
     pub answer: Option<Vec<u8>>,
+    /// What whoever asked was allowed.
+    pub allowed: Option<Allowed>,
 }
 
 /// Takes a key for this transaction's act; false if another act has it. Waits while another transaction holds it.
@@ -48,15 +52,21 @@ pub(crate) async fn fill(
     status: i64,
     answer: Option<&[u8]>,
     person: Option<PersonId>,
+    allowed: Option<&Allowed>,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE kept_answers SET status = $3, answer = $4, person = $5 WHERE tenant = $1 AND key_hash = $2",
+        "UPDATE kept_answers SET status = $3, answer = $4, person = $5, act = $6, consult_id = $7, patient = $8, whose = $9
+         WHERE tenant = $1 AND key_hash = $2",
     )
     .bind(tx.tenant().as_str())
     .bind(key_hash)
     .bind(status)
     .bind(answer)
     .bind(person.map(|id| id.to_string()))
+    .bind(allowed.map(|allowed| allowed.act.as_str()))
+    .bind(allowed.and_then(|allowed| allowed.consult).map(|id| id.to_string()))
+    .bind(allowed.and_then(|allowed| allowed.patient).map(|id| id.to_string()))
+    .bind(allowed.and_then(|allowed| allowed.whose).map(|id| id.to_string()))
     .execute(tx.connection())
     .await?;
     Ok(())
@@ -68,7 +78,7 @@ pub(crate) async fn find(
     now_ms: i64,
 ) -> Result<Option<KeptAnswer>, StoreError> {
     let row = sqlx::query(
-        "SELECT body_hash, status, answer FROM kept_answers
+        "SELECT body_hash, status, answer, act, consult_id, patient, whose FROM kept_answers
          WHERE tenant = $1 AND key_hash = $2 AND expires_at > $3 AND status IS NOT NULL",
     )
     .bind(tx.tenant().as_str())
@@ -81,7 +91,19 @@ pub(crate) async fn find(
         body_hash: row.try_get("body_hash")?,
         status: row.try_get("status")?,
         answer: row.try_get("answer")?,
+        allowed: allowed_of(&row)?,
     }))
+}
+
+fn allowed_of(row: &AnyRow) -> Result<Option<Allowed>, StoreError> {
+    let Some(act) = parsed(row, "act")? else { return Ok(None) };
+    let (consult, patient) = (parsed(row, "consult_id")?, parsed(row, "patient")?);
+    Ok(Some(Allowed { act, consult, patient, whose: parsed(row, "whose")? }))
+}
+
+fn parsed<T: FromStr>(row: &AnyRow, column: &'static str) -> Result<Option<T>, StoreError> {
+    let text = row.try_get::<Option<&str>, _>(column)?;
+    text.map(str::parse).transpose().map_err(|_| StoreError::Malformed(column))
 }
 
 /// Deletes what has been kept for long enough; how many that were.

@@ -1,10 +1,16 @@
 //! A request with an idempotency key is done once, however often it is sent.
 
 use axum::http::StatusCode;
-use serde_json::json;
+use control_api::RoleChange;
+use media_model::{Pii, Role};
+use serde_json::{Value, json};
 use sqlx::Row as _;
 
-use crate::support::{Fixture, a_patient, on_both};
+use crate::support::{
+    Fixture, a_patient,
+    browser::{ORIGIN, signed_in},
+    in_seconds, on_both, tenant,
+};
 
 /// How often something was done, by the audit log.
 async fn count(f: &Fixture, action: &str) -> usize {
@@ -74,7 +80,7 @@ async fn keys_of_other_clients_and_tenants_are_other_keys() {
     on_both(async |f| {
         let mut ids = Vec::new();
         let scopes = control_api::permissions::Scopes::all();
-        let second = f.api.create_client(crate::support::tenant("clinic"), "second", scopes).await;
+        let second = f.api.create_client(tenant("clinic"), "second", scopes).await;
         let second = second.expect("a client").reveal().to_owned();
         for key in [&f.key, &second, &f.key_of("other").await] {
             let (status, _, body) =
@@ -128,6 +134,83 @@ async fn answers_are_kept_sealed_for_a_day_and_not_beyond_an_erasure() {
         let (status, other) = f.post_once("/v1/consults", "k-2", json!({"waiting_room": true})).await;
         assert_eq!((status, &other["waiting_room"]), (StatusCode::CREATED, &json!(true)), "its key is free");
         assert_eq!(f.api.forget_answers().await.expect("the store works"), 1, "of the person");
+    })
+    .await;
+}
+
+/// Asks on behalf of a person with the idempotency key `k`.
+async fn once_for(f: &Fixture, path: &str, person: &str, body: Value) -> (StatusCode, Value) {
+    let (status, _, told) =
+        f.send_as(("POST", path), &f.key, body, Some("k"), &[("on-behalf-of", person)]).await;
+    (status, told)
+}
+
+fn forbidden(why: &str) -> (StatusCode, Value) {
+    (StatusCode::FORBIDDEN, json!(why))
+}
+
+#[tokio::test]
+async fn an_answer_is_told_again_to_nobody_who_may_no_longer() {
+    on_both(async |f| {
+        let known_as = async |standing| {
+            let change = RoleChange { standing: Some(standing), tenant_role: None };
+            let id = f.api.set_roles_from_shell(tenant("clinic"), Pii::new("dr-1".to_owned()), change).await;
+            id.expect("a person").to_string()
+        };
+        let doctor = known_as(Some(Role::Provider)).await;
+        let first = once_for(&f, "/v1/consults", &doctor, json!({})).await;
+        assert_eq!(first.0, StatusCode::CREATED);
+        assert_eq!(once_for(&f, "/v1/consults", &doctor, json!({})).await, first);
+        known_as(None).await;
+        let refused = once_for(&f, "/v1/consults", &doctor, json!({})).await;
+        assert_eq!((refused.0, refused.1["code"].clone()), forbidden("role_forbids"));
+        known_as(Some(Role::Provider)).await;
+        assert_eq!(once_for(&f, "/v1/consults", &doctor, json!({})).await, first, "as before");
+
+        // A ticket of a visit, while the person is booked for it.
+        let (_, patient) = f.post("/v1/people", json!({"external_id": "p-1"})).await;
+        f.consent(patient["id"].as_str().expect("an id")).await;
+        let people =
+            json!([{"person_id": "p-1", "role": "patient"}, {"person_id": "dr-1", "role": "provider"}]);
+        let visit = json!({"starts_at": in_seconds(60), "ends_at": in_seconds(660), "people": people});
+        let (_, visit) = f.post("/v1/appointments", visit).await;
+        let path = format!("/v1/consults/{}/tickets", visit["consult"].as_str().expect("an id"));
+        let ticket = once_for(&f, &path, &doctor, a_patient()).await;
+        assert_eq!(ticket.0, StatusCode::CREATED, "{}", ticket.1);
+        assert_eq!(once_for(&f, &path, &doctor, a_patient()).await, ticket);
+        let gone = sqlx::query("DELETE FROM appointment_people WHERE role = 'provider'");
+        gone.execute(&f.raw().await).await.expect("the owner may");
+        let refused = once_for(&f, &path, &doctor, a_patient()).await;
+        assert_eq!((refused.0, refused.1["code"].clone()), forbidden("not_concerned"));
+        let entries = f.audit().await;
+        let noted = entries
+            .iter()
+            .filter(|(_, _, outcome, actor)| outcome == "refused" && *actor == format!("person:{doctor}"));
+        assert_eq!(noted.count(), 2, "both are in the audit log");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_answer_of_two_factors_is_not_told_again_to_one() {
+    on_both(async |f| {
+        let change = RoleChange { standing: Some(Some(Role::Nurse)), tenant_role: None };
+        let nurse = f.api.set_roles_from_shell(tenant("clinic"), Pii::new("n-1".to_owned()), change).await;
+        let nurse = nurse.expect("a person").to_string();
+        let (_, patient) = f.post("/v1/people", json!({"external_id": "p-1"})).await;
+        let body = json!({"patient": patient["id"], "reason": "unconscious, allergies unknown"}).to_string();
+        let headers = [("origin", ORIGIN), ("idempotency-key", "k")];
+        let ask = async |mfa| {
+            let mut browser = signed_in(&f, "clinic", &nurse, mfa).await;
+            let page = browser.send("POST", "/v1/break-glass", &body, &headers).await;
+            (page.status, page.json())
+        };
+        let first = ask(true).await;
+        assert_eq!(first.0, StatusCode::CREATED, "{}", first.1);
+        assert_eq!(ask(true).await, first);
+        let refused = ask(false).await;
+        assert_eq!((refused.0, refused.1["code"].clone()), forbidden("mfa_needed"));
+        assert_eq!(count(&f, "open_break_glass").await, 3, "once done, once told again, once refused");
     })
     .await;
 }

@@ -1,5 +1,6 @@
 //! The control API over both databases. One binary: to link a dozen takes longer than to run them.
 
+mod anonymous;
 mod api;
 mod audit_log;
 mod behalf;
