@@ -9,7 +9,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::get,
 };
-use control_api::{PortalOrigin, Portals};
+use control_api::{ControlApi, PortalOrigin};
 use media_model::TenantId;
 
 use crate::web::{self, EMBED, GUEST};
@@ -18,13 +18,16 @@ use crate::web::{self, EMBED, GUEST};
 const LISTED_NOWHERE: &str = "<meta name=\"consilium-portals\" content=\"\">";
 
 /// `/embed/{tenant}` and `/guest`.
-pub fn router(portals: Portals) -> Router {
-    Router::new().route(EMBED, get(embed)).with_state(portals).route(GUEST, get(guest))
+pub fn router(api: ControlApi) -> Router {
+    Router::new().route(EMBED, get(embed)).with_state(api).route(GUEST, get(guest))
 }
 
 /// For pages of this node and of the tenant's portals.
-async fn embed(State(portals): State<Portals>, Path(tenant): Path<String>) -> Response {
-    let origins = tenant.parse::<TenantId>().ok().and_then(|tenant| portals.of(tenant));
+async fn embed(State(api): State<ControlApi>, Path(tenant): Path<String>) -> Response {
+    let origins = match tenant.parse::<TenantId>() {
+        Ok(tenant) => api.portals_of(tenant).await,
+        Err(_) => None,
+    };
     let Some(origins) = origins else {
         return (StatusCode::NOT_FOUND, "There is no such tenant.\n").into_response();
     };

@@ -180,6 +180,10 @@ pub const DEAD_LETTERS_LISTED_MAX: i64 = 100;
 pub const PORTAL_ORIGINS_MAX: usize = 32;
 /// Longest origin: with all of a tenant's a header stays below 4 KiB, which proxies take.
 pub const PORTAL_ORIGIN_BYTES_MAX: usize = 120;
+/// How long a tenant that was not there is not looked for again.
+pub const TENANT_MISSING_FOR: Duration = Duration::from_secs(2);
+/// Tenants that are looked for in that time.
+pub const TENANTS_MISSING_MAX: usize = 50;
 /// How often it is looked what other processes changed in them.
 pub const PORTALS_INTERVAL: Duration = Duration::from_secs(10);
 

@@ -179,7 +179,7 @@ impl Node {
             .merge(web::with_addresses(self.signaling.router(), config.trusted_proxies.clone()))
             .merge(self.api.router())
             .merge(web::widget_router())
-            .merge(pages::router(self.api.portals().clone()))
+            .merge(pages::router(self.api.clone()))
     }
 
     /// Says goodbye to everyone, stops the media threads, then the HTTP server, then closes the database.

@@ -1,11 +1,13 @@
 //! Tenants' own pages: which origins may frame a tenant's visits and call for it.
 //!
 //! Every request of a web page asks for them, so they are kept in memory. A change in this process is known at once, one of another node's
-//! within [`PORTALS_INTERVAL`]; while the database is away, what was known last goes on.
+//! within [`PORTALS_INTERVAL`]; while the database is away, what was known last goes on. A tenant that a page asks for and that is not
+//! known is looked for at once, so seldom that nobody keeps the database busy with names that they make up.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+    time::Instant,
 };
 
 use media_model::TenantId;
@@ -15,7 +17,7 @@ use crate::{
     PortalOrigin, StoreError,
     audit::{Action, Entry},
     auth::Caller,
-    limits::{PORTAL_ORIGINS_MAX, PORTALS_INTERVAL},
+    limits::{PORTAL_ORIGINS_MAX, PORTALS_INTERVAL, TENANT_MISSING_FOR, TENANTS_MISSING_MAX},
     permissions::Act,
     problem::Problem,
     store::portal_origins,
@@ -29,6 +31,8 @@ pub struct Portals(Arc<RwLock<Known>>);
 struct Known {
     of_tenants: HashMap<TenantId, Listed>,
     of_any: HashSet<PortalOrigin>,
+    /// Tenants that were not there, and when that was seen.
+    missing: HashMap<TenantId, Instant>,
 }
 
 #[derive(Debug)]
@@ -63,6 +67,17 @@ impl Portals {
         self.known().of_tenants.get(&tenant).map(|listed| listed.version)
     }
 
+    /// Whether it is worth asking the database for a tenant that is not known: not again so soon, and not for many in a short time.
+    fn may_look_for(&self, tenant: TenantId, now: Instant) -> bool {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        known.missing.retain(|_, at| now.saturating_duration_since(*at) < TENANT_MISSING_FOR);
+        let may = known.missing.len() < TENANTS_MISSING_MAX && !known.missing.contains_key(&tenant);
+        if may {
+            known.missing.insert(tenant, now);
+        }
+        may
+    }
+
     /// Takes up versions, each unless a newer one is known already.
     pub(super) fn learn(&self, changes: impl IntoIterator<Item = (TenantId, i64, Vec<PortalOrigin>)>) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
@@ -84,6 +99,27 @@ impl ControlApi {
     /// Tenants' own pages.
     pub fn portals(&self) -> &Portals {
         &self.portals
+    }
+
+    /// The origins of a tenant's pages, also where another process has just made it; none where there is no such tenant.
+    pub async fn portals_of(&self, tenant: TenantId) -> Option<Arc<[PortalOrigin]>> {
+        let is_new = self.portals.of(tenant).is_none() && tenant != TenantId::SYSTEM;
+        if is_new && self.portals.may_look_for(tenant, Instant::now()) {
+            match self.look_for_portals(tenant).await {
+                Ok(found) => self.portals.learn(found),
+                Err(error) => tracing::warn!(%error, "a tenant that is not known cannot be looked for"),
+            }
+        }
+        self.portals.of(tenant)
+    }
+
+    async fn look_for_portals(
+        &self,
+        tenant: TenantId,
+    ) -> Result<Option<(TenantId, i64, Vec<PortalOrigin>)>, StoreError> {
+        let mut tx = self.store.read(tenant).await?;
+        let Some(version) = portal_origins::version(&mut tx).await? else { return Ok(None) };
+        Ok(Some((tenant, version, portal_origins::all(&mut tx).await?)))
     }
 
     /// Reads what other processes have changed.
@@ -174,6 +210,15 @@ impl ControlApi {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_are_made_up_are_looked_for_seldom() {
+        let (portals, start) = (Portals::default(), Instant::now());
+        let name = |number: usize| format!("t-{number}").parse().expect("a tenant");
+        let asked = |at| (0..10 * TENANTS_MISSING_MAX).filter(|n| portals.may_look_for(name(*n), at)).count();
+        assert_eq!((asked(start), asked(start)), (TENANTS_MISSING_MAX, 0));
+        assert_eq!(asked(start + TENANT_MISSING_FOR), TENANTS_MISSING_MAX, "later again");
+    }
 
     fn origins(list: &[&str]) -> Vec<PortalOrigin> {
         list.iter().map(|text| text.parse().expect("an origin")).collect()

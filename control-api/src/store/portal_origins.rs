@@ -28,8 +28,13 @@ pub(crate) async fn begin_change(tx: &mut TenantTx) -> Result<Option<i64>, Store
         .bind(tenant.as_str())
         .execute(tx.connection())
         .await?;
+    version(tx).await
+}
+
+/// Which version there is; none where there is no such tenant.
+pub(crate) async fn version(tx: &mut TenantTx) -> Result<Option<i64>, StoreError> {
     let row = sqlx::query("SELECT portals_version FROM tenants WHERE id = $1")
-        .bind(tenant.as_str())
+        .bind(tx.tenant().as_str())
         .fetch_optional(tx.connection())
         .await?;
     Ok(row.map(|row| row.try_get("portals_version")).transpose()?)

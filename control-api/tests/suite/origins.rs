@@ -149,3 +149,22 @@ async fn a_node_neither_sees_nor_changes_another_tenants_in_the_database() {
         sqlx::raw_sql("DELETE FROM portal_origins").execute(&mut connection).await.expect("none is seen");
     assert_eq!(deleted.rows_affected(), 0);
 }
+
+#[tokio::test]
+async fn a_tenant_that_another_process_has_made_is_known_when_its_page_is_asked_for() {
+    on_both(async |f| {
+        let shell = f.another_process().await;
+        assert!(f.api.portals_of(tenant("south")).await.is_none(), "it is not there");
+        shell.create_tenant(tenant("north")).await.expect("a tenant");
+        shell.change_portal_origins(tenant("north"), &origins(&[PORTAL]), &[]).await.expect("an origin");
+        assert!(f.api.portals().of(tenant("north")).is_none(), "not known yet");
+        let listed = f.api.portals_of(tenant("north")).await.expect("looked for");
+        assert_eq!(listed.to_vec(), origins(&[PORTAL]));
+        assert!(f.api.portals().is_of(tenant("north"), PORTAL), "and signaling knows it, too");
+        shell.create_tenant(tenant("south")).await.expect("a tenant");
+        assert!(f.api.portals_of(tenant("south")).await.is_none(), "not looked for again so soon");
+        f.api.refresh_portals().await.expect("the database");
+        assert!(f.api.portals_of(tenant("south")).await.is_some());
+    })
+    .await;
+}
