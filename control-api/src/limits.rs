@@ -82,6 +82,8 @@ pub const BREAK_GLASS_REASON_CHARS_MAX: usize = 500;
 pub const BREAK_GLASSES_LISTED_MAX: i64 = 100;
 /// People who are booked for one appointment.
 pub const APPOINTMENT_PEOPLE_MAX: usize = 16;
+/// Appointments of one patient in one answer.
+pub const APPOINTMENTS_LISTED_MAX: i64 = 100;
 /// Shortest appointment.
 pub const APPOINTMENT_LENGTH_MIN: Duration = Duration::from_secs(5 * 60);
 /// Longest appointment.

@@ -235,7 +235,7 @@ pub(super) fn about(caller: &Caller, what: Act, appointment: &Appointment) -> En
     Entry { patient, consult, ..by(caller, Action::Asked(what)) }
 }
 
-fn booked(appointment: Appointment, people: Vec<(PersonId, Role)>) -> Booked {
+pub(super) fn booked(appointment: Appointment, people: Vec<(PersonId, Role)>) -> Booked {
     let Appointment { id, consult, course, created_at_ms, .. } = appointment;
     Booked { id, consult, course, people, created_at_ms }
 }

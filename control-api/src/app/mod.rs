@@ -14,6 +14,7 @@ pub(crate) mod guest_links;
 pub(crate) mod identities;
 mod joining;
 pub(crate) mod oauth;
+pub(crate) mod patient_appointments;
 pub(crate) mod people;
 mod permit;
 pub(crate) mod portals;

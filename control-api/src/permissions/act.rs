@@ -47,6 +47,8 @@ named! {
         WriteNotes = "write_notes",
         /// Make an appointment for a patient.
         BookAppointment = "book_appointment",
+        /// See all of a patient's appointments.
+        ListAppointments = "list_appointments",
         /// See a person's name and how to reach them.
         ReadPerson = "read_person",
         /// See what a patient agreed to, and when.

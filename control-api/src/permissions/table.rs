@@ -95,6 +95,7 @@ const TABLE: [Row; Act::ALL.len()] = [
     line(ReadNotes,          Visit,   [x,  Y,   Y,  x,  x,  x],  [x,  x,  x,  M],    Alone(NotesRead),             x),
     line(WriteNotes,         Visit,   [x,  Y,   Y,  x,  x,  x],  [x,  x,  x,  x],    ForPerson(NotesWrite),        x),
     line(BookAppointment,    Patient, [x,  Y,   Y,  x,  x,  x],  [x,  Y,  x,  x],    Alone(AppointmentsWrite),     x),
+    line(ListAppointments,   Patient, [Y,  Y,   Y,  x,  Y,  x],  [x,  Y,  x,  M],    Alone(AppointmentsRead),      x),
     line(ReadPerson,         Patient, [Y,  Y,   Y,  x,  Y,  x],  [x,  Y,  x,  M],    Alone(PeopleRead),            x),
     line(ReadConsents,       Patient, [Y,  Y,   Y,  x,  Y,  x],  [x,  Y,  x,  M],    Alone(ConsentsRead),          x),
     line(RecordConsent,      Patient, [Y,  Y,   Y,  x,  Y,  x],  [x,  x,  x,  x],    Alone(ConsentsWrite),         x),

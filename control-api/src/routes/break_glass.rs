@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
-    Json, Path,
+    Json, Path, limit,
     operation::{Operation, Parameter},
     rfc3339, schema,
 };
@@ -113,16 +113,10 @@ impl WhichQuery {
     fn which(&self) -> Result<Which, Problem> {
         let after = self.after.as_deref().map(str::parse).transpose();
         let state = self.state.as_deref().map(str::parse).transpose();
-        let rows_max = match self.limit.as_deref() {
-            None => Some(LISTED),
-            Some(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
-            Some(_) => None,
-        };
-        let rows_max = rows_max.filter(|rows| (1..=BREAK_GLASSES_LISTED_MAX).contains(rows));
         Ok(Which {
             after: after.map_err(|_| Problem::FieldInvalid("after"))?,
             state: state.map_err(|_| Problem::FieldInvalid("state"))?,
-            rows_max: rows_max.ok_or(Problem::FieldInvalid("limit"))?,
+            rows_max: limit(self.limit.as_deref(), LISTED, BREAK_GLASSES_LISTED_MAX)?,
         })
     }
 }

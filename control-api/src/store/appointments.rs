@@ -150,6 +150,30 @@ pub(crate) async fn find(tx: &mut TenantTx, id: AppointmentId) -> Result<Option<
     row.as_ref().map(appointment_of).transpose()
 }
 
+/// A patient's, the latest first: those that begin before `after`.
+pub(crate) async fn of_patient(
+    tx: &mut TenantTx,
+    patient: PersonId,
+    after: Option<&Appointment>,
+    rows_max: i64,
+) -> Result<Vec<Appointment>, StoreError> {
+    let (starts_at_ms, id) = after
+        .map_or((i64::MAX, String::new()), |after| (after.course.time.starts_at_ms(), after.id.to_string()));
+    let rows = sqlx::query(concat!(
+        select!(),
+        " WHERE tenant = $1 AND patient = $2 AND (starts_at < $3 OR (starts_at = $3 AND id < $4))
+          ORDER BY starts_at DESC, id DESC LIMIT $5"
+    ))
+    .bind(tx.tenant().as_str())
+    .bind(patient.to_string())
+    .bind(starts_at_ms)
+    .bind(id)
+    .bind(rows_max)
+    .fetch_all(tx.connection())
+    .await?;
+    rows.iter().map(appointment_of).collect()
+}
+
 /// The appointment that a consult is of.
 pub(crate) async fn of_consult(
     tx: &mut TenantTx,

@@ -113,6 +113,16 @@ pub(crate) async fn person(
     Ok(Some(permissions::Person { id, standing, tenant_role, mfa: false }))
 }
 
+/// Whether there is or was somebody of this id.
+pub(crate) async fn is_known(tx: &mut TenantTx, id: PersonId) -> Result<bool, StoreError> {
+    let row = sqlx::query("SELECT 1 FROM people WHERE tenant = $1 AND id = $2")
+        .bind(tx.tenant().as_str())
+        .bind(id.to_string())
+        .fetch_optional(tx.connection())
+        .await?;
+    Ok(row.is_some())
+}
+
 /// Puts down what somebody is known as and what they are for the tenant; false if there is nobody of this id.
 pub(crate) async fn set_roles(tx: &mut TenantTx, person: &permissions::Person) -> Result<bool, StoreError> {
     let done = sqlx::query(

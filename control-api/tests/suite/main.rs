@@ -15,6 +15,7 @@ mod idempotency;
 mod matrix;
 mod openapi;
 mod origins;
+mod patient_appointments;
 mod people;
 mod requests;
 mod roles;

@@ -16,7 +16,7 @@ use crate::support::{
 const DOCUMENT: &str = include_str!("../../../docs/control-api.md");
 
 /// Act, method, path. What is in the visit's place is the first appointment; what is in the person's, its patient.
-const OPERATIONS: [(&str, &str, &str); 40] = [
+const OPERATIONS: [(&str, &str, &str); 41] = [
     ("read_appointment", "GET", "/v1/appointments/VISIT"),
     ("move_appointment", "POST", "/v1/appointments/VISIT/move"),
     ("confirm_appointment", "POST", "/v1/appointments/VISIT/confirm"),
@@ -35,6 +35,7 @@ const OPERATIONS: [(&str, &str, &str); 40] = [
     ("end_consult", "POST", "/v1/consults/CONSULT/end"),
     ("book_appointment", "POST", "/v1/appointments"),
     ("read_person", "GET", "/v1/people/PATIENT"),
+    ("list_appointments", "GET", "/v1/people/PATIENT/appointments"),
     ("read_consents", "GET", "/v1/people/PATIENT/consents"),
     ("record_consent", "PUT", "/v1/people/PATIENT/consents/telehealth"),
     ("create_consult", "POST", "/v1/consults"),
