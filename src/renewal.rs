@@ -26,6 +26,9 @@ pub async fn keep(api: ControlApi, master: Arc<LocalMasterKeys>) {
             Ok(_) => {}
             Err(error) => tracing::error!(%error, "keys were not wrapped anew"),
         }
+        if let Err(error) = api.reseal().await {
+            tracing::error!(%error, "values were not sealed anew");
+        }
         let _ = tokio::time::timeout(RENEWAL_INTERVAL, told.recv()).await;
         match master.reload() {
             Ok(()) => tracing::info!(master_keys = master.names().len(), "master keys read again"),

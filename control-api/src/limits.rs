@@ -18,6 +18,10 @@ pub const READS_COMMITTERS_MAX: usize = 2;
 pub const READS_WAITING_MAX: usize = 4_096;
 /// People's keys that are wrapped anew in one transaction.
 pub const RENEWAL_PAGE_KEYS: i64 = 200;
+/// How long a tenant's keys are believed to be the newest: then they are read again.
+pub const KEYS_KNOWN_FOR: Duration = Duration::from_secs(60);
+/// How long an old key stays at least after its successor was made.
+pub const KEY_REST: Duration = Duration::from_secs(60 * 60);
 /// How often committed audit entries are sealed.
 pub const SEAL_INTERVAL: Duration = Duration::from_millis(500);
 /// How often every tenant is looked at for entries that another process left unsealed.

@@ -1,9 +1,9 @@
-//! `consilium tenant create --config FILE NAME`, `sign-in`, `origins` and `rotate-key`
+//! `consilium tenant create --config FILE NAME`, `sign-in`, `origins`, `rotate-key` and `reseal`
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use control_api::PortalOrigin;
+use control_api::{PortalOrigin, Resealed};
 use media_model::TenantId;
 
 use super::{shell::Shell, sign_in::SignIn};
@@ -51,12 +51,20 @@ enum Action {
         #[arg(long, value_name = "ORIGIN")]
         remove: Vec<PortalOrigin>,
     },
-    /// Gives a tenant a new sealing key, and wraps its people's keys under it. Nodes go on meanwhile.
+    /// Gives a tenant a new sealing key, and seals what is under older ones anew. Nodes go on meanwhile.
     RotateKey {
         /// The node's configuration file.
         #[arg(long)]
         config: PathBuf,
         /// Whose key.
+        name: TenantId,
+    },
+    /// Seals anew what is under a tenant's older keys, and retires those that nothing needs. Nodes go on meanwhile, and do so each day.
+    Reseal {
+        /// The node's configuration file.
+        #[arg(long)]
+        config: PathBuf,
+        /// Whose keys.
         name: TenantId,
     },
 }
@@ -86,9 +94,28 @@ impl TenantCommand {
                 let shell = Shell::open(&config).await?;
                 let renewed = shell.api.rotate_tenant_key(name).await?;
                 println!("{} people's keys are wrapped under the new key", renewed.of_people);
+                print(&shell.api.reseal_tenant(name).await?);
+                shell.close().await;
+            }
+            Action::Reseal { config, name } => {
+                let shell = Shell::open(&config).await?;
+                print(&shell.api.reseal_tenant(name).await?);
                 shell.close().await;
             }
         }
         Ok(())
+    }
+}
+
+fn print(resealed: &Resealed) {
+    println!("{} values are sealed anew", resealed.values);
+    for version in &resealed.retired {
+        println!("key {version} is retired");
+    }
+    for (version, needed_by) in &resealed.stay {
+        match needed_by {
+            Some(table) => println!("key {version} stays: the table {table} needs it"),
+            None => println!("key {version} stays for an hour after its successor came"),
+        }
     }
 }

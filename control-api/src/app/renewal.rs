@@ -67,7 +67,7 @@ impl ControlApi {
         Ok(in_use)
     }
 
-    async fn renew_keys_of(&self, tenant: TenantId) -> Result<Renewed, StoreError> {
+    pub(super) async fn renew_keys_of(&self, tenant: TenantId) -> Result<Renewed, StoreError> {
         // The newest that there are, not those that this process remembers.
         self.vault.forget(tenant);
         let mut act = self.store.begin(tenant).await?;
@@ -112,6 +112,6 @@ impl ControlApi {
     }
 }
 
-fn rotated(actor: Actor, surface: Surface, detail: &'static str) -> Entry {
+pub(super) fn rotated(actor: Actor, surface: Surface, detail: &'static str) -> Entry {
     Entry { actor, surface, detail: Some(detail), ..Entry::of(Action::Asked(Act::RotateKeys)) }
 }

@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 use media_model::TenantId;
@@ -11,7 +12,7 @@ use media_model::TenantId;
 use crate::{
     StoreError,
     keys::{KeyFault, MasterKeys, StoredTenantKey, TenantKeys, Whose},
-    limits::TENANTS_KEYS_CACHED_MAX,
+    limits::{KEYS_KNOWN_FOR, TENANTS_KEYS_CACHED_MAX},
     store::{self, TenantTx},
 };
 
@@ -19,7 +20,14 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Vault {
     master: Arc<dyn MasterKeys>,
-    unwrapped: Arc<Mutex<HashMap<TenantId, TenantKeys>>>,
+    unwrapped: Arc<Mutex<HashMap<TenantId, Known>>>,
+}
+
+/// A tenant's keys, and since when they are known to be all that there are.
+#[derive(Clone)]
+struct Known {
+    keys: TenantKeys,
+    since: Instant,
 }
 
 impl fmt::Debug for Vault {
@@ -39,19 +47,24 @@ impl Vault {
         Ok(rows)
     }
 
-    /// The keys of the transaction's tenant.
+    /// The keys of the transaction's tenant, read again now and then: what another process retires must not go on sealing here.
     pub async fn keys(&self, tx: &mut TenantTx) -> Result<TenantKeys, StoreError> {
         let tenant = tx.tenant();
-        if let Some(keys) = self.lock().get(&tenant) {
-            return Ok(keys.clone());
+        let known = self.lock().get(&tenant).cloned();
+        if let Some(known) = known.as_ref().filter(|known| known.since.elapsed() < KEYS_KNOWN_FOR) {
+            return Ok(known.keys.clone());
         }
+        let since = Instant::now();
         let rows = store::tenant_keys::all(tx).await?;
-        let keys = TenantKeys::unwrap(self.master.as_ref(), tenant, &rows).await?;
+        let keys = match known.filter(|known| known.keys.are(&rows)) {
+            Some(known) => known.keys,
+            None => TenantKeys::unwrap(self.master.as_ref(), tenant, &rows).await?,
+        };
         let mut unwrapped = self.lock();
         if unwrapped.len() >= TENANTS_KEYS_CACHED_MAX {
             unwrapped.clear();
         }
-        unwrapped.insert(tenant, keys.clone());
+        unwrapped.insert(tenant, Known { keys: keys.clone(), since });
         Ok(keys)
     }
 
@@ -81,7 +94,7 @@ impl Vault {
         self.lock().remove(&tenant);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<TenantId, TenantKeys>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<TenantId, Known>> {
         self.unwrapped.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

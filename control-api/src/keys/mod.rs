@@ -29,7 +29,8 @@
 //!   and a reload are the first two steps in one.
 //! - *Tenant's sealing key*: [`TenantKeys::rotate`]; a node that meets the new version first answers
 //!   [`KeyFault::UnknownVersion`], upon which the store reads the tenant's keys again, once. A job calls
-//!   [`TenantKeys::rewrap_person`] and [`TenantKeys::reseal`]; when nothing is left under the old version its row goes.
+//!   [`TenantKeys::rewrap_person`] and [`TenantKeys::reseal`]; when nothing is left under the old version its row goes, an hour later at the
+//!   earliest. What audit entries have sealed stays, and with it its key.
 //! - *Person's key*: [`TenantKeys::rotate_person`], then [`PersonKeys::reseal`]. Sealed bytes that an audit entry
 //!   hashed are never resealed: their version stays.
 //! - *Index key*: never silently, for every hash in the database comes from it. It would take a second key version, a

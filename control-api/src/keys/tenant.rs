@@ -192,6 +192,24 @@ impl TenantKeys {
         Ok(Some(StoredPersonKey { version: row.version, wrapped }))
     }
 
+    /// The version that seals.
+    pub fn newest_version(&self) -> Result<KeyVersion, KeyFault> {
+        self.newest().map(|(version, _)| version)
+    }
+
+    /// How everything begins that a sealing key of this version has sealed: values, and people's keys.
+    pub fn headers(&self, version: KeyVersion) -> ([u8; 6], [u8; 6]) {
+        (envelope::header(Kind::TenantValue, version), envelope::header(Kind::PersonKey, version))
+    }
+
+    /// Whether these are the tenant's keys still: all rows of the tenant, in any order.
+    pub fn are(&self, rows: &[StoredTenantKey]) -> bool {
+        let sealing = rows.iter().filter(|row| row.purpose == Purpose::Sealing);
+        let mut versions: Vec<_> = sealing.map(|row| row.version).collect();
+        versions.sort_unstable();
+        self.0.sealing.keys().copied().eq(versions)
+    }
+
     fn wrap_person(
         &self,
         person: PersonId,

@@ -29,6 +29,7 @@ pub(crate) mod portal_origins;
 mod role;
 mod rows;
 mod schema;
+pub(crate) mod sealed;
 pub(crate) mod sessions;
 pub(crate) mod sign_in;
 pub(crate) mod tenant_keys;

@@ -35,6 +35,36 @@ pub(crate) async fn insert(tx: &mut TenantTx, key: &StoredTenantKey, now_ms: i64
     Ok(())
 }
 
+/// Sealing keys that have a successor, and whether that was made at this time or before.
+pub(crate) async fn superseded(
+    tx: &mut TenantTx,
+    made_until_ms: i64,
+) -> Result<Vec<(KeyVersion, bool)>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT old.version, min(new.created_at) AS succeeded_at FROM tenant_keys old
+           JOIN tenant_keys new ON new.tenant = old.tenant AND new.purpose = old.purpose AND new.version > old.version
+          WHERE old.tenant = $1 AND old.purpose = 'sealing' GROUP BY old.version ORDER BY old.version",
+    )
+    .bind(tx.tenant().as_str())
+    .fetch_all(tx.connection())
+    .await?;
+    let key = |row: &sqlx::any::AnyRow| {
+        let version = KeyVersion::try_from(row.try_get::<i64, _>("version")?)?;
+        Ok((version, row.try_get::<i64, _>("succeeded_at")? <= made_until_ms))
+    };
+    rows.iter().map(key).collect()
+}
+
+/// Takes a sealing key away for good.
+pub(crate) async fn delete(tx: &mut TenantTx, version: KeyVersion) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM tenant_keys WHERE tenant = $1 AND purpose = 'sealing' AND version = $2")
+        .bind(tx.tenant().as_str())
+        .bind(i64::from(version))
+        .execute(tx.connection())
+        .await?;
+    Ok(())
+}
+
 /// Puts a key's new form in the place of the one that was read; false if that is no longer there.
 pub(crate) async fn replace(
     tx: &mut TenantTx,

@@ -18,6 +18,7 @@ mod origins;
 mod patient_appointments;
 mod people;
 mod requests;
+mod resealing;
 mod roles;
 mod scopes;
 mod sessions;
