@@ -1,73 +1,21 @@
 //! People sign in at a certified OpenID provider, in real browsers: what they see, and what the browser keeps.
 
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { launchChromium, launchFirefox } from './support/browsers.mjs';
-import { CLIENT, startProvider } from './support/oidc-provider.mjs';
-import { command, startConfigured } from './support/server.mjs';
+import { startClinic, visitor } from './support/clinic.mjs';
 
 const ARTIFACTS = fileURLToPath(new URL('.artifacts/', import.meta.url));
 const COOKIE = '__Host-consilium_session';
 
-async function startClinic(t) {
-  const data = await mkdtemp(join(tmpdir(), 'consilium-sign-in-'));
-  t.after(() => rm(data, { recursive: true, force: true }));
-  const config = join(data, 'consilium.toml');
-  await writeFile(config, `listen = "127.0.0.1:0"\ndata = "${data}"\nshards = 1\nsign_in_networks = ["127.0.0.0/8"]\n\n[media]\nport = 0\nbind_v4 = "127.0.0.1"\nbind_v6 = "::1"\n`);
-  await writeFile(join(data, 'secret'), `${CLIENT.secret}\n`);
-  await command('tenant', 'create', '--config', config, 'clinic');
-  const server = await startConfigured(config);
-  t.after(() => server.stop());
-  const provider = await startProvider(`${server.origin}/v1/sign-in/clinic/callback`);
-  t.after(() => provider.stop());
-  const of = ['--config', config, '--tenant', 'clinic'];
-  const signIn = (...more) => command('tenant', 'sign-in', ...of, '--issuer', provider.issuer, '--client-id', CLIENT.id, '--secret-file', join(data, 'secret'), ...more);
-  await signIn();
-  const rosa = await command('person', 'link', ...of, '--external-id', 'ehr-1', '--issuer', provider.issuer, '--subject', 'rosa');
-  await command('person', 'role', ...of, '--external-id', 'ehr-1', '--standing', 'provider', '--tenant-role', 'admin');
-  return { server, provider, rosa, signIn };
-}
-
-/** Somebody with a browser that knows nobody yet. */
-async function visitor(browser, server, provider) {
-  const context = await browser.createBrowserContext();
-  const page = await context.newPage();
-  const follow = (selector) => Promise.all([page.waitForNavigation(), page.click(selector)]);
-  return {
-    page,
-    follow,
-    close: () => context.close(),
-    cookies: () => context.cookies(),
-    begin: (query = '') => page.goto(`${server.origin}/v1/sign-in/clinic${query}`),
-    heading: () => page.$eval('h1', (each) => each.textContent),
-    text: () => page.evaluate(() => document.body.innerText),
-    /** Asked by another page of the node's: those of signing in may ask for nothing. */
-    session: async () => {
-      const script = await context.newPage();
-      await script.goto(`${server.origin}/healthz`);
-      const answer = await script.evaluate(async () => (await fetch('/v1/session')).json());
-      await script.close();
-      return answer;
-    },
-    /** Says who they are on the provider's page. */
-    submit: async (account, { code = '', answer = 'yes' } = {}) => {
-      assert.equal(await page.$eval('h1', (each) => each.textContent), 'Clinic sign-in');
-      await page.type('input[name=account]', account);
-      await page.type('input[name=password]', provider.password);
-      if (code !== '') await page.type('input[name=code]', code);
-      await follow(`button[value=${answer}]`);
-    },
-  };
-}
-
 for (const [name, launch] of [['chromium', () => launchChromium({ devices: false })], ['firefox', launchFirefox]]) {
   test(`people sign in with ${name}`, async (t) => {
-    const { server, provider, rosa, signIn } = await startClinic(t);
+    const { server, provider, link, signIn } = await startClinic(t);
+    const rosa = await link('ehr-1', 'rosa', '--standing', 'provider', '--tenant-role', 'admin');
     const browser = await launch();
     t.after(() => browser.close());
     await mkdir(ARTIFACTS, { recursive: true });

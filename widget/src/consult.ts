@@ -65,6 +65,11 @@ export class Consult {
     return [...this.layout.participants.values()];
   }
 
+  /** Who is here by break-glass. */
+  get emergencies(): Participant[] {
+    return this.participants.filter((each) => each.break_glass === true);
+  }
+
   get mayAdmit(): boolean {
     return this.me?.role === 'provider' || this.me?.role === 'nurse';
   }

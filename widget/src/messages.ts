@@ -23,6 +23,8 @@ export interface Person {
   participant: number;
   role: Role;
   display_name: string;
+  /** They came by break-glass and have no part in the visit otherwise. Everybody is to see it. */
+  break_glass?: true;
 }
 export interface Participant extends Person {
   live: Source[];
@@ -148,7 +150,10 @@ function counts(value: unknown): SlotCounts {
 }
 
 function person(f: Fields): Person {
-  return { participant: whole(f.participant), role: oneOf(f.role, ROLES) as Role, display_name: text(f.display_name) };
+  const person: Person = { participant: whole(f.participant), role: oneOf(f.role, ROLES) as Role, display_name: text(f.display_name) };
+  // Whatever says that it was an emergency is shown as one.
+  if (f.break_glass !== undefined && f.break_glass !== false) person.break_glass = true;
+  return person;
 }
 
 function participant(value: unknown): Participant {

@@ -4,9 +4,9 @@ import type { Consult } from './consult.js';
 import { element, icon, setText } from './dom.js';
 import type { Device } from './media.js';
 import { CHAT_CHARS_MAX } from './messages.js';
-import { endingWords, problemWords, roleWord } from './words.js';
+import { emergencyWords, endingWords, problemWords, roleWord } from './words.js';
 
-/** Device problems, blocked sound and refusals: each a line with what to do about it. */
+/** Who is there by emergency access; device problems, blocked sound and refusals, each with what to do about it. */
 export class Notices {
   readonly root = element('div', { class: 'notices', 'aria-live': 'polite' });
   #refusal = '';
@@ -24,7 +24,7 @@ export class Notices {
   }
 
   render(consult: Consult): void {
-    const lines: [string, string, () => void][] = [];
+    const lines: [string, string, () => void][] = consult.emergencies.map((person) => [emergencyWords(person, person.participant === consult.me?.participant), '', () => {}]);
     if (consult.soundIsBlocked) lines.push(['Your browser has paused the sound.', 'Turn on sound', () => consult.allowSound()]);
     for (const device of ['microphone', 'camera'] as const satisfies readonly Device[]) {
       const { problem } = consult.media.devices[device];

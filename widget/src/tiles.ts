@@ -5,7 +5,7 @@ import { element, icon, setText } from './dom.js';
 import { personInSlot, pictureSource, slotName, soundSource } from './layout.js';
 import type { Participant } from './messages.js';
 import type { SlotPlayer } from './slot-player.js';
-import { initials, roleWord } from './words.js';
+import { initials, standingWords } from './words.js';
 
 class Tile {
   readonly root = element('article', { class: 'tile' });
@@ -46,7 +46,7 @@ class Tile {
     this.#silent.hidden = isScreen || person?.live.includes(soundSource(pool)) !== false;
     const name = person === undefined ? '' : isScreen ? `${person.display_name}: shared screen` : person.display_name;
     setText(this.#name, isShown ? name : '');
-    setText(this.#role, isShown && !isScreen ? roleWord(person.role) : '');
+    setText(this.#role, isShown && !isScreen ? standingWords(person) : '');
     setText(this.#initials, person === undefined ? '' : initials(person.display_name));
     setText(this.#placeholderName, name);
     setText(this.#note, isPictureLive ? 'Connecting picture…' : 'Camera is off');

@@ -2,7 +2,7 @@
 
 import type { Consult } from './consult.js';
 import type { Device, DeviceProblem } from './media.js';
-import type { Role } from './messages.js';
+import type { Person, Role } from './messages.js';
 import type { Ending } from './signaling.js';
 
 const ROLE_WORDS: Record<Role, string> = {
@@ -16,6 +16,17 @@ const ROLE_WORDS: Record<Role, string> = {
 
 export function roleWord(role: Role): string {
   return ROLE_WORDS[role];
+}
+
+/** What the picture says of somebody. */
+export function standingWords(person: Person): string {
+  return person.break_glass === true ? `${roleWord(person.role)}, emergency access` : roleWord(person.role);
+}
+
+/** What everybody is told for as long as somebody is there by break-glass. */
+export function emergencyWords(person: Person, isMe: boolean): string {
+  if (isMe) return 'You are here by emergency access. Everybody sees it, and it is put down in the patient’s record.';
+  return `${person.display_name} (${roleWord(person.role).toLowerCase()}) is here by emergency access. It is put down in the patient’s record.`;
 }
 
 /** Up to two letters for a picture that is not there. */

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { endingWords, errorWords, guestProblemWords, initials } from '../src/words.js';
+import { emergencyWords, endingWords, errorWords, guestProblemWords, initials, standingWords } from '../src/words.js';
 import { problemOf } from '../src/media.js';
 
 test('initials are two letters at most, without titles, in any script', () => {
@@ -37,4 +37,12 @@ test('why a guest link does not open is told in words that say what to do', () =
   assert.equal(new Set(words).size, codes.length);
   for (const each of words) assert.match(each, /[Pp]lease/);
   assert.equal(guestProblemWords('field_invalid'), guestProblemWords('not_found'));
+});
+
+test('nobody who came by emergency access looks as if they belonged to the visit', () => {
+  const nurse = { participant: 4, role: 'nurse', display_name: 'Kim' } as const;
+  assert.equal(standingWords(nurse), 'Nurse');
+  assert.equal(standingWords({ ...nurse, break_glass: true }), 'Nurse, emergency access');
+  assert.match(emergencyWords({ ...nurse, break_glass: true }, false), /^Kim \(nurse\) is here by emergency access/);
+  assert.match(emergencyWords({ ...nurse, break_glass: true }, true), /^You are here by emergency access/);
 });
