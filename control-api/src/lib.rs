@@ -8,6 +8,7 @@
 //! audit/         what an entry says, and the chain that nobody changes unnoticed
 //! keys/          keys at rest: sealed columns, erased people; no SQL, no HTTP
 //! sign_in/       how people sign in by OpenID Connect; no SQL
+//! retention.rs   for how long the audit log is kept; no SQL
 //! webhooks/      what a clinic's systems are told, and where it may be sent; no SQL
 //! store/         the only SQL of the product
 //! ```
@@ -38,6 +39,7 @@ mod portal_origin;
 mod problem;
 mod proxies;
 mod rate;
+mod retention;
 mod rfc3339;
 mod routes;
 mod sign_in;
@@ -56,6 +58,7 @@ pub use own_origin::{OwnOrigin, WebOrigin};
 pub use portal_origin::{InvalidPortalOrigin, PortalOrigin};
 pub use proxies::TrustedProxies;
 pub use rate::Refused as RateLimited;
+pub use retention::{HoldReason, InvalidRetention, RetentionMonths};
 pub use rfc3339::rfc3339;
 pub use routes::openapi;
 pub use sign_in::{InvalidSignIn, SignInCounts, SignInRefusal, SignInSettings};

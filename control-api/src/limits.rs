@@ -84,6 +84,16 @@ pub const BREAK_GLASS_REASON_CHARS_MIN: usize = 10;
 pub const BREAK_GLASS_REASON_CHARS_MAX: usize = 500;
 /// Break-glasses in one answer.
 pub const BREAK_GLASSES_LISTED_MAX: i64 = 100;
+/// Months for which an audit log is kept unless the tenant says otherwise: six years, 45 CFR 164.316(b)(2)(i).
+pub const RETENTION_MONTHS_DEFAULT: i64 = 72;
+/// The least that a tenant may say: in less, nobody could look into what happened last year.
+pub const RETENTION_MONTHS_MIN: i64 = 12;
+/// The most that a tenant may say.
+pub const RETENTION_MONTHS_MAX: i64 = 1_200;
+/// Shortest reason for a legal hold.
+pub const HOLD_REASON_CHARS_MIN: usize = 10;
+/// Longest reason for a legal hold.
+pub const HOLD_REASON_CHARS_MAX: usize = 500;
 /// People who are booked for one appointment.
 pub const APPOINTMENT_PEOPLE_MAX: usize = 16;
 /// Appointments of one patient in one answer.

@@ -9,6 +9,7 @@ mod openapi;
 mod person;
 mod postgres;
 mod restore;
+mod retention;
 mod serve;
 mod shell;
 mod sign_in;

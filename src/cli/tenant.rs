@@ -1,4 +1,4 @@
-//! `consilium tenant create --config FILE NAME`, `sign-in`, `origins`, `rotate-key` and `reseal`
+//! `consilium tenant create --config FILE NAME`, `sign-in`, `origins`, `rotate-key`, `reseal`, `retention`, `hold` and `release`
 
 use std::path::PathBuf;
 
@@ -6,7 +6,11 @@ use clap::{Args, Subcommand};
 use control_api::{PortalOrigin, Resealed};
 use media_model::TenantId;
 
-use super::{shell::Shell, sign_in::SignIn};
+use super::{
+    retention::{Hold, Release, Retention},
+    shell::Shell,
+    sign_in::SignIn,
+};
 use crate::failure::Failure;
 
 #[derive(Debug, Args)]
@@ -67,6 +71,12 @@ enum Action {
         /// Whose keys.
         name: TenantId,
     },
+    /// Says for how long a tenant's audit log is kept; six years where nobody said.
+    Retention(Retention),
+    /// Has nothing of a tenant's audit log go until it is released (legal hold).
+    Hold(Hold),
+    /// Lets a tenant's audit log go again when its time has come.
+    Release(Release),
 }
 
 impl TenantCommand {
@@ -78,6 +88,9 @@ impl TenantCommand {
                 shell.close().await;
             }
             Action::SignIn(command) => command.run().await?,
+            Action::Retention(command) => command.run().await?,
+            Action::Hold(command) => command.run().await?,
+            Action::Release(command) => command.run().await?,
             Action::NoSignIn { config, tenant } => {
                 let shell = Shell::open(&config).await?;
                 shell.api.remove_sign_in(tenant).await?;

@@ -259,6 +259,9 @@ FOR_PEOPLE = {
     "revokeClient": {"tenant_role": "admin"},
     "openBreakGlass": {"standing": "nurse"},
     "closeBreakGlass": {"tenant_role": "auditor"},
+    "readHold": {"tenant_role": "auditor"},
+    "setHold": {"tenant_role": "auditor"},
+    "liftHold": {"tenant_role": "auditor"},
 }
 
 

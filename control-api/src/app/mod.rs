@@ -11,6 +11,7 @@ mod deliveries;
 mod erasing;
 mod facts;
 pub(crate) mod guest_links;
+pub(crate) mod holds;
 pub(crate) mod identities;
 mod joining;
 pub(crate) mod oauth;

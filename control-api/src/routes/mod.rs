@@ -13,6 +13,7 @@ mod cors;
 mod document;
 mod door;
 mod guest_links;
+mod holds;
 mod identities;
 mod oauth;
 mod operation;
@@ -59,6 +60,7 @@ fn operations() -> Vec<Operation> {
         webhooks::operations(),
         origins::operations(),
         audit::operations(),
+        holds::operations(),
         break_glass::operations(),
         clients::operations(),
     ]

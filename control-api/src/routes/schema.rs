@@ -5,10 +5,11 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use signaling_protocol::limits::{DISPLAY_NAME_CHARS_MAX, PERSON_ID_BYTES_MAX};
 
 use crate::limits::{
-    APPOINTMENT_PEOPLE_MAX, BREAK_GLASS_REASON_CHARS_MAX, BREAK_GLASS_REASON_CHARS_MIN, INSTANT_BYTES_MAX,
-    NOTES_CHARS_MAX, PORTAL_ORIGIN_BYTES_MAX, PORTAL_ORIGINS_MAX, PRESCRIPTION_ID_BYTES_MAX,
-    PRESCRIPTIONS_MAX, PROVIDER_URL_BYTES_MAX, SUBJECT_BYTES_MAX, TICKET_LIFETIME_DEFAULT,
-    TICKET_LIFETIME_MAX, VISIT_REASON_CHARS_MAX, WEBHOOK_URL_BYTES_MAX,
+    APPOINTMENT_PEOPLE_MAX, BREAK_GLASS_REASON_CHARS_MAX, BREAK_GLASS_REASON_CHARS_MIN,
+    HOLD_REASON_CHARS_MAX, HOLD_REASON_CHARS_MIN, INSTANT_BYTES_MAX, NOTES_CHARS_MAX,
+    PORTAL_ORIGIN_BYTES_MAX, PORTAL_ORIGINS_MAX, PRESCRIPTION_ID_BYTES_MAX, PRESCRIPTIONS_MAX,
+    PROVIDER_URL_BYTES_MAX, SUBJECT_BYTES_MAX, TICKET_LIFETIME_DEFAULT, TICKET_LIFETIME_MAX,
+    VISIT_REASON_CHARS_MAX, WEBHOOK_URL_BYTES_MAX,
 };
 use crate::permissions::GlassState;
 use crate::webhooks::EventKind;
@@ -135,11 +136,24 @@ fn free_text(description: &str, chars_max: usize) -> Schema {
 
 /// Why somebody breaks the glass.
 pub fn break_glass_reason(_: &mut SchemaGenerator) -> Schema {
+    let bounds = (BREAK_GLASS_REASON_CHARS_MIN, BREAK_GLASS_REASON_CHARS_MAX);
+    line("Why it cannot wait: one line of text. Personal.", bounds)
+}
+
+/// Why somebody holds the audit log.
+pub fn hold_reason(_: &mut SchemaGenerator) -> Schema {
+    line(
+        "Why nothing of it may go: one line of text. May be personal.",
+        (HOLD_REASON_CHARS_MIN, HOLD_REASON_CHARS_MAX),
+    )
+}
+
+fn line(description: &str, (chars_min, chars_max): (usize, usize)) -> Schema {
     json_schema!({
         "type": "string",
-        "description": "Why it cannot wait: one line of text. Personal.",
-        "minLength": BREAK_GLASS_REASON_CHARS_MIN,
-        "maxLength": BREAK_GLASS_REASON_CHARS_MAX,
+        "description": description,
+        "minLength": chars_min,
+        "maxLength": chars_max,
         "pattern": r"^[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f]$",
     })
 }

@@ -21,6 +21,7 @@ pub(crate) mod consults;
 mod database;
 mod flush;
 pub(crate) mod guest_links;
+pub(crate) mod holds;
 pub(crate) mod identities;
 pub(crate) mod kept_answers;
 pub(crate) mod outbox;

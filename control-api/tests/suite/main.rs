@@ -11,6 +11,7 @@ mod clients;
 mod custody;
 mod door;
 mod guest_links;
+mod holds;
 mod idempotency;
 mod matrix;
 mod openapi;

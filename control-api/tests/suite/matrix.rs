@@ -16,7 +16,7 @@ use crate::support::{
 const DOCUMENT: &str = include_str!("../../../docs/control-api.md");
 
 /// Act, method, path. What is in the visit's place is the first appointment; what is in the person's, its patient.
-const OPERATIONS: [(&str, &str, &str); 41] = [
+const OPERATIONS: [(&str, &str, &str); 44] = [
     ("read_appointment", "GET", "/v1/appointments/VISIT"),
     ("move_appointment", "POST", "/v1/appointments/VISIT/move"),
     ("confirm_appointment", "POST", "/v1/appointments/VISIT/confirm"),
@@ -48,6 +48,9 @@ const OPERATIONS: [(&str, &str, &str); 41] = [
     ("manage_tenant", "PUT", "/v1/origins"),
     ("see_audit", "GET", "/v1/audit"),
     ("export_audit", "GET", "/v1/audit/export"),
+    ("hold_records", "GET", "/v1/audit/hold"),
+    ("hold_records", "PUT", "/v1/audit/hold"),
+    ("hold_records", "DELETE", "/v1/audit/hold"),
     ("open_break_glass", "POST", "/v1/break-glass"),
     ("see_break_glass", "GET", "/v1/break-glass"),
     ("see_break_glass", "GET", "/v1/break-glass/GLASS"),
@@ -138,6 +141,7 @@ fn body_of(act: &str, path: &str) -> Value {
         "manage_webhooks" if path.ends_with("webhooks") => json!({"url": "https://ehr.example/hooks"}),
         "manage_tenant" => json!({"origins": []}),
         "open_break_glass" => json!({"patient": "PATIENT", "reason": "unconscious, allergies unknown"}),
+        "hold_records" => json!({"reason": "Doe v. Clinic, 26-cv-104"}),
         "grant_role" => json!({"standing": "patient", "tenant_role": null}),
         _ => json!({}),
     }
