@@ -90,6 +90,8 @@ pub const RETENTION_MONTHS_DEFAULT: i64 = 72;
 pub const RETENTION_MONTHS_MIN: i64 = 12;
 /// The most that a tenant may say.
 pub const RETENTION_MONTHS_MAX: i64 = 1_200;
+/// Links that are dropped in one transaction, while everybody else waits for SQLite's only writer.
+pub const DROP_BATCH_LINKS: i64 = 500;
 /// Shortest reason for a legal hold.
 pub const HOLD_REASON_CHARS_MIN: usize = 10;
 /// Longest reason for a legal hold.

@@ -11,7 +11,7 @@ use media_model::TenantId;
 use crate::{
     Database, Store, StoreError,
     app::now_ms,
-    audit::{Anchor, CheckpointKeys, Finding, Findings, Report, Verifier},
+    audit::{Anchor, CheckpointKeys, Finding, Findings, Report, SealedRow, Verifier},
     limits::VERIFY_PAGE_LINKS,
     store,
 };
@@ -58,9 +58,7 @@ pub async fn verify(
     keys: &CheckpointKeys,
     anchor_file: &Path,
 ) -> Result<Verified, VerifyError> {
-    let lines =
-        || -> io::Result<_> { Ok(BufReader::new(File::open(anchor_file)?).lines().map_while(Result::ok)) };
-    let anchor = Anchor::scan(lines()?, keys);
+    let anchor = Anchor::scan(lines_of(anchor_file)?, keys);
     let store = Store::open_to_read(database).await?;
     let mut tenants: Vec<String> = store.tenants().await?.iter().map(ToString::to_string).collect();
     tenants.push(TenantId::SYSTEM.to_string());
@@ -69,25 +67,43 @@ pub async fn verify(
     tenants.dedup();
     let mut chains = Vec::new();
     for tenant in tenants {
-        let mut verifier = Verifier::new(&tenant, anchor.of(&tenant), lines()?, keys);
-        let mut unsealed = crate::audit::Unsealed::default();
-        // A name that is none has no rows.
-        if let Ok(id) = tenant.parse() {
-            let mut seq = i64::MIN;
-            loop {
-                let mut tx = store.read(id).await?;
-                let rows = store::audit::sealed_after(&mut tx, seq, VERIFY_PAGE_LINKS).await?;
-                let Some(last) = rows.last() else {
-                    unsealed = store::audit::unsealed(&mut tx).await?;
-                    break;
-                };
-                seq = last.seq;
-                rows.into_iter().for_each(|row| verifier.push(row));
-            }
-        }
-        let report = verifier.finish(unsealed, now_ms());
+        let verifier = Verifier::new(&tenant, anchor.of(&tenant), lines_of(anchor_file)?, keys);
+        let report = walk(&store, &tenant, verifier, |_| ()).await?;
         chains.push((tenant, report));
     }
     store.close().await;
     Ok(Verified { anchor: anchor.findings, chains })
+}
+
+/// The lines of an anchor file.
+pub(crate) fn lines_of(anchor_file: &Path) -> io::Result<impl Iterator<Item = String> + use<>> {
+    Ok(BufReader::new(File::open(anchor_file)?).lines().map_while(Result::ok))
+}
+
+/// Walks a tenant's chain from its first link that is there to its last, and shows each to whoever wants to look as well.
+pub(crate) async fn walk<S: AsRef<str>, L: Iterator<Item = S>>(
+    store: &Store,
+    tenant: &str,
+    mut verifier: Verifier<'_, L>,
+    mut look_at: impl FnMut(&SealedRow),
+) -> Result<Report, StoreError> {
+    let mut unsealed = crate::audit::Unsealed::default();
+    // A name that is none has no rows.
+    if let Ok(id) = tenant.parse() {
+        let mut seq = i64::MIN;
+        loop {
+            let mut tx = store.read(id).await?;
+            let rows = store::audit::sealed_after(&mut tx, seq, VERIFY_PAGE_LINKS).await?;
+            let Some(last) = rows.last() else {
+                unsealed = store::audit::unsealed(&mut tx).await?;
+                break;
+            };
+            seq = last.seq;
+            for row in rows {
+                look_at(&row);
+                verifier.push(row);
+            }
+        }
+    }
+    Ok(verifier.finish(unsealed, now_ms()))
 }

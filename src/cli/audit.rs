@@ -1,10 +1,11 @@
-//! `consilium audit verify`
+//! `consilium audit verify` and `retain`
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use control_api::{Database, audit::CheckpointKeys};
 
+use super::retain::Retain;
 use crate::{config::read_url, failure::Failure};
 
 #[derive(Debug, Args)]
@@ -17,6 +18,8 @@ pub struct AuditCommand {
 enum Action {
     /// Says whether an entry was changed, taken out, put in or moved. Exits with 1 if so.
     Verify(Verify),
+    /// Drops what is older than each tenant keeps its log: whole months that were sealed and signed, and not held.
+    Retain(Retain),
 }
 
 #[derive(Debug, Args)]
@@ -38,8 +41,10 @@ struct Verify {
 
 impl AuditCommand {
     pub async fn run(self) -> Result<(), Failure> {
-        let Action::Verify(verify) = self.action;
-        verify.run().await
+        match self.action {
+            Action::Verify(verify) => verify.run().await,
+            Action::Retain(retain) => retain.run().await,
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod openapi;
 mod person;
 mod postgres;
 mod restore;
+mod retain;
 mod retention;
 mod serve;
 mod shell;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{CheckpointKeys, Finding, Findings, Head, Kind, LineFault};
+use super::{CheckpointKeys, Finding, Findings, Head, Kind, LineFault, Statement};
 
 /// What the anchor file says of one tenant.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -35,6 +35,20 @@ impl Anchor {
             }
         }
         anchor
+    }
+
+    /// The last checkpoint of each tenant that was signed before a time of that tenant's.
+    pub fn last_before<S: AsRef<str>>(
+        lines: impl IntoIterator<Item = S>,
+        keys: &CheckpointKeys,
+        before_ms: &BTreeMap<String, i64>,
+    ) -> BTreeMap<String, Head> {
+        let statements = lines.into_iter().filter_map(|line| keys.verify(line.as_ref().trim_end()).ok());
+        let is_old = |statement: &Statement| {
+            let before_ms = before_ms.get(&statement.tenant).copied().unwrap_or(i64::MIN);
+            statement.kind == Kind::Checkpoint && statement.at_ms < before_ms
+        };
+        statements.filter(is_old).map(|statement| (statement.tenant, statement.head)).collect()
     }
 
     /// Whose chains there have to be. One that the database does not have any more is missing as a whole.

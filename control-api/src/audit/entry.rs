@@ -171,6 +171,8 @@ pub enum Action {
     AnonymousRefused,
     /// The audit log was verified.
     AuditVerified,
+    /// Retention dropped the log's beginning.
+    AuditDropped,
     /// Everything was copied.
     BackedUp,
     /// The database was made from a copy.
@@ -203,6 +205,7 @@ impl Action {
             Self::GuestLinkRedeemed => "guest_link_redeemed",
             Self::AnonymousRefused => "anonymous_refused",
             Self::AuditVerified => "audit_verified",
+            Self::AuditDropped => "audit_dropped",
             Self::BackedUp => "backed_up",
             Self::Restored => "restored",
             Self::Asked(act) => act.as_str(),

@@ -15,6 +15,15 @@ pub(crate) struct Hold {
     pub since_ms: i64,
 }
 
+/// Whether the tenant's log is held, which everybody may ask who drops.
+pub(crate) async fn is_held(tx: &mut TenantTx) -> Result<bool, StoreError> {
+    let row = sqlx::query("SELECT tenant FROM audit_holds WHERE tenant = $1")
+        .bind(tx.tenant().as_str())
+        .fetch_optional(tx.connection())
+        .await?;
+    Ok(row.is_some())
+}
+
 pub(crate) async fn find(tx: &mut TenantTx) -> Result<Option<Hold>, StoreError> {
     let row = sqlx::query("SELECT reason, held_by, since FROM audit_holds WHERE tenant = $1")
         .bind(tx.tenant().as_str())
@@ -50,7 +59,18 @@ pub(crate) async fn lift(tx: &mut TenantTx) -> Result<bool, StoreError> {
     Ok(done.rows_affected() == 1)
 }
 
-/// Says for how long the tenant's log is kept; false if there is no such tenant.
+/// For how long the tenant's log is kept; nothing if there is no such tenant.
+pub(crate) async fn retention(tx: &mut TenantTx) -> Result<Option<RetentionMonths>, StoreError> {
+    let row = sqlx::query("SELECT retention_months FROM tenants WHERE id = $1")
+        .bind(tx.tenant().as_str())
+        .fetch_optional(tx.connection())
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let months = RetentionMonths::new(row.try_get("retention_months")?, true);
+    months.map(Some).map_err(|_| StoreError::Malformed("a tenant's retention"))
+}
+
+/// Changes that; false if there is no such tenant.
 pub(crate) async fn set_retention(tx: &mut TenantTx, months: RetentionMonths) -> Result<bool, StoreError> {
     let done = sqlx::query("UPDATE tenants SET retention_months = $2 WHERE id = $1")
         .bind(tx.tenant().as_str())

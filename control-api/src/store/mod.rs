@@ -19,6 +19,7 @@ pub(crate) mod break_glasses;
 pub(crate) mod consents;
 pub(crate) mod consults;
 mod database;
+pub(crate) mod dropping;
 mod flush;
 pub(crate) mod guest_links;
 pub(crate) mod holds;

@@ -51,6 +51,11 @@ impl TenantTx {
         self.tenant
     }
 
+    /// Whether roles and row-level security hold: PostgreSQL.
+    pub(super) const fn has_row_security(&self) -> bool {
+        self.has_row_security
+    }
+
     /// What statements run on.
     pub(super) fn connection(&mut self) -> &mut AnyConnection {
         &mut self.transaction

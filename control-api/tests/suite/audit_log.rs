@@ -94,7 +94,7 @@ async fn an_auditor_reads_the_log_and_takes_it_out_only_with_a_second_factor() {
 }
 
 /// The entry that a line of the export has, by what `docs/control-api.md` says of it.
-fn stored(line: &Value) -> StoredEntry {
+pub fn stored(line: &Value) -> StoredEntry {
     let text = |name: &str| line[name].as_str().map(str::to_owned);
     let sure = |name: &str| text(name).unwrap_or_else(|| panic!("{name} in {line}"));
     StoredEntry {

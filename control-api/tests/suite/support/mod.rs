@@ -3,6 +3,7 @@
 
 pub mod browser;
 pub mod issuer;
+pub mod old_log;
 pub mod postgres;
 
 use std::sync::{Arc, Mutex};
