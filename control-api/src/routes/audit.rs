@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     operation::{Operation, Parameter},
+    query::whole_number,
     rfc3339, schema,
 };
 use crate::{
@@ -139,13 +140,9 @@ struct PartQuery {
 
 impl PartQuery {
     fn part(&self, default: i64, entries_max: i64) -> Result<Part, Problem> {
-        let number = |text: &Option<String>, otherwise: i64| match text {
-            None => Some(otherwise),
-            Some(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
-            Some(_) => None,
-        };
-        let after = number(&self.after, 0).ok_or(Problem::FieldInvalid("after"))?;
-        let limit = number(&self.limit, default).filter(|limit| (1..=entries_max).contains(limit));
+        let after = whole_number(self.after.as_deref(), 0).ok_or(Problem::FieldInvalid("after"))?;
+        let limit = whole_number(self.limit.as_deref(), default);
+        let limit = limit.filter(|limit| (1..=entries_max).contains(limit));
         Ok(Part { after, entries_max: limit.ok_or(Problem::FieldInvalid("limit"))? })
     }
 }

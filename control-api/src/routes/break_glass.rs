@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
-    Json, Path, limit,
+    Json, Path,
     operation::{Operation, Parameter},
+    query::limit,
     rfc3339, schema,
 };
 use crate::{

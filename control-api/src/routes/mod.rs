@@ -21,6 +21,7 @@ mod origins;
 mod page;
 mod patient_appointments;
 mod people;
+mod query;
 mod roles;
 mod schema;
 mod session;
@@ -124,16 +125,6 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
         let path = axum::extract::Path::from_request_parts(parts, state).await;
         path.map(|axum::extract::Path(ids)| Self(ids)).map_err(|_| Problem::NotFound)
     }
-}
-
-/// How many somebody wants in one answer, as it comes in the query.
-fn limit(text: Option<&str>, default: i64, rows_max: i64) -> Result<i64, Problem> {
-    let rows = match text {
-        None => Some(default),
-        Some(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
-        Some(_) => None,
-    };
-    rows.filter(|rows| (1..=rows_max).contains(rows)).ok_or(Problem::FieldInvalid("limit"))
 }
 
 /// A JSON body, or the problem with it.

@@ -11,8 +11,8 @@ use serde_json::json;
 use super::{
     Path,
     appointments::AppointmentBody,
-    limit,
     operation::{Operation, Parameter},
+    query::limit,
     schema,
 };
 use crate::{
