@@ -1,4 +1,5 @@
-//! Where signaling's journal goes: into the audit log, and while that cannot be written, into the node's spool.
+//! Where signaling's journal goes: into the audit log, lines of chat beside it, and while that cannot be written, into the node's
+//! spool.
 
 use std::{
     net::IpAddr,
@@ -7,9 +8,10 @@ use std::{
 };
 
 use control_api::{
-    ControlApi,
-    audit::{Action, Actor, Entry, EntryId, Outcome, Surface},
+    ControlApi, Seen,
+    audit::{Action, Actor, Entry, Outcome, Surface},
     new_entry_id,
+    permissions::Act,
 };
 use media_model::{Pii, TenantId};
 use signaling::{BoxFuture, Journal, JournalUnavailable, What};
@@ -19,6 +21,9 @@ use crate::spool::{Named, Spool};
 
 /// How long the audit log may take before the spool is asked instead. Whoever joins waits for it.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
+/// Lines of chat that the spool keeps, half of its room if they are the longest: however much is written while the database is
+/// away, there is room for those who join.
+const LINES_SPOOLED_MAX: usize = 4_000;
 /// How often what waits in the spool is handed in.
 const HAND_IN_INTERVAL: Duration = Duration::from_secs(1);
 /// How often it is said that they cannot be.
@@ -40,6 +45,11 @@ impl Journal for AuditJournal {
             if self.spool.waiting() == 0 && self.write(&named).await {
                 return Ok(());
             }
+            let has_lines = named.iter().any(|(_, entry)| matches!(entry.what, What::Wrote(_)));
+            if has_lines && self.spool.lines_waiting() >= LINES_SPOOLED_MAX {
+                tracing::error!("the spool has no room for further lines of chat");
+                return Err(JournalUnavailable);
+            }
             let must_not_fail = named.iter().all(|(_, entry)| matches!(entry.what, What::Left(_)));
             self.spool.keep(named, must_not_fail).await.map_err(|error| {
                 tracing::error!(%error, "neither audit log nor spool can be written");
@@ -55,7 +65,7 @@ impl Journal for AuditJournal {
 
 impl AuditJournal {
     async fn write(&self, named: &[Named]) -> bool {
-        let entries: Vec<_> = named.iter().cloned().map(audit_entry).collect();
+        let entries: Vec<_> = named.iter().cloned().map(seen).collect();
         match tokio::time::timeout(DATABASE_PATIENCE, self.api.record(&entries)).await {
             Ok(Ok(())) => return true,
             Ok(Err(error)) => {
@@ -73,7 +83,7 @@ pub async fn keep_handing_in(api: ControlApi, spool: Arc<Spool>) {
     loop {
         while spool.waiting() > 0 {
             let oldest = spool.oldest(HAND_IN_ENTRIES_MAX);
-            let entries: Vec<_> = oldest.iter().cloned().map(audit_entry).collect();
+            let entries: Vec<_> = oldest.iter().cloned().map(seen).collect();
             // The try that came to nothing may have come to something after all.
             if let Err(error) = api.record_unless_there(&entries).await {
                 if complain_at <= Instant::now() {
@@ -91,13 +101,17 @@ pub async fn keep_handing_in(api: ControlApi, spool: Arc<Spool>) {
     }
 }
 
-fn audit_entry((id, entry): Named) -> (TenantId, EntryId, Entry) {
+fn seen((id, entry): Named) -> Seen {
+    let line = if let What::Wrote(text) = &entry.what { Some(text.clone()) } else { None };
     let (action, outcome, actor, detail) = match entry.what {
-        What::Joined(way) => (Action::Joined, Outcome::Granted, Actor::Participant, way.as_str()),
-        What::Waited => (Action::Waited, Outcome::Granted, Actor::Participant, "waiting_room"),
-        What::Admitted { by } => (Action::Admitted, Outcome::Granted, Actor::Staff(by), "waiting_room"),
-        What::Left(departure) => (Action::Left, Outcome::Granted, Actor::Participant, departure.as_str()),
-        What::Refused(code) => (Action::Joined, Outcome::Refused, Actor::Participant, code.as_str()),
+        What::Joined(way) => (Action::Joined, Outcome::Granted, Actor::Participant, Some(way.as_str())),
+        What::Waited => (Action::Waited, Outcome::Granted, Actor::Participant, Some("waiting_room")),
+        What::Admitted { by } => (Action::Admitted, Outcome::Granted, Actor::Staff(by), Some("waiting_room")),
+        What::Wrote(_) => (Action::Asked(Act::WriteChat), Outcome::Granted, Actor::Participant, None),
+        What::Left(departure) => {
+            (Action::Left, Outcome::Granted, Actor::Participant, Some(departure.as_str()))
+        }
+        What::Refused(code) => (Action::Joined, Outcome::Refused, Actor::Participant, Some(code.as_str())),
     };
     // Whoever came by break-glass came by WebSocket: what they broke stands in the place of that.
     let break_glass = match entry.what {
@@ -107,23 +121,20 @@ fn audit_entry((id, entry): Named) -> (TenantId, EntryId, Entry) {
     let (participant, person_id, role) =
         entry.who.map_or((None, None, None), |who| (Some(who.participant), Some(who.person), Some(who.role)));
     let (tenant, consult) = (entry.tenant.unwrap_or(TenantId::SYSTEM), entry.consult);
-    let (at, surface, detail) = (entry.at, Surface::Signaling, Some(detail));
+    let (at, surface) = (entry.at, Surface::Signaling);
     let known = Entry::of(action);
-    (
-        tenant,
-        id,
-        Entry {
-            at,
-            outcome,
-            actor,
-            surface,
-            consult,
-            participant,
-            person_id,
-            role,
-            detail,
-            break_glass,
-            ..known
-        },
-    )
+    let entry = Entry {
+        at,
+        outcome,
+        actor,
+        surface,
+        consult,
+        participant,
+        person_id,
+        role,
+        detail,
+        break_glass,
+        ..known
+    };
+    Seen { tenant, id, entry, line }
 }

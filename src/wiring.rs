@@ -1,10 +1,10 @@
 //! What connects crates that do not know each other: the control API's orders and running consults, tenants' portals and
 //! signaling's door.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use control_api::RunningConsults;
-use media_model::{ConsultId, TenantId};
+use media_model::{ConsultId, Pii, TenantId};
 use signaling::{Portals, Signaling};
 use signaling_protocol::ticket::TicketId;
 
@@ -34,6 +34,10 @@ impl RunningConsults for SignalingOrders {
     fn revoke_ticket(&self, _consult: ConsultId, ticket: TicketId) {
         self.signaling.revoke_ticket(ticket);
     }
+
+    fn pass_on_chat(&self, consult: ConsultId, person: &Pii<String>, text: &Pii<String>, at: SystemTime) {
+        self.signaling.pass_on_chat(consult, person, text, at);
+    }
 }
 
 /// For commands that run beside a node, or before one.
@@ -43,6 +47,8 @@ impl RunningConsults for NothingRuns {
     fn end(&self, _consult: ConsultId) {}
 
     fn revoke_ticket(&self, _consult: ConsultId, _ticket: TicketId) {}
+
+    fn pass_on_chat(&self, _: ConsultId, _: &Pii<String>, _: &Pii<String>, _: SystemTime) {}
 }
 
 /// A line to running consults that is connected once they exist: control API and signaling each need the other.
@@ -66,6 +72,12 @@ impl RunningConsults for LateOrders {
     fn revoke_ticket(&self, consult: ConsultId, ticket: TicketId) {
         if let Some(orders) = self.0.get() {
             orders.revoke_ticket(consult, ticket);
+        }
+    }
+
+    fn pass_on_chat(&self, consult: ConsultId, person: &Pii<String>, text: &Pii<String>, at: SystemTime) {
+        if let Some(orders) = self.0.get() {
+            orders.pass_on_chat(consult, person, text, at);
         }
     }
 }

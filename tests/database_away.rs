@@ -1,4 +1,4 @@
-//! The database goes away and comes back: consults go on, and the audit log has all of it in the end.
+//! The database goes away and comes back: consults go on, and the audit log and the chat have all of it in the end.
 //!
 //! Beside `kills.rs`, which has a server of its own that it kills.
 
@@ -47,11 +47,17 @@ async fn who_comes_and_goes_while_the_database_is_away_is_in_the_audit_log_when_
     let mut provider = Signal::open(node.address()).await;
     provider.hello(&tickets[1].token).await;
     provider.expect("welcome").await;
+    for text in ["does it still hurt?", "only when I laugh"] {
+        patient.say(&json!({ "type": "chat", "text": text })).await;
+        assert_eq!(provider.expect("chat").await["text"], text, "it is kept, if not in the database");
+    }
+    let spool = std::fs::read(place.folder.path().join("data/spool.log")).expect("the spool");
+    assert!(!spool.windows(5).any(|bytes| bytes == b"laugh"), "sealed");
     patient.say(&json!({ "type": "leave" })).await;
     assert_eq!(patient.expect_close().await, 1000);
     let spooled = async || Metrics::of(node.address()).await.value("consilium_audit_spool_entries");
-    within_patience("both entries in the spool", async {
-        while spooled().await < 2.0 {
+    within_patience("all entries in the spool", async {
+        while spooled().await < 4.0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     })
@@ -73,6 +79,10 @@ async fn who_comes_and_goes_while_the_database_is_away_is_in_the_audit_log_when_
         "SELECT action FROM audit WHERE consult_id = $1 AND surface = 'signaling' ORDER BY at, nr",
     );
     let told = told.bind(&consult).fetch_all(&place.raw().await).await.expect("the entries");
-    assert_eq!(told, ["joined", "joined", "left"]);
+    assert_eq!(told, ["joined", "joined", "write_chat", "write_chat", "left"]);
+    let back_end = BackEnd::with_key(node.address(), &place.key);
+    let chat = back_end.call("GET", &format!("/v1/consults/{consult}/chat"), &json!({})).await.json();
+    let lines: Vec<_> = chat["lines"].as_array().expect("lines").iter().map(|line| &line["text"]).collect();
+    assert_eq!(lines, ["does it still hurt?", "only when I laugh"], "each once, in order");
     place.verify(Some("0 unsealed")).await;
 }

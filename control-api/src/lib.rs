@@ -51,7 +51,7 @@ pub mod webhooks;
 pub use access::{AccessSigner, AccessToken, AccessTokenId};
 pub use app::{
     BootstrapError, ClientSummary, ControlApi, NewTicket, Portals, Refused, Renewed, ReplayError, Resealed,
-    RoleChange, RunningConsults, new_entry_id,
+    RoleChange, RunningConsults, Seen, new_entry_id,
 };
 pub use auth::ApiKey;
 pub use networks::Networks;

@@ -114,6 +114,8 @@ pub const GUEST_LINK_GRACE: Duration = Duration::from_secs(6 * 60 * 60);
 pub const GUEST_LINK_REST: Duration = Duration::from_secs(2);
 /// Guest links of one appointment that were not taken back.
 pub const GUEST_LINKS_MAX: i64 = 32;
+/// Lines of chat in one answer.
+pub const CHAT_LINES_LISTED_MAX: i64 = 200;
 /// Comings and goings of one consult that are read.
 pub const PASSAGES_MAX: i64 = 10_000;
 /// How long before its beginning an appointment may start.

@@ -1,4 +1,4 @@
-//! Who joined, was admitted, left and was refused: signaling says it here, the binary writes it to the audit log.
+//! Who joined, was admitted, left and was refused, and what was written: signaling says it here, the binary keeps it.
 
 use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc, time::SystemTime};
 
@@ -15,7 +15,8 @@ use crate::{
 
 /// Keeps entries for good.
 pub trait Journal: Send + Sync {
-    /// Resolves when the entries, 256 at most, would survive a crash of this process: all of them, or none.
+    /// Resolves when the entries would survive a crash of this process: all of them, or none. There are 256 at most, and
+    /// [`CHAT_BATCH_MAX`](crate::limits::CHAT_BATCH_MAX) if there are lines of chat among them.
     fn record(&self, entries: Vec<Entry>) -> BoxFuture<'_, Result<(), JournalUnavailable>>;
 
     /// Counts somebody who was turned away and of whom nothing is known. It must not wait, and anybody can have it called.
@@ -59,7 +60,7 @@ pub struct Who {
 }
 
 /// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
     /// Came in, and may see and be seen.
     Joined(Way),
@@ -70,6 +71,8 @@ pub enum What {
         /// By whom.
         by: ParticipantNumber,
     },
+    /// Wrote this line of chat, which the others get once it is kept.
+    Wrote(Pii<String>),
     /// Is gone.
     Left(Departure),
     /// Was turned away.

@@ -10,6 +10,7 @@
 //! | `session/` | one WebSocket connection as a pure state machine |
 //! | `websocket.rs`, `frames.rs` | its shell: `GET /v1/signal`; how little it keeps in memory |
 //! | `consult/` | who is in which consult: numbers, waiting room, transports |
+//! | `chat.rs` | lines of chat are kept, in order, and then passed on |
 //! | `door.rs` | from a ticket to a place in a consult, by way of the journal |
 //! | `negotiation.rs` | from an offer to an answer, by way of the shard |
 //! | `sdp/` | SDP to plain parameters and back |
@@ -19,6 +20,7 @@
 //! | `media.rs`, `journal.rs` | what is asked of the media plane and of the audit log |
 //! | `counters.rs`, `limits.rs` | what is counted and what is bounded |
 
+mod chat;
 mod consult;
 mod counters;
 mod dispatcher;
@@ -41,7 +43,7 @@ mod whip;
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 use axum::{
@@ -51,7 +53,7 @@ use axum::{
     routing::{get, post},
 };
 use media_engine::api::Event;
-use media_model::{ConsultId, ParticipantNumber};
+use media_model::{ConsultId, ParticipantNumber, Pii};
 use node_log::NodeLog;
 use signaling_protocol::{
     limits::SDP_BYTES_MAX,
@@ -67,9 +69,12 @@ pub use self::{
     origin::{Address, OriginPolicy, Portals},
 };
 use self::{
-    consult::{Moment, Registry, Tickets},
+    consult::{Line, Moment, Registry, Tickets},
     journal::Scribe,
-    limits::{CONNECTIONS_MAX, GOODBYE_TIMEOUT, LATE_ENTRIES_BURST_MAX, LATE_ENTRIES_PER_SECOND_MAX},
+    limits::{
+        CHAT_BACKLOG_MAX, CONNECTIONS_MAX, GOODBYE_TIMEOUT, LATE_ENTRIES_BURST_MAX,
+        LATE_ENTRIES_PER_SECOND_MAX,
+    },
     resource::Resources,
     session::TokenBucket,
 };
@@ -113,6 +118,8 @@ pub(crate) struct Shared {
     pub(crate) media: Arc<dyn MediaPlane>,
     pub(crate) scribe: Scribe,
     pub(crate) journal: Arc<dyn Journal>,
+    /// Lines of chat that are to be kept.
+    pub(crate) lines: mpsc::Sender<Line>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) tickets: TicketVerifier,
     pub(crate) resume_signer: ResumeSigner,
@@ -157,6 +164,7 @@ impl Signaling {
     ) -> Result<Self, InvalidKey> {
         let counters = Arc::new(Counters::default());
         let scribe = Scribe::start(Arc::clone(&journal), Arc::clone(&counters));
+        let (lines, taken) = mpsc::channel(CHAT_BACKLOG_MAX);
         let people_max = config.consult_participants_max;
         let ticket_log = config.ticket_log.as_ref().map(TicketLog::handle);
         let tickets = config.ticket_log.map(Tickets::restore).unwrap_or_default();
@@ -168,7 +176,8 @@ impl Signaling {
             resources: Mutex::default(),
             media,
             scribe,
-            journal,
+            journal: Arc::clone(&journal),
+            lines,
             counters,
             tickets: config.tickets,
             resume_verifier: ResumeVerifier::new([config.resume.public_key().clone()])?,
@@ -184,6 +193,7 @@ impl Signaling {
             )),
             closing: watch::Sender::new(false),
         });
+        tokio::spawn(chat::keep(Arc::downgrade(&shared), journal, taken));
         tokio::spawn(dispatcher::run(Arc::clone(&shared), events));
         Ok(Self { shared })
     }
@@ -233,6 +243,12 @@ impl Signaling {
     /// Ends a consult for everyone. None of its tickets opens any more.
     pub fn end_consult(&self, consult: ConsultId) {
         self.shared.registry().end_consult(Moment::now(), consult);
+    }
+
+    /// Passes on a line that somebody wrote elsewhere and that is kept. Only of who has come to the consult: the others have
+    /// no number to know anybody else by.
+    pub fn pass_on_chat(&self, consult: ConsultId, person: &Pii<String>, text: &Pii<String>, at: SystemTime) {
+        self.shared.registry().pass_on_chat(consult, person, text, at);
     }
 
     /// Says goodbye to everyone connected, stops their media and waits, for a bounded time, until it was said and

@@ -26,6 +26,10 @@ pub const JOURNAL_BATCH_MAX: usize = 256;
 pub const JOURNAL_TRIES: u32 = 4;
 /// From one try to the next.
 pub const JOURNAL_RETRY_INTERVAL: Duration = Duration::from_millis(500);
+/// Lines of chat that wait to be written down on a node.
+pub const CHAT_BACKLOG_MAX: usize = 4_096;
+/// Lines of chat that are written at once: so many of the longest are a record of a log (`node_log::RECORD_BYTES_MAX`).
+pub const CHAT_BATCH_MAX: usize = 12;
 /// Entries about genuine tickets that came too late, at once: such a ticket can be shown again and again by whoever
 /// found it.
 pub const LATE_ENTRIES_BURST_MAX: u32 = 20;

@@ -33,8 +33,10 @@ impl From<ErrorCode> for Problem {
             ErrorCode::TicketInUse => StatusCode::CONFLICT,
             ErrorCode::MessageTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             ErrorCode::OfferInvalid => StatusCode::UNPROCESSABLE_ENTITY,
-            ErrorCode::TooManyMessages => StatusCode::TOO_MANY_REQUESTS,
-            ErrorCode::ConsultFull | ErrorCode::NodeFull => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::TooManyMessages | ErrorCode::ChatBusy => StatusCode::TOO_MANY_REQUESTS,
+            ErrorCode::ConsultFull | ErrorCode::NodeFull | ErrorCode::ChatNotKept => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             ErrorCode::HelloTimeout => StatusCode::REQUEST_TIMEOUT,
             ErrorCode::MessageMalformed | ErrorCode::MessageUnknown | ErrorCode::MessageUnexpected => {
                 StatusCode::BAD_REQUEST

@@ -27,7 +27,7 @@ use tungstenite::{
 };
 
 use crate::{
-    Shared,
+    Shared, chat,
     consult::{Moment, Seat},
     counters::Counters,
     door,
@@ -288,7 +288,11 @@ impl Connection {
                 }
             }
             Output::Mute { source, muted } => self.shared.registry().mute(seat, source, muted),
-            Output::Chat(text) => self.shared.registry().chat(Moment::now(), seat, &text),
+            Output::Chat(text) => {
+                if let Err(code) = chat::take(&self.shared, seat, text) {
+                    self.session.handle_notice(Instant::now(), Notice::Objected(code));
+                }
+            }
             Output::Admit(participant) => {
                 let admitted = self.shared.registry().admit(seat, participant);
                 if admitted == Err(ErrorCode::Forbidden) {

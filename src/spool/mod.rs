@@ -22,6 +22,7 @@ use aws_lc_rs::{
     digest, rand,
 };
 use node_log::{AppendError, Limits, NodeLog, OpenError};
+use signaling::What;
 
 pub use self::{key::SpoolKey, record::Named};
 
@@ -82,6 +83,11 @@ impl Spool {
     /// How many entries the audit log does not have yet.
     pub fn waiting(&self) -> usize {
         self.lock().len()
+    }
+
+    /// How many of them are lines of chat.
+    pub fn lines_waiting(&self) -> usize {
+        self.lock().iter().filter(|(_, entry)| matches!(entry.what, What::Wrote(_))).count()
     }
 
     /// Keeps entries, 256 at most, on disk, all of them or none; those that must not fail are left to be written soon, into the reserve if need be.
@@ -167,7 +173,7 @@ mod tests {
     use std::time::SystemTime;
 
     use control_api::audit::EntryId;
-    use signaling::{Departure, Entry, What};
+    use signaling::{Departure, Entry};
 
     use super::*;
 
@@ -227,6 +233,14 @@ mod tests {
         let spool = Spool::open(&path, &key(9)).expect("a new spool");
         spool.keep(longest.collect(), false).await.expect("room");
         assert_eq!(Spool::open(&path, &key(9)).expect("the same spool").waiting(), 256);
+
+        let text = "\u{1f469}".repeat(signaling_protocol::limits::CHAT_CHARS_MAX);
+        let chat = named([255; signaling::limits::CHAT_BATCH_MAX]).into_iter().map(|(id, entry)| {
+            let what = What::Wrote(media_model::Pii::new(text.clone()));
+            (id, Entry { who: Some(who.clone()), what, ..entry })
+        });
+        spool.keep(chat.collect(), false).await.expect("room");
+        assert_eq!(spool.lines_waiting(), signaling::limits::CHAT_BATCH_MAX);
     }
 
     #[tokio::test]

@@ -46,6 +46,7 @@ enum LineWhat {
     Joined(String),
     Waited,
     Admitted(u32),
+    Wrote(Pii<String>),
     Left(String),
     Refused(ErrorCode),
 }
@@ -64,12 +65,13 @@ pub fn decode(bytes: &[u8]) -> Option<Vec<Named>> {
 
 fn line_of((id, entry): &Named) -> Line {
     let since = entry.at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let what = match entry.what {
+    let what = match &entry.what {
         What::Joined(way) => LineWhat::Joined(way.as_str().to_owned()),
         What::Waited => LineWhat::Waited,
         What::Admitted { by } => LineWhat::Admitted(by.csrc()),
         What::Left(departure) => LineWhat::Left(departure.as_str().to_owned()),
-        What::Refused(code) => LineWhat::Refused(code),
+        What::Wrote(text) => LineWhat::Wrote(text.clone()),
+        What::Refused(code) => LineWhat::Refused(*code),
     };
     let who = entry.who.as_ref().map(|who| LineWho {
         participant: who.participant.csrc(),
@@ -87,6 +89,7 @@ fn entry_of(line: Line) -> Option<Named> {
         LineWhat::Waited => What::Waited,
         LineWhat::Admitted(by) => What::Admitted { by: ParticipantNumber::new(by)? },
         LineWhat::Left(name) => What::Left(*DEPARTURES.iter().find(|why| why.as_str() == name)?),
+        LineWhat::Wrote(text) => What::Wrote(text),
         LineWhat::Refused(code) => What::Refused(code),
     };
     let who = match line.who {
@@ -110,7 +113,12 @@ mod tests {
         let break_glass = Some(BreakGlassId::from_bytes([3; 16]));
         let who = Who { participant: number, person, role: Role::Nurse, break_glass };
         let kinds = WAYS.map(What::Joined).into_iter().chain(DEPARTURES.map(What::Left));
-        let others = [What::Waited, What::Admitted { by: number }, What::Refused(ErrorCode::TicketRevoked)];
+        let others = [
+            What::Waited,
+            What::Admitted { by: number },
+            What::Wrote(Pii::new("two\nlines of \"chat\"".to_owned())),
+            What::Refused(ErrorCode::TicketRevoked),
+        ];
         let entries: Vec<Named> = kinds
             .chain(others)
             .enumerate()
@@ -127,6 +135,7 @@ mod tests {
             .collect();
         let read = decode(&encode(&entries)).expect("our own");
         assert_eq!(format!("{read:?}"), format!("{entries:?}"));
+        assert!(read.iter().zip(&entries).all(|(one, other)| one.1.what == other.1.what));
         assert!(read.iter().zip(&entries).all(|(one, other)| {
             one.1.who.as_ref().map(|who| who.person.reveal().clone())
                 == other.1.who.as_ref().map(|who| who.person.reveal().clone())

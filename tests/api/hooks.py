@@ -66,6 +66,7 @@ def appointment(operation):
     answer = call("POST", "/v1/appointments", {**times(), "people": people()})
     booked = answer["id"]
     providers[booked] = next(person["id"] for person in answer["people"] if person["role"] == "provider")
+    providers[answer["consult"]] = providers[booked]
     if operation in ("endAppointment", "readSummary", "writeNotes"):
         call("POST", f"/v1/appointments/{booked}/start")
     if operation == "readSummary":
@@ -81,6 +82,13 @@ def let_an_hour_pass(appointment):
         for table, column in (("appointments", "id"), ("appointment_people", "appointment")):
             earlier = f"UPDATE {table} SET starts_at = starts_at - 3600000, ends_at = ends_at - 3600000 WHERE {column} = ?"
             database.execute(earlier, (appointment,))
+
+
+def consult(operation):
+    """Somebody writes in a consult who is booked for it."""
+    if operation == "writeChat":
+        return call("GET", "/v1/appointments/" + appointment(operation))["consult"]
+    return call("POST", "/v1/consults", {})["id"]
 
 
 def ticket(consult):
@@ -232,7 +240,7 @@ def real_ids(operation, names):
     if "appointment" in names:
         ids["appointment"] = appointment(operation)
     if "consult" in names:
-        ids["consult"] = call("POST", "/v1/consults", {})["id"]
+        ids["consult"] = consult(operation)
     if "ticket" in names:
         ids["ticket"] = ticket(ids["consult"])
     if "guest_link" in names:
@@ -291,6 +299,8 @@ def before_call(context, case, kwargs):
         case.path_parameters.update(real_ids(operation, case.path_parameters))
         if operation in ("endAppointment", "writeNotes"):
             case.headers["On-Behalf-Of"] = providers[case.path_parameters["appointment"]]
+        if operation == "writeChat":
+            case.headers["On-Behalf-Of"] = providers[case.path_parameters["consult"]]
     if isinstance(case.body, dict) and case.body.get("follow_up_on"):
         case.body["follow_up_on"] = (datetime.date.today() + datetime.timedelta(days=14)).isoformat()
     if operation in FOR_PEOPLE:

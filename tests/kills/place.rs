@@ -20,7 +20,7 @@ pub use postgres::Crash;
 use postgres::Postgres;
 
 /// What the back ends do.
-const SCOPES: [&str; 7] = [
+const SCOPES: [&str; 8] = [
     "people:write",
     "people:read",
     "people:erase",
@@ -28,6 +28,7 @@ const SCOPES: [&str; 7] = [
     "appointments:write",
     "appointments:read",
     "consults:write",
+    "chat:read",
 ];
 
 /// How soon everything is sealed.

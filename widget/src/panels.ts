@@ -73,7 +73,7 @@ export class Chat {
   readonly root = element('aside', { class: 'chat', 'aria-label': 'Chat', hidden: true });
   readonly input = element('input', { type: 'text', maxlength: String(CHAT_CHARS_MAX), autocomplete: 'off', placeholder: 'Write to everyone', 'aria-label': 'Message to everyone' });
   #lines = element('ol', { 'aria-live': 'polite' });
-  #empty = element('p', { class: 'note' }, 'Messages are seen by everyone in the visit and are gone when it ends.');
+  #empty = element('p', { class: 'note' }, 'Messages are seen by everyone in the visit. The clinic keeps them with it.');
   #problem = element('p', { class: 'problem', role: 'alert' });
   #shown: unknown;
 

@@ -45,6 +45,8 @@ const ERROR_WORDS: Record<string, string> = {
   node_full: 'There is no room for another visit right now. Please try again in a few minutes.',
   forbidden: 'You are not allowed to do that here.',
   offer_invalid: 'This browser could not agree with the server on how to send picture and sound. Please try a current Chrome, Edge, Firefox or Safari.',
+  chat_busy: 'Your last message was not sent: the ones before it are still on their way. Please wait a moment and send it again.',
+  chat_not_kept: 'A message of yours could not be saved, and nobody got it. Please send it again.',
   too_many_messages: 'That was too fast. Please wait a moment and try again.',
 };
 

@@ -4,6 +4,7 @@ mod anonymous;
 pub(crate) mod appointments;
 pub(crate) mod audit_log;
 pub(crate) mod break_glass;
+pub(crate) mod chat;
 mod clients;
 pub(crate) mod consents;
 mod consults;
@@ -25,6 +26,7 @@ pub(crate) mod requests;
 mod resealing;
 pub(crate) mod roles;
 mod sealer;
+mod seen;
 pub(crate) mod sessions;
 pub(crate) mod sign_in;
 mod tenants;
@@ -58,6 +60,7 @@ pub use renewal::Renewed;
 pub use resealing::Resealed;
 pub use roles::RoleChange;
 use sealer::Unsealed;
+pub use seen::Seen;
 pub use tenants::BootstrapError;
 pub(crate) use tickets::Minted;
 pub use tickets::NewTicket;
@@ -88,6 +91,8 @@ pub trait RunningConsults: Send + Sync {
     fn end(&self, consult: ConsultId);
     /// The ticket opens no door any more, and whoever came in with it has to leave, now.
     fn revoke_ticket(&self, consult: ConsultId, ticket: TicketId);
+    /// Somebody wrote a line of chat over the API, which is kept: those who are present get it.
+    fn pass_on_chat(&self, consult: ConsultId, person: &Pii<String>, text: &Pii<String>, at: SystemTime);
 }
 
 /// The control API's rules over its store.
@@ -241,44 +246,6 @@ impl ControlApi {
                 self.running.end(consult);
             }
         }
-        Ok(())
-    }
-
-    /// Writes what signaling saw: who joined, left or was turned away, and whose consult it was. Returns when all of it is on
-    /// disk; after an error none of it counts.
-    pub async fn record(&self, entries: &[(TenantId, EntryId, Entry)]) -> Result<(), StoreError> {
-        self.record_those(entries, false).await
-    }
-
-    /// The same, for entries that may have been written already, under the same ids.
-    pub async fn record_unless_there(
-        &self,
-        entries: &[(TenantId, EntryId, Entry)],
-    ) -> Result<(), StoreError> {
-        self.record_those(entries, true).await
-    }
-
-    async fn record_those(
-        &self,
-        entries: &[(TenantId, EntryId, Entry)],
-        may_be_there: bool,
-    ) -> Result<(), StoreError> {
-        let Some((first, ..)) = entries.first() else { return Ok(()) };
-        let mut act = self.store.begin(*first).await?;
-        for (tenant, id, entry) in entries {
-            if act.tenant() != *tenant {
-                act.turn_to(*tenant).await?;
-            }
-            if may_be_there && store::audit::has(&mut act, *id).await? {
-                continue;
-            }
-            store::audit::insert(&mut act, &[StoredEntry::of(entry, *id)]).await?;
-            if let Some(event) = webhooks::event_of(entry) {
-                self.tell(&mut act, &event, unix_ms(entry.at)).await?;
-            }
-        }
-        self.commit(act).await?;
-        entries.iter().for_each(|(tenant, ..)| self.unsealed.note(*tenant));
         Ok(())
     }
 

@@ -70,12 +70,25 @@ impl ControlApi {
         text: &Pii<String>,
     ) -> Result<Vec<u8>, Problem> {
         let kept = store::people::load(act, person).await?.ok_or(Problem::NotFound)?;
+        let sealed = self.seal_unless_erased(act, person, &kept, place, text).await?;
+        sealed.ok_or(Problem::NotFound)
+    }
+
+    /// The same of somebody who was looked up; nothing if they were erased.
+    pub(super) async fn seal_unless_erased(
+        &self,
+        act: &mut TenantTx,
+        person: PersonId,
+        kept: &store::people::Person,
+        place: &Place<'_>,
+        text: &Pii<String>,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
         if kept.erased_at_ms.is_some() {
-            return Err(Problem::NotFound);
+            return Ok(None);
         }
         let bytes = text.reveal().as_bytes();
         let seal = |keys: &TenantKeys| keys.person(person, &kept.keys)?.seal(place, bytes);
-        Ok(self.vault.with_keys(act, seal).await?)
+        self.vault.with_keys(act, seal).await.map(Some)
     }
 
     /// Opens a value that is sealed under a person's key; nothing once they were erased.

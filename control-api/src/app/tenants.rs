@@ -3,7 +3,7 @@
 use media_model::TenantId;
 use signaling_protocol::limits::PERSON_ID_BYTES_MAX;
 
-use super::{ControlApi, new_entry_id, now_ms, record};
+use super::{ControlApi, Seen, new_entry_id, now_ms, record};
 use crate::{
     StoreError,
     audit::{Action, Actor, Entry, Surface},
@@ -72,12 +72,12 @@ impl ControlApi {
 
     /// Puts down that everything is about to be copied.
     pub async fn note_backup(&self) -> Result<(), StoreError> {
-        self.record(&[(TenantId::SYSTEM, new_entry_id(), from_shell(Action::BackedUp))]).await
+        self.record(&[Seen::new(TenantId::SYSTEM, new_entry_id(), from_shell(Action::BackedUp))]).await
     }
 
     /// Puts down that the database was made from a copy.
     pub async fn note_restore(&self) -> Result<(), StoreError> {
-        self.record(&[(TenantId::SYSTEM, new_entry_id(), from_shell(Action::Restored))]).await
+        self.record(&[Seen::new(TenantId::SYSTEM, new_entry_id(), from_shell(Action::Restored))]).await
     }
 }
 

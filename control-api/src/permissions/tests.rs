@@ -214,6 +214,15 @@ fn an_admin_reads_no_notes_no_reasons_no_chat_and_no_audit() {
 }
 
 #[test]
+fn the_chat_is_written_in_by_the_roles_that_signaling_lets_write() {
+    for role in Role::ALL {
+        let visitor = Subject::Visitor { consult: CONSULT, role };
+        let verdict = may(&visitor, Act::WriteChat, &Relation::to_visit(CONSULT, Some(PATIENT), Some(role)));
+        assert_eq!(matches!(verdict, Verdict::Granted(_)), role.writes_chat(), "{role:?}");
+    }
+}
+
+#[test]
 fn everyone_is_patient_to_their_own_record_and_to_no_other() {
     let person = Subject::Person(nobody());
     let own = may(&person, Act::ReadPerson, &Relation::to_patient(ASKING, None));

@@ -5,6 +5,7 @@
 mod appointments;
 mod audit;
 mod break_glass;
+mod chat;
 mod clients;
 mod consents;
 mod consults;
@@ -55,6 +56,7 @@ fn operations() -> Vec<Operation> {
         appointments::operations(),
         patient_appointments::operations(),
         consults::operations(),
+        chat::operations(),
         tickets::operations(),
         guest_links::operations(),
         visits::operations(),

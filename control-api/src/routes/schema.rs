@@ -2,7 +2,7 @@
 
 use media_model::Role;
 use schemars::{Schema, SchemaGenerator, json_schema};
-use signaling_protocol::limits::{DISPLAY_NAME_CHARS_MAX, PERSON_ID_BYTES_MAX};
+use signaling_protocol::limits::{CHAT_CHARS_MAX, DISPLAY_NAME_CHARS_MAX, PERSON_ID_BYTES_MAX};
 
 use crate::limits::{
     APPOINTMENT_PEOPLE_MAX, BREAK_GLASS_REASON_CHARS_MAX, BREAK_GLASS_REASON_CHARS_MIN,
@@ -132,6 +132,21 @@ fn free_text(description: &str, chars_max: usize) -> Schema {
         "maxLength": chars_max,
         "pattern": r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$",
     })
+}
+
+/// A line of chat that a request has.
+pub fn chat_text(_: &mut SchemaGenerator) -> Schema {
+    let mut schema = free_text(
+        "A line of chat: text without control characters but tab and line feed. Personal.",
+        CHAT_CHARS_MAX,
+    );
+    schema.insert("type".to_owned(), "string".into());
+    schema
+}
+
+/// The same in an answer, or none once the person was erased whom it is about.
+pub fn chat_text_if_any(_: &mut SchemaGenerator) -> Schema {
+    free_text("A line of chat; null once the patient was erased. Personal.", CHAT_CHARS_MAX)
 }
 
 /// Why somebody breaks the glass.

@@ -16,6 +16,7 @@ pub(crate) mod appointments;
 pub(crate) mod audit;
 mod backup;
 pub(crate) mod break_glasses;
+pub(crate) mod chat_lines;
 pub(crate) mod consents;
 pub(crate) mod consults;
 mod database;

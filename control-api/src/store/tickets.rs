@@ -35,6 +35,24 @@ pub(crate) async fn insert(tx: &mut TenantTx, ticket: &Ticket) -> Result<(), Sto
     Ok(())
 }
 
+/// The one person who was given tickets to a consult as its patient; nobody where there are several.
+pub(crate) async fn only_patient(
+    tx: &mut TenantTx,
+    consult: ConsultId,
+) -> Result<Option<PersonId>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT DISTINCT person_id FROM tickets WHERE tenant = $1 AND consult_id = $2 AND role = $3 LIMIT 2",
+    )
+    .bind(tx.tenant().as_str())
+    .bind(consult.to_string())
+    .bind(Role::Patient.as_str())
+    .fetch_all(tx.connection())
+    .await?;
+    let [row] = rows.as_slice() else { return Ok(None) };
+    let person = row.try_get::<&str, _>("person_id")?.parse();
+    person.map(Some).map_err(|_| StoreError::Malformed("a ticket's person"))
+}
+
 /// Tickets that were taken back and either expire after `expires_after_ms` or were taken back after `revoked_after_ms`,
 /// as (consult, ticket id).
 pub(crate) async fn revoked(

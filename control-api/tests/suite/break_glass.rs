@@ -19,6 +19,7 @@ pub struct Clinic {
     pub f: Fixture,
     pub patient: String,
     pub visit: String,
+    pub chat: String,
     pub nurse: String,
     pub auditor: String,
 }
@@ -36,12 +37,13 @@ impl Clinic {
         let body = json!({"starts_at": starts_at, "ends_at": ends_at, "people": people, "reason": "cough"});
         let (status, visit) = f.post("/v1/appointments", body).await;
         assert_eq!(status, StatusCode::CREATED, "{visit}");
+        let chat = format!("/v1/consults/{}/chat", visit["consult"].as_str().expect("an id"));
         let visit = format!("/v1/appointments/{}", visit["id"].as_str().expect("an id"));
         f.post(&format!("{visit}/start"), json!({})).await;
         assert_eq!(f.post(&format!("{visit}/end"), json!({})).await.0, StatusCode::OK);
         let nurse = person(&f, "nurse-1", Some(Role::Nurse), None).await;
         let auditor = person(&f, "audit-1", None, Some(TenantRole::Auditor)).await;
-        Self { f, patient, visit, nurse, auditor }
+        Self { f, patient, visit, chat, nurse, auditor }
     }
 
     pub async fn browser(&self, person: &str) -> Browser {
@@ -60,10 +62,11 @@ impl Clinic {
     }
 
     /// Everything that a broken glass opens.
-    fn doors(&self) -> [String; 5] {
+    fn doors(&self) -> [String; 6] {
         let (visit, person) = (&self.visit, format!("/v1/people/{}", self.patient));
         let consents = format!("{person}/consents");
-        [visit.clone(), format!("{visit}/reason"), format!("{visit}/summary"), person, consents]
+        let (reason, summary) = (format!("{visit}/reason"), format!("{visit}/summary"));
+        [visit.clone(), reason, summary, person, consents, self.chat.clone()]
     }
 
     /// How each of them answers.
@@ -110,7 +113,7 @@ async fn person(
 }
 
 fn all(code: &str) -> Vec<String> {
-    vec![code.to_owned(); 5]
+    vec![code.to_owned(); 6]
 }
 
 #[tokio::test]
@@ -126,8 +129,9 @@ async fn a_broken_glass_opens_one_door_for_an_hour_and_each_look_names_it() {
         assert_eq!(consents["consents"][0]["kind"], "telehealth", "{consents}");
 
         let named = clinic.acts_of(&clinic.nurse, &format!("break_glass:{glass}")).await;
-        let looks = ["read_appointment", "read_reason", "read_notes", "person_read", "read_consents"];
-        assert_eq!(named[..6], [&["open_break_glass"][..], &looks[..]].concat());
+        let looks =
+            ["read_appointment", "read_reason", "read_notes", "person_read", "read_consents", "read_chat"];
+        assert_eq!(named[..7], [&["open_break_glass"][..], &looks[..]].concat());
 
         let other = person(&clinic.f, "ehr-2", None, None).await;
         assert_eq!(nurse.get(&format!("/v1/people/{other}")).await.code(), "not_concerned");

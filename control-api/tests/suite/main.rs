@@ -7,6 +7,7 @@ mod behalf;
 mod booking;
 mod break_glass;
 mod break_glass_list;
+mod chat;
 mod clients;
 mod custody;
 mod door;

@@ -16,8 +16,10 @@ use crate::support::{
 const DOCUMENT: &str = include_str!("../../../docs/control-api.md");
 
 /// Act, method, path. What is in the visit's place is the first appointment; what is in the person's, its patient.
-const OPERATIONS: [(&str, &str, &str); 44] = [
+const OPERATIONS: [(&str, &str, &str); 46] = [
     ("read_appointment", "GET", "/v1/appointments/VISIT"),
+    ("read_chat", "GET", "/v1/consults/CONSULT/chat"),
+    ("write_chat", "POST", "/v1/consults/CONSULT/chat"),
     ("move_appointment", "POST", "/v1/appointments/VISIT/move"),
     ("confirm_appointment", "POST", "/v1/appointments/VISIT/confirm"),
     ("start_appointment", "POST", "/v1/appointments/VISIT/start"),
@@ -140,6 +142,7 @@ fn body_of(act: &str, path: &str) -> Value {
         "manage_people" => json!({"external_id": "somebody-new"}),
         "manage_webhooks" if path.ends_with("webhooks") => json!({"url": "https://ehr.example/hooks"}),
         "manage_tenant" => json!({"origins": []}),
+        "write_chat" => json!({"text": "good morning"}),
         "open_break_glass" => json!({"patient": "PATIENT", "reason": "unconscious, allergies unknown"}),
         "hold_records" => json!({"reason": "Doe v. Clinic, 26-cv-104"}),
         "grant_role" => json!({"standing": "patient", "tenant_role": null}),

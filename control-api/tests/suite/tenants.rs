@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use control_api::{Database, Store, StoreError};
+use media_model::Role;
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection, Row as _};
 
@@ -18,6 +19,7 @@ async fn another_tenant_finds_nothing() {
         for (method, path, body) in [
             ("POST", tickets.clone(), a_patient().to_string()),
             ("POST", format!("/v1/consults/{consult}/end"), String::from("{}")),
+            ("GET", format!("/v1/consults/{consult}/chat"), String::new()),
             ("DELETE", format!("{tickets}/{ticket}"), String::new()),
         ] {
             let (status, answer) = f.send(method, &path, &other, body).await;
@@ -71,12 +73,12 @@ async fn seen_after(postgres: &Postgres, words: &'static str) -> Vec<i64> {
     sqlx::raw_sql(words).execute(&mut connection).await.expect("the words are understood");
     let row = sqlx::query(
         "SELECT (SELECT count(*) FROM api_clients), (SELECT count(*) FROM consults),
-                (SELECT count(*) FROM tickets), (SELECT count(*) FROM audit)",
+                (SELECT count(*) FROM tickets), (SELECT count(*) FROM chat_lines), (SELECT count(*) FROM audit)",
     )
     .fetch_one(&mut connection)
     .await
     .expect("a row");
-    (0..4).map(|column| row.get(column)).collect()
+    (0..5).map(|column| row.get(column)).collect()
 }
 
 #[tokio::test]
@@ -85,9 +87,10 @@ async fn a_forgotten_tenant_sees_nothing_in_the_database() {
     let crate::support::Kept::Postgres(postgres) = &f.kept else { unreachable!("asked for") };
     let consult = f.consult(json!({})).await;
     f.post(&format!("/v1/consults/{consult}/tickets"), a_patient()).await;
-    assert_eq!(seen_after(postgres, "SET app.tenant = 'clinic'").await, [1, 1, 1, 4]);
+    crate::chat::by_signaling(&f, &consult, "p-1", Role::Patient, "good morning").await;
+    assert_eq!(seen_after(postgres, "SET app.tenant = 'clinic'").await, [1, 1, 1, 1, 6]);
     for words in ["", "SET app.tenant = ''", "SET app.tenant = 'nowhere'", "SET row_security = on"] {
-        assert_eq!(seen_after(postgres, words).await, [0, 0, 0, 0], "{words}");
+        assert_eq!(seen_after(postgres, words).await, [0, 0, 0, 0, 0], "{words}");
     }
 }
 
@@ -103,6 +106,9 @@ async fn a_node_cannot_write_for_another_tenant_nor_change_the_audit_log() {
         "DELETE FROM audit",
         "TRUNCATE audit",
         "DELETE FROM consults",
+        "UPDATE chat_lines SET role = 'provider'",
+        "DELETE FROM chat_lines",
+        "ALTER TABLE chat_lines DISABLE ROW LEVEL SECURITY",
         "ALTER TABLE consults DISABLE ROW LEVEL SECURITY",
         "DROP POLICY of_the_tenant ON consults",
     ] {

@@ -4,7 +4,10 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use crate::support::{Fixture, in_seconds, on_both, tenant};
 use axum::http::StatusCode;
-use control_api::audit::{Action, Entry};
+use control_api::{
+    Seen,
+    audit::{Action, Entry},
+};
 use media_model::{Pii, Role};
 use serde_json::{Value, json};
 
@@ -44,7 +47,10 @@ async fn seen(f: &Fixture, appointment: &Value, role: Role, action: Action, afte
         role: Some(role),
         ..Entry::of(action)
     };
-    f.api.record(&[(tenant("clinic"), control_api::new_entry_id(), entry)]).await.expect("the database");
+    f.api
+        .record(&[Seen::new(tenant("clinic"), control_api::new_entry_id(), entry)])
+        .await
+        .expect("the database");
 }
 
 #[tokio::test]

@@ -31,6 +31,11 @@ impl Role {
         matches!(self, Self::Provider | Self::Nurse)
     }
 
+    /// Whoever has a part in the visit may write in its chat; observers only read.
+    pub const fn writes_chat(self) -> bool {
+        !matches!(self, Self::Observer)
+    }
+
     /// The role's name in JSON, in metrics and in the audit log.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -60,6 +65,11 @@ mod tests {
     fn a_role_is_read_back_from_its_name() {
         assert!(Role::ALL.into_iter().all(|role| role.as_str().parse() == Ok(role)));
         assert!("king".parse::<Role>().is_err());
+    }
+
+    #[test]
+    fn everybody_but_observers_writes_in_the_chat() {
+        assert!(Role::ALL.into_iter().all(|role| role.writes_chat() == (role != Role::Observer)));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::ErrorCode,
-    limits::{CHAT_CHARS_MAX, MESSAGE_BYTES_MAX, SDP_BYTES_MAX, TOKEN_BYTES_MAX},
+    limits::{MESSAGE_BYTES_MAX, SDP_BYTES_MAX, TOKEN_BYTES_MAX, is_chat},
 };
 
 /// A message from a client.
@@ -30,7 +30,8 @@ pub enum ClientMessage {
         /// Who, by the number in `lobby`.
         participant: ParticipantNumber,
     },
-    /// A line of text for everyone who is admitted.
+    /// A line of text for everyone who is admitted, which comes back to you as well once it is written down. Observers,
+    /// and who came by break-glass, do not write.
     Chat {
         /// At most 2,000 characters.
         text: Pii<String>,
@@ -145,16 +146,10 @@ impl Hello {
     }
 }
 
-/// Something to read, of bounded length; of the control characters only tab and line feed.
-fn is_chat(text: &str) -> bool {
-    !text.trim().is_empty()
-        && text.chars().count() <= CHAT_CHARS_MAX
-        && !text.chars().any(|c| c.is_control() && c != '\n' && c != '\t')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::CHAT_CHARS_MAX;
 
     #[test]
     fn a_message_that_does_not_parse_is_told_from_one_that_is_unknown() {

@@ -35,13 +35,17 @@ pub enum ErrorCode {
     NodeFull,
     /// The role may not do that.
     Forbidden,
+    /// Too many of your lines of chat wait to be written down: nobody gets this one.
+    ChatBusy,
+    /// A line of chat could not be written down: nobody got the oldest of yours that has not come back.
+    ChatNotKept,
     /// Something failed on our side.
     Internal,
 }
 
 impl ErrorCode {
     /// Every code, for documents and tests.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::MessageMalformed,
         Self::MessageUnknown,
         Self::MessageTooLarge,
@@ -56,6 +60,8 @@ impl ErrorCode {
         Self::ConsultFull,
         Self::NodeFull,
         Self::Forbidden,
+        Self::ChatBusy,
+        Self::ChatNotKept,
         Self::Internal,
     ];
 
@@ -76,6 +82,8 @@ impl ErrorCode {
             Self::ConsultFull => "consult_full",
             Self::NodeFull => "node_full",
             Self::Forbidden => "forbidden",
+            Self::ChatBusy => "chat_busy",
+            Self::ChatNotKept => "chat_not_kept",
             Self::Internal => "internal",
         }
     }
@@ -96,7 +104,9 @@ impl ErrorCode {
             Self::MessageTooLarge => 4413,
             Self::OfferInvalid => 4422,
             Self::TooManyMessages => 4429,
+            Self::ChatBusy => 4430,
             Self::Internal => 4500,
+            Self::ChatNotKept => 4501,
             Self::NodeFull => 4503,
         }
     }

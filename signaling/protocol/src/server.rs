@@ -28,7 +28,7 @@ pub enum ServerMessage {
         /// Everyone who waits, longest first.
         waiting: Vec<Person>,
     },
-    /// Somebody wrote a line.
+    /// Somebody wrote a line. It is kept; everyone gets the lines in the order in which they are.
     Chat {
         /// Who.
         from: ParticipantNumber,

@@ -1,6 +1,6 @@
 //! Coming in, waiting, being admitted, leaving, being sent away.
 
-use media_model::{ConsultId, ParticipantNumber, Pii, TenantId};
+use media_model::{ConsultId, ParticipantNumber, TenantId};
 use signaling_protocol::{
     error::ErrorCode,
     limits::RESUME_VALIDITY,
@@ -246,19 +246,6 @@ impl Registry {
             self.tell_lobby(by.consult);
         }
         Ok(())
-    }
-
-    /// Passes a line of text to everyone who is admitted, its author included.
-    pub(crate) fn chat(&mut self, now: Moment, from: Seat, text: &Pii<String>) {
-        if !self.seated(from).is_some_and(|member| member.is_present()) {
-            return;
-        }
-        let Some(consult) = self.consults.get_mut(&from.consult) else { return };
-        let since_1970 = now.wall.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let at_ms = u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX);
-        let cut = consult.tell_present(|| Notice::Chat { from: from.participant, text: text.clone(), at_ms });
-        Counters::add(&self.counters.chat_lines);
-        self.count_cut(cut);
     }
 
     /// The connection is gone. Someone who said goodbye leaves at once; for others media goes on for a while, and a

@@ -66,6 +66,8 @@ pub(crate) struct Member {
     pub(crate) layout_last: u32,
     /// The newest layout of the WebSocket's transport.
     pub(crate) layout: Option<api::Layout>,
+    /// Lines of chat that they wrote and that are not kept yet.
+    pub(crate) lines_waiting: usize,
     /// The connection is new and was told no layout yet: where the transport lives on, no event brings one.
     pub(crate) is_layout_due: bool,
 }

@@ -8,9 +8,11 @@
 //! | `remembered.rs` | the same as records of the node's log |
 //! | `member.rs` | one person: number, standing, connection, transports |
 //! | `roster.rs` | one consult: numbers, lobby, layout with names |
+//! | `chat.rs` | who may write a line, and who gets it once it is kept |
 //! | `entry.rs` | coming in, waiting, being admitted, leaving, being sent away |
 //! | `transports.rs` | offers become transports; the shards' events find their people |
 
+mod chat;
 mod claim;
 mod entry;
 mod member;
@@ -34,6 +36,7 @@ use media_model::{
 
 pub use self::remembered::{TicketLog, TicketLogError};
 pub(crate) use self::{
+    chat::Line,
     claim::Claim,
     entry::{Opening, Reservation},
     member::{ConnectionId, refusal_code},

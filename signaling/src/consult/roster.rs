@@ -75,6 +75,7 @@ impl Consult {
                 layout_base: 0,
                 layout_last: 0,
                 layout: None,
+                lines_waiting: 0,
                 is_layout_due: false,
             })
         };
@@ -93,6 +94,11 @@ impl Consult {
         self.next_number = self.next_number.max(number.csrc().saturating_add(1));
         self.numbers.insert(claim.person.clone(), number);
         Ok(number)
+    }
+
+    /// The number of somebody who has come.
+    pub(crate) fn number_of(&self, person: &Pii<String>) -> Option<ParticipantNumber> {
+        self.numbers.get(person).copied()
     }
 
     /// The next place in the waiting room.

@@ -12,6 +12,7 @@ use std::{
 use media_model::{BreakGlassId, Pii, Role};
 use signaling_protocol::{
     error::ErrorCode,
+    limits::CHAT_LINES_WAITING_MAX,
     ticket::{Glass, TicketId},
 };
 use tokio::sync::mpsc;
@@ -108,6 +109,12 @@ fn enter(
     Ok((reservation.seat, received))
 }
 
+/// Says a line, which is kept at once.
+fn say(registry: &mut Registry, now: Moment, seat: Seat) {
+    let line = registry.take_line(now, seat, Pii::new("hello".into())).expect("may write").expect("is here");
+    registry.pass_on(&line);
+}
+
 fn later(now: Moment, by: Duration) -> Moment {
     Moment { steady: now.steady + by, wall: now.wall + by }
 }
@@ -135,7 +142,7 @@ async fn whoever_does_not_read_is_cut_off_and_the_others_are_not() {
     let (_, mut deaf) = enter(&mut registry, now, &claim(1)).expect("lets in");
     let (seat, mut reads) = enter(&mut registry, now, &claim(2)).expect("lets in");
     for _ in 0..2 * OUTBOX_NOTICES_MAX {
-        registry.chat(now, seat, &Pii::new("hello".into()));
+        say(&mut registry, now, seat);
         assert!(reads.try_recv().is_ok());
     }
     let held = std::iter::from_fn(|| deaf.try_recv().ok()).count();
@@ -235,6 +242,8 @@ async fn who_came_by_break_glass_is_seen_to_have_and_leaves_when_it_runs_out() {
         panic!("lets in")
     };
     assert_eq!(token.break_glass, Some(glass), "and whoever comes back has come so");
+    let line = registry.take_line(now, reservation.seat, Pii::new("hello".into()));
+    assert_eq!(line.err(), Some(ErrorCode::Forbidden), "to look, not to write");
     let seen = registry.consults[&CONSULT].members.values().map(|member| member.as_person().break_glass);
     assert_eq!(seen.collect::<Vec<_>>(), [false, true]);
 
@@ -249,4 +258,47 @@ async fn who_came_by_break_glass_is_seen_to_have_and_leaves_when_it_runs_out() {
     assert!(matches!(told.last(), Some(Notice::Refused(ErrorCode::TicketRevoked))), "{told:?}");
     let back = registry.reserve(now, &Claim::from(*token), Way::WebSocket);
     assert_eq!(back.err(), Some(ErrorCode::TicketRevoked), "for good");
+}
+
+#[tokio::test]
+async fn one_who_writes_faster_than_lines_are_kept_is_told_so_and_holds_up_nobody_else() {
+    let (mut registry, _) = registry();
+    let now = Moment::now();
+    let (first, mut hears) = enter(&mut registry, now, &claim(1)).expect("lets in");
+    let (second, _notices) = enter(&mut registry, now, &claim(2)).expect("lets in");
+    let mut take = |seat| registry.take_line(now, seat, Pii::new("hello".into()));
+    let mut waiting: Vec<_> =
+        (0..CHAT_LINES_WAITING_MAX).map(|_| take(first).expect("may write").expect("is here")).collect();
+    assert_eq!(take(first).err(), Some(ErrorCode::ChatBusy));
+    assert!(matches!(take(second), Ok(Some(_))));
+    registry.drop_line(&waiting.remove(0), ErrorCode::ChatNotKept);
+    assert!(matches!(hears.try_recv(), Ok(Notice::Objected(ErrorCode::ChatNotKept))));
+    registry.pass_on(&waiting.remove(0));
+    assert!(matches!(hears.try_recv(), Ok(Notice::Chat { .. })));
+    for _ in 0..2 {
+        assert!(matches!(registry.take_line(now, first, Pii::new("hello".into())), Ok(Some(_))));
+    }
+    assert_eq!(
+        registry.take_line(now, first, Pii::new("hello".into())).err(),
+        Some(ErrorCode::ChatBusy),
+        "as many as were settled"
+    );
+}
+
+#[tokio::test]
+async fn nobody_gets_a_line_of_who_was_sent_out_before_it_was_kept_nor_of_who_is_not_here() {
+    let (mut registry, _) = registry();
+    let now = Moment::now();
+    let (doctor, mut hears) = enter(&mut registry, now, &claim(1)).expect("lets in");
+    let (rude, _notices) = enter(&mut registry, now, &claim(2)).expect("lets in");
+    let line = registry.take_line(now, rude, Pii::new("rude".into())).expect("may write").expect("is here");
+    let left = registry.take_line(now, doctor, Pii::new("bye".into())).expect("may write").expect("is here");
+    registry.revoke_ticket(now, claim(2).ticket);
+    registry.pass_on(&line);
+    assert!(hears.try_recv().is_err());
+    assert!(matches!(registry.take_line(now, rude, Pii::new("again".into())), Ok(None)));
+    let (_, mut other) = enter(&mut registry, now, &claim(3)).expect("lets in");
+    registry.depart(now, doctor, true);
+    registry.pass_on(&left);
+    assert!(matches!(other.try_recv(), Ok(Notice::Chat { .. })), "who left in good order has said it");
 }

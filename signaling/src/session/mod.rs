@@ -47,6 +47,8 @@ pub(crate) enum Notice {
     Lobby(Vec<Person>),
     /// A line of text.
     Chat { from: ParticipantNumber, text: Pii<String>, at_ms: u64 },
+    /// What was asked is not done, because of this; the connection stays.
+    Objected(ErrorCode),
     /// Who is in which slot.
     Layout(Layout),
     /// Another offer is needed.
@@ -251,6 +253,7 @@ impl Session {
             }
             Notice::Lobby(waiting) => self.send(ServerMessage::Lobby { waiting }),
             Notice::Chat { from, text, at_ms } => self.send(ServerMessage::Chat { from, text, at_ms }),
+            Notice::Objected(code) => self.object(code),
             Notice::Layout(layout) => self.send(ServerMessage::Layout(layout)),
             Notice::Reoffer(reoffer) => {
                 if reoffer.reason == ReofferReason::Path {
@@ -383,6 +386,10 @@ pub(crate) const fn explain(code: ErrorCode) -> &'static str {
         ErrorCode::ConsultFull => "the consult has as many people as it can have",
         ErrorCode::NodeFull => "the node can carry no further consult now",
         ErrorCode::Forbidden => "not allowed for this role or ticket",
+        ErrorCode::ChatBusy => {
+            "lines before this one are still being written down; nobody gets it, say it again later"
+        }
+        ErrorCode::ChatNotKept => "a line could not be written down; nobody got it",
         ErrorCode::Internal => "something failed on the server's side",
     }
 }

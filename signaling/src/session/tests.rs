@@ -305,3 +305,11 @@ fn no_output_prints_what_people_wrote() {
     let outputs: Vec<_> = std::iter::from_fn(|| peer.session.poll_output()).collect();
     assert!(outputs.len() == 2 && !format!("{outputs:?}").contains("throat"));
 }
+
+#[test]
+fn who_is_told_that_something_was_not_done_stays() {
+    let mut peer = Peer::admitted();
+    let told = peer.hears(Notice::Objected(ErrorCode::ChatNotKept));
+    assert_eq!(told, ["erred chat_not_kept", "error chat_not_kept false"]);
+    assert_eq!(peer.says(r#"{"type":"chat","text":"again"}"#), ["chat"]);
+}

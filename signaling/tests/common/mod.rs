@@ -17,13 +17,13 @@ use media_model::{ConsultId, Pii, Role, TenantId, TransportId};
 use serde_json::{Value, json};
 use signaling::{
     BoxFuture, Config, Entry, Journal, JournalUnavailable, MediaPlane, OriginPolicy, Overloaded, Portals,
-    Shard, Signaling,
+    Shard, Signaling, What,
 };
 use signaling_protocol::ticket::{ResumeSigner, Ticket, TicketId, TicketSigner, TicketVerifier};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::mpsc,
+    sync::{Semaphore, mpsc},
 };
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream,
@@ -97,12 +97,29 @@ impl Shard for FakeShard {
 #[derive(Default)]
 pub struct FakeJournal {
     entries: Mutex<Vec<String>>,
+    lines: Mutex<Vec<String>>,
     pub is_down: AtomicBool,
+    /// Writes of lines of chat that are let through; without it, all are.
+    pub lines_may_pass: Mutex<Option<Arc<Semaphore>>>,
 }
 
 impl FakeJournal {
     pub fn entries(&self) -> Vec<String> {
         self.entries.lock().expect("not poisoned").clone()
+    }
+
+    /// Lines of chat that it has.
+    pub fn lines(&self) -> Vec<String> {
+        self.lines.lock().expect("not poisoned").clone()
+    }
+
+    fn keep(&self, entry: Entry) {
+        let who = entry.who.map_or(0, |who| who.participant.csrc());
+        let (kept, line) = match entry.what {
+            What::Wrote(text) => (&self.lines, format!("{who} {}", text.reveal())),
+            what => (&self.entries, format!("{who} {what:?}")),
+        };
+        kept.lock().expect("not poisoned").push(line);
     }
 }
 
@@ -112,11 +129,13 @@ impl Journal for FakeJournal {
             if self.is_down.load(SeqCst) {
                 return Err(JournalUnavailable);
             }
-            let line = |entry: Entry| {
-                let who = entry.who.map_or(0, |who| who.participant.csrc());
-                format!("{who} {:?}", entry.what)
-            };
-            self.entries.lock().expect("not poisoned").extend(entries.into_iter().map(line));
+            let gate = self.lines_may_pass.lock().expect("not poisoned").clone();
+            if let (Some(gate), true) =
+                (gate, entries.iter().any(|entry| matches!(entry.what, What::Wrote(_))))
+            {
+                gate.acquire().await.expect("not closed").forget();
+            }
+            entries.into_iter().for_each(|entry| self.keep(entry));
             Ok(())
         })
     }

@@ -6,7 +6,10 @@ pub mod issuer;
 pub mod old_log;
 pub mod postgres;
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::SystemTime,
+};
 
 use axum::{
     Router,
@@ -29,6 +32,8 @@ use postgres::Postgres;
 pub struct Orders {
     pub ended: Mutex<Vec<ConsultId>>,
     pub revoked: Mutex<Vec<TicketId>>,
+    /// Lines of chat, by whom.
+    pub said: Mutex<Vec<(String, String)>>,
 }
 
 impl RunningConsults for Orders {
@@ -38,6 +43,11 @@ impl RunningConsults for Orders {
 
     fn revoke_ticket(&self, _consult: ConsultId, ticket: TicketId) {
         self.revoked.lock().expect("not poisoned").push(ticket);
+    }
+
+    fn pass_on_chat(&self, _consult: ConsultId, person: &Pii<String>, text: &Pii<String>, _at: SystemTime) {
+        let line = (person.reveal().clone(), text.reveal().clone());
+        self.said.lock().expect("not poisoned").push(line);
     }
 }
 

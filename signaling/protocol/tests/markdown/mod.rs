@@ -26,6 +26,7 @@ pub fn page(schema: &Value) -> String {
         ("ticket_typ", Ticket::TYP.to_owned()),
         ("ticket_aud", Ticket::AUDIENCE.to_owned()),
         ("person_bytes", limits::PERSON_ID_BYTES_MAX.to_string()),
+        ("chat_waiting", limits::CHAT_LINES_WAITING_MAX.to_string()),
         ("name_chars", limits::DISPLAY_NAME_CHARS_MAX.to_string()),
         ("leeway", LEEWAY_S.to_string()),
     ];
