@@ -7,7 +7,7 @@ use std::{
 
 use media_model::{Pii, TenantId};
 
-use super::{ControlApi, new_entry_id, random_bytes, requests::address_of};
+use super::{ControlApi, Seen, new_entry_id, random_bytes, requests::address_of};
 use crate::{
     StoreError,
     anonymous::{Counted, Kind},
@@ -150,7 +150,7 @@ impl ControlApi {
             address,
             ..Entry::of(Action::AnonymousRefused)
         };
-        self.record(&[(kind.tenant, new_entry_id(), entry)]).await
+        self.record(&[Seen::new(kind.tenant, new_entry_id(), entry)]).await
     }
 
     /// An address as the audit log keeps it.

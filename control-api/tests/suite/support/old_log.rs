@@ -6,7 +6,7 @@ use std::{
 };
 
 use control_api::{
-    Database, Retain, RetainError, Retained,
+    Database, Retain, RetainError, Retained, Seen,
     audit::{Action, CheckpointKeys, CheckpointSigner, Entry, Head, Kind, Statement},
     line_file, new_entry_id, verify,
 };
@@ -51,7 +51,8 @@ impl Log {
     /// Entries of so many months ago, by the way that every entry takes.
     pub async fn write(&self, name: &str, months: i64, entries: usize) {
         let at = UNIX_EPOCH + Duration::from_millis(months_ago(months).unsigned_abs());
-        let entry = |_| (tenant(name), new_entry_id(), Entry { at, ..Entry::of(Action::SignedOut) });
+        let signed_out = || Entry { at, ..Entry::of(Action::SignedOut) };
+        let entry = |_| Seen::new(tenant(name), new_entry_id(), signed_out());
         let entries: Vec<_> = (0..entries).map(entry).collect();
         self.f.api.record(&entries).await.expect("written");
     }
