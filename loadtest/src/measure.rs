@@ -66,7 +66,7 @@ counters! {
     padding,
     /// RTP or RTCP that did not authenticate.
     unauthenticated,
-    /// RTP of an SSRC that nobody has announced.
+    /// RTP of an SSRC that nobody has announced, nor did later.
     unknown_ssrc,
     /// RTCP compounds sent.
     rtcp_sent,

@@ -85,8 +85,8 @@ def let_an_hour_pass(appointment):
 
 
 def consult(operation):
-    """Somebody writes in a consult who is booked for it."""
-    if operation == "writeChat":
+    """Somebody comes to a consult, and writes in it, who is booked for it."""
+    if operation in ("writeChat", "joinConsult"):
         return call("GET", "/v1/appointments/" + appointment(operation))["consult"]
     return call("POST", "/v1/consults", {})["id"]
 
@@ -299,7 +299,7 @@ def before_call(context, case, kwargs):
         case.path_parameters.update(real_ids(operation, case.path_parameters))
         if operation in ("endAppointment", "writeNotes"):
             case.headers["On-Behalf-Of"] = providers[case.path_parameters["appointment"]]
-        if operation == "writeChat":
+        if operation in ("writeChat", "joinConsult"):
             case.headers["On-Behalf-Of"] = providers[case.path_parameters["consult"]]
     if isinstance(case.body, dict) and case.body.get("follow_up_on"):
         case.body["follow_up_on"] = (datetime.date.today() + datetime.timedelta(days=14)).isoformat()

@@ -37,7 +37,7 @@ pub(crate) mod webhooks;
 
 use std::{
     fmt,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicU64},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -298,9 +298,10 @@ fn random_id() -> String {
     ConsultId::from_bytes(random_bytes()).to_string()
 }
 
-/// The id of an audit entry that is made now.
+/// The id of an audit entry that is made now: of those that one process makes, each is above the one before.
 pub fn new_entry_id() -> EntryId {
-    EntryId::at(now_ms(), random_bytes())
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    EntryId::next(&LAST, now_ms(), random_bytes())
 }
 
 pub(crate) fn random_bytes() -> [u8; 16] {

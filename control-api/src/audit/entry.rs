@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -20,10 +21,14 @@ random_id! {
 
 impl EntryId {
     /// The id of an entry that is added at this time, which the first 48 of its bits tell: entries that come together stand together
-    /// in every index that has their ids, and a batch of them goes to a few pages of the disk. The rest is random.
-    pub fn at(now_ms: i64, random: [u8; 16]) -> Self {
+    /// in every index that has their ids, and a batch of them goes to a few pages of the disk. The next 16 count those of one
+    /// millisecond, so that ids of one process have its entries' order; `last` keeps the 64 of the last one. The rest is random.
+    pub fn next(last: &AtomicU64, now_ms: i64, random: [u8; 16]) -> Self {
+        let now = now_ms.unsigned_abs() << 16;
+        let following = |last: u64| now.max(last.saturating_add(1));
+        let before = last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(following(last)));
         let mut bytes = random;
-        bytes[..6].copy_from_slice(&now_ms.to_be_bytes()[2..]);
+        bytes[..8].copy_from_slice(&following(before.unwrap_or_default()).to_be_bytes());
         Self::from_bytes(bytes)
     }
 }
@@ -298,5 +303,19 @@ named! {
         Cli = "cli",
         /// Nowhere: the server did it on its own account.
         Server = "server",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_one_process_have_its_entries_order_also_while_its_clock_stands_still_or_goes_back() {
+        let (last, now_ms) = (AtomicU64::new(0), 1_800_000_000_000);
+        let times = [0, 0, 1, 1, -5, -5, 2].into_iter().chain(std::iter::repeat_n(2, 70_000)).chain([3]);
+        let ids: Vec<_> = times.map(|by| EntryId::next(&last, now_ms + by, [7; 16])).collect();
+        assert!(ids.windows(2).all(|pair| pair[0] < pair[1]));
+        assert_eq!(ids[0].to_bytes()[..6], now_ms.to_be_bytes()[2..], "they begin with the time");
     }
 }

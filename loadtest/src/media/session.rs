@@ -15,6 +15,8 @@ use crate::{
 const FEEDBACK_NS: u64 = 50_000_000;
 /// From one request for a key frame to the next.
 const KEYFRAME_NS: u64 = 500_000_000;
+/// SSRCs of a participant that are awaited at a time.
+const EARLY_SSRCS_MAX: usize = 8;
 
 /// Everything after the handshake.
 pub struct Session {
@@ -24,6 +26,8 @@ pub struct Session {
     receive: Srtp,
     senders: Vec<Sender>,
     receivers: Vec<Receiver>,
+    /// SSRCs that no answer has announced yet, and how many packets they had: media may overtake the answer.
+    early: Vec<(u32, u64)>,
     arrivals: Option<Box<Arrivals>>,
     transport_cc: u16,
     rtcp_index: u32,
@@ -57,6 +61,7 @@ impl Session {
             receive,
             senders,
             receivers: Vec::new(),
+            early: Vec::new(),
             arrivals: None,
             transport_cc: 1,
             rtcp_index: 1,
@@ -77,6 +82,7 @@ impl Session {
                 self.arrivals = Some(Box::default());
                 self.feedback_at_ns = 0;
             }
+            self.early.retain(|(ssrc, _)| *ssrc != stream.ssrc);
             self.receivers.retain(|known| known.ssrc() != stream.ssrc);
             self.receivers.push(Receiver::new(stream, self.participant));
         }
@@ -127,7 +133,7 @@ impl Session {
         }
         let Some(header) = Header::read(datagram) else { return };
         let Some(receiver) = self.receivers.iter_mut().find(|receiver| receiver.owns(header.ssrc)) else {
-            context.measure.counters.unknown_ssrc += 1;
+            self.count_early(header.ssrc, context);
             return;
         };
         let arrivals = self.arrivals.as_deref_mut();
@@ -139,6 +145,14 @@ impl Session {
             && let Some(at) = receiver.ask_at()
         {
             self.ask_at_ns = self.ask_at_ns.min(at);
+        }
+    }
+
+    fn count_early(&mut self, ssrc: u32, context: &mut Context<'_>) {
+        match self.early.iter_mut().find(|(known, _)| *known == ssrc) {
+            Some((_, packets)) => *packets += 1,
+            None if self.early.len() < EARLY_SSRCS_MAX => self.early.push((ssrc, 1)),
+            None => context.measure.counters.unknown_ssrc += 1,
         }
     }
 
@@ -253,11 +267,13 @@ impl Session {
 
     /// A measuring window begins.
     pub fn begin_window(&mut self) {
+        self.early.clear();
         self.receivers.iter_mut().for_each(Receiver::begin_window);
     }
 
     /// It ends.
     pub fn end_window(&mut self, context: &mut Context<'_>) {
+        context.measure.counters.unknown_ssrc += self.early.iter().map(|(_, packets)| packets).sum::<u64>();
         self.receivers.iter_mut().for_each(|receiver| receiver.end_window(context));
     }
 }
