@@ -70,9 +70,11 @@ pub const POSTGRES_READERS_MAX: u32 = 8;
 pub const POSTGRES_WRITERS_MAX: u32 = 8;
 /// Connections to SQLite for reading.
 pub const SQLITE_READERS_MAX: u32 = 4;
-/// What a connection to SQLite keeps of the database in memory: 256 KiB
-/// (<https://www.sqlite.org/pragma.html#pragma_cache_size>).
-pub const PAGE_CACHE_KIB: &str = "PRAGMA cache_size = -256";
+/// What a connection to SQLite that reads keeps of the database in memory: 256 KiB
+/// (<https://www.sqlite.org/pragma.html#pragma_cache_size>). Rows are looked up one by one, and the system keeps the file.
+pub(crate) const READER_CACHE_KIB: &str = "PRAGMA cache_size = -256";
+/// The same of the one that writes: 4 MiB, the ends of all the indexes into which an audit entry goes.
+pub(crate) const WRITER_CACHE_KIB: &str = "PRAGMA cache_size = -4096";
 /// When SQLite takes its write-ahead log into the database: after 8,192 pages, 32 MiB, which keeps it from flushing the database
 /// many times a second while many read what is audited.
 pub(crate) const CHECKPOINT_PAGES: &str = "PRAGMA wal_autocheckpoint = 8192";

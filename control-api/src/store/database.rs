@@ -11,8 +11,8 @@ use sqlx::{
 use url::Url;
 
 use crate::limits::{
-    CHECKPOINT_PAGES, PAGE_CACHE_KIB, POSTGRES_READERS_MAX, POSTGRES_WRITERS_MAX, SQLITE_READERS_MAX,
-    STORE_IDLE_TIMEOUT, STORE_TIMEOUT,
+    CHECKPOINT_PAGES, POSTGRES_READERS_MAX, POSTGRES_WRITERS_MAX, READER_CACHE_KIB, SQLITE_READERS_MAX,
+    STORE_IDLE_TIMEOUT, STORE_TIMEOUT, WRITER_CACHE_KIB,
 };
 
 /// Where the rows are kept.
@@ -57,8 +57,8 @@ impl Pools {
     async fn sqlite(path: &Path, missing: Missing) -> Result<Self, sqlx::Error> {
         let options = sqlite_options(path, missing).map_err(sqlx::Error::Configuration)?;
         // First the writer, which creates the file.
-        let writers = sqlite_pool(1).connect_with(options.clone()).await?;
-        let readers = sqlite_pool(SQLITE_READERS_MAX).connect_with(options).await?;
+        let writers = sqlite_pool(1, WRITER_CACHE_KIB).connect_with(options.clone()).await?;
+        let readers = sqlite_pool(SQLITE_READERS_MAX, READER_CACHE_KIB).connect_with(options).await?;
         Ok(Self { readers, writers })
     }
 
@@ -80,14 +80,14 @@ fn sqlite_options(path: &Path, missing: Missing) -> Result<AnyConnectOptions, Bo
     Ok(url.parse()?)
 }
 
-fn sqlite_pool(connections: u32) -> AnyPoolOptions {
+fn sqlite_pool(connections: u32, cache: &'static str) -> AnyPoolOptions {
     AnyPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(STORE_TIMEOUT)
         .idle_timeout(STORE_IDLE_TIMEOUT)
         // A file does not hang up.
         .test_before_acquire(false)
-        .after_connect(|connection, _| {
+        .after_connect(move |connection, _| {
             Box::pin(async move {
                 connection.execute("PRAGMA journal_mode = WAL").await?;
                 // An audit entry that was answered for has to survive a power cut: `commit` sees to that, for many at once.
@@ -96,8 +96,8 @@ fn sqlite_pool(connections: u32) -> AnyPoolOptions {
                 connection.execute("PRAGMA foreign_keys = ON").await?;
                 // What is deleted is overwritten with zeros: an erased person's wrapped key above all.
                 connection.execute("PRAGMA secure_delete = ON").await?;
-                // Each connection keeps pages of its own; rows are looked up one by one, and the system keeps the file in memory.
-                connection.execute(PAGE_CACHE_KIB).await?;
+                // Each connection keeps pages of its own.
+                connection.execute(cache).await?;
                 Ok(())
             })
         })

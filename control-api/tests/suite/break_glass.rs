@@ -46,6 +46,15 @@ impl Clinic {
         Self { f, patient, visit, chat, nurse, auditor }
     }
 
+    /// The consult of an appointment in an hour, of the patient's with somebody.
+    async fn consult_with(&self, staff: &str, role: Role) -> String {
+        let people = json!([{"person_id": "ehr-1", "role": "patient"}, {"person_id": staff, "role": role}]);
+        let (starts_at, ends_at) = (in_seconds(3_600), in_seconds(5_400));
+        let body = json!({"starts_at": starts_at, "ends_at": ends_at, "people": people});
+        let (_, visit) = self.f.post("/v1/appointments", body).await;
+        visit["consult"].as_str().expect("an id").to_owned()
+    }
+
     pub async fn browser(&self, person: &str) -> Browser {
         signed_in(&self.f, "clinic", person, true).await
     }
@@ -209,12 +218,7 @@ async fn an_auditor_who_did_not_break_it_looks_into_it_and_shuts_it_at_once() {
 async fn a_broken_glass_opens_a_live_consult_until_it_is_closed_and_never_unseen() {
     on_both(async |f| {
         let clinic = Clinic::open(f).await;
-        let people =
-            json!([{"person_id": "ehr-1", "role": "patient"}, {"person_id": "dr-1", "role": "provider"}]);
-        let (starts_at, ends_at) = (in_seconds(3_600), in_seconds(5_400));
-        let body = json!({"starts_at": starts_at, "ends_at": ends_at, "people": people});
-        let (_, visit) = clinic.f.post("/v1/appointments", body).await;
-        let door = format!("/v1/consults/{}/join", visit["consult"].as_str().expect("an id"));
+        let door = format!("/v1/consults/{}/join", clinic.consult_with("dr-1", Role::Provider).await);
         let body = json!({"display_name": "Nurse Testname"}).to_string();
         let mut nurse = clinic.browser(&clinic.nurse).await;
         assert_eq!(nurse.post(&door, &body).await.code(), "not_concerned");
@@ -253,12 +257,7 @@ async fn a_broken_glass_opens_a_live_consult_until_it_is_closed_and_never_unseen
 async fn who_has_a_part_in_a_visit_takes_their_own_ticket_in_their_own_role() {
     on_both(async |f| {
         let clinic = Clinic::open(f).await;
-        let people =
-            json!([{"person_id": "ehr-1", "role": "patient"}, {"person_id": "nurse-1", "role": "nurse"}]);
-        let (starts_at, ends_at) = (in_seconds(3_600), in_seconds(5_400));
-        let body = json!({"starts_at": starts_at, "ends_at": ends_at, "people": people});
-        let (_, visit) = clinic.f.post("/v1/appointments", body).await;
-        let consult = visit["consult"].as_str().expect("an id").to_owned();
+        let consult = clinic.consult_with("nurse-1", Role::Nurse).await;
         let door = format!("/v1/consults/{consult}/join");
         let body = json!({"display_name": "Somebody"}).to_string();
         let mut nurse = clinic.browser(&clinic.nurse).await;

@@ -149,10 +149,12 @@ impl Session {
     }
 
     fn count_early(&mut self, ssrc: u32, context: &mut Context<'_>) {
-        match self.early.iter_mut().find(|(known, _)| *known == ssrc) {
-            Some((_, packets)) => *packets += 1,
-            None if self.early.len() < EARLY_SSRCS_MAX => self.early.push((ssrc, 1)),
-            None => context.measure.counters.unknown_ssrc += 1,
+        if let Some((_, packets)) = self.early.iter_mut().find(|(known, _)| *known == ssrc) {
+            *packets += 1;
+        } else if self.early.len() < EARLY_SSRCS_MAX {
+            self.early.push((ssrc, 1));
+        } else {
+            context.measure.counters.unknown_ssrc += 1;
         }
     }
 
