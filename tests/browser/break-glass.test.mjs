@@ -6,7 +6,7 @@ import test from 'node:test';
 import { launchChromium, launchFirefox } from './support/browsers.mjs';
 import { startClinic, visitor } from './support/clinic.mjs';
 import { eventually } from './support/eventually.mjs';
-import { ARTIFACTS } from './support/fixtures.mjs';
+import { ARTIFACTS, PEOPLE, devicesOf } from './support/fixtures.mjs';
 import { Participant } from './support/participant.mjs';
 import { command } from './support/server.mjs';
 
@@ -41,7 +41,7 @@ const ask = (page, method, path, body) =>
 
 const noticesOf = (who) => who.page.evaluate(() => document.querySelector('consult-room').shadowRoot.querySelector('.notices').textContent);
 
-for (const [name, launch] of [['chromium', () => launchChromium({ devices: false })], ['firefox', launchFirefox]]) {
+for (const [name, launch] of [['chromium', async () => launchChromium(await devicesOf(PEOPLE.red))], ['firefox', launchFirefox]]) {
   test(`nobody comes by break-glass unseen, with ${name}`, async (t) => {
     const clinic = await startClinic(t);
     const { server, provider, link } = clinic;

@@ -18,6 +18,7 @@ mod idempotency;
 mod matrix;
 mod openapi;
 mod origins;
+mod other_tenants;
 mod patient_appointments;
 mod people;
 mod requests;

@@ -16,7 +16,7 @@ use crate::support::{
 const DOCUMENT: &str = include_str!("../../../docs/control-api.md");
 
 /// Act, method, path. What is in the visit's place is the first appointment; what is in the person's, its patient.
-const OPERATIONS: [(&str, &str, &str); 46] = [
+pub const OPERATIONS: [(&str, &str, &str); 46] = [
     ("read_appointment", "GET", "/v1/appointments/VISIT"),
     ("read_chat", "GET", "/v1/consults/CONSULT/chat"),
     ("write_chat", "POST", "/v1/consults/CONSULT/chat"),
@@ -109,13 +109,13 @@ async fn people(f: &Fixture) -> Vec<(&'static str, String)> {
     people
 }
 
-async fn known(f: &Fixture, external_id: &str) -> String {
+pub async fn known(f: &Fixture, external_id: &str) -> String {
     let (_, person) = f.post("/v1/people", json!({"external_id": external_id})).await;
     person["id"].as_str().expect("an id").to_owned()
 }
 
 /// An appointment with one person in each role, so many seconds from now.
-async fn appointment(f: &Fixture, in_s: u64) -> Value {
+pub async fn appointment(f: &Fixture, in_s: u64) -> Value {
     let people: Vec<_> = ["patient", "provider", "nurse", "interpreter", "guardian", "observer"]
         .map(|role| json!({"person_id": role, "role": role}))
         .into();
@@ -126,7 +126,7 @@ async fn appointment(f: &Fixture, in_s: u64) -> Value {
     appointment
 }
 
-fn body_of(act: &str, path: &str) -> Value {
+pub fn body_of(act: &str, path: &str) -> Value {
     let past = ("2020-01-01T00:00:00Z", "2020-01-01T01:00:00Z");
     match act {
         "move_appointment" => json!({"starts_at": past.0, "ends_at": past.1}),
@@ -162,7 +162,7 @@ enum By {
 }
 
 /// Breaks the glass for a patient, as somebody who signed in with two factors; its id.
-async fn break_glass(f: &Fixture, person: &str, patient: &str) -> String {
+pub async fn break_glass(f: &Fixture, person: &str, patient: &str) -> String {
     let body = body_of("open_break_glass", "").to_string().replace("PATIENT", patient);
     let page = signed_in(f, "clinic", person, true).await.post("/v1/break-glass", &body).await;
     assert_eq!(page.status, StatusCode::CREATED, "{}", page.text);
