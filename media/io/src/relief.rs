@@ -103,7 +103,7 @@ impl Relief {
         if let Some(checks) = behind {
             self.calm_since = None;
             self.behind += checks;
-            return self.shed(now, share);
+            return if checks == 0 { None } else { self.shed(now, share) };
         }
         self.behind = 0;
         let calm_since = *self.calm_since.get_or_insert(now);

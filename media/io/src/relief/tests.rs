@@ -62,6 +62,11 @@ fn who_catches_up_is_not_behind() {
     // As much as it was: no progress any more.
     let steps: Vec<u8> = (0..BEHIND_CHECKS).filter_map(|_| check(2_000_000, 900)).collect();
     assert_eq!(steps, [1]);
+    // What is withheld helps: nothing more has to be, however long it takes.
+    assert_eq!(check(8_000_000, 900), None, "too soon after a step");
+    for left in (0..60).rev() {
+        assert_eq!(check(BACKLOG_BYTES_MAX + left * CALM.capacity / CATCHING_UP_PART, 900), None);
+    }
 }
 
 #[test]
