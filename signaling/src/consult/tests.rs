@@ -258,6 +258,10 @@ async fn who_came_by_break_glass_is_seen_to_have_and_leaves_when_it_runs_out() {
     assert!(matches!(told.last(), Some(Notice::Refused(ErrorCode::TicketRevoked))), "{told:?}");
     let back = registry.reserve(now, &Claim::from(*token), Way::WebSocket);
     assert_eq!(back.err(), Some(ErrorCode::TicketRevoked), "for good");
+    let too_late = Claim { ticket: TicketId::from_bytes([9; 16]), ..nurse };
+    let after = later(now, Duration::from_secs(601));
+    let refused = registry.reserve(after, &too_late, Way::WebSocket).err();
+    assert_eq!(refused, Some(ErrorCode::TicketExpired), "nor for a moment");
 }
 
 #[tokio::test]
