@@ -11,11 +11,11 @@ use crate::support::{
     on_both, tenant,
 };
 
-const PATH: &str = "/v1/audit/hold";
+pub(crate) const PATH: &str = "/v1/audit/hold";
 const REASON: &str = "Doe v. Clinic, 26-cv-104";
 
 /// Somebody who audits a tenant, signed in with two factors.
-async fn auditor(f: &Fixture, name: &str) -> Browser {
+pub(crate) async fn auditor(f: &Fixture, name: &str) -> Browser {
     let change = RoleChange { standing: None, tenant_role: Some(Some(TenantRole::Auditor)) };
     let person = f.api.set_roles_from_shell(tenant(name), Pii::new("audit-1".to_owned()), change).await;
     signed_in(f, name, &person.expect("an auditor").to_string(), true).await

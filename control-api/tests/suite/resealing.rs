@@ -1,12 +1,15 @@
 //! A tenant's old keys go: what they sealed is sealed anew under writers who do not wait, and no key goes that something needs.
 
 use axum::{body::to_bytes, http::StatusCode};
-use control_api::{ControlApi, Resealed, SignInSettings, keys::KeyVersion};
+use control_api::{ControlApi, HoldReason, Resealed, SignInSettings, keys::KeyVersion};
 use media_model::{Pii, TenantId};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use crate::support::{Fixture, on_both, request, tenant};
+use crate::{
+    holds,
+    support::{Fixture, on_both, request, tenant},
+};
 
 fn clinic() -> TenantId {
     tenant("clinic")
@@ -68,12 +71,14 @@ async fn an_old_key_goes_when_nothing_needs_it_and_everything_opens_still() {
             return_to: None,
         };
         f.api.set_sign_in(clinic(), &settings).await.expect("settings");
+        let reason = HoldReason::parse("Doe v. Clinic, 26-cv-104").expect("a reason");
+        f.api.hold_from_shell(clinic(), &reason).await.expect("held");
         assert_eq!(reseal(&shell).await, Resealed::default(), "there is one key, and it is new");
 
         shell.rotate_tenant_key(clinic()).await.expect("a new key");
         let resealed = reseal(&shell).await;
         let stay = vec![(version(1), None)];
-        assert_eq!(resealed, Resealed { values: 4, retired: Vec::new(), stay }, "its successor is new");
+        assert_eq!(resealed, Resealed { values: 5, retired: Vec::new(), stay }, "its successor is new");
         an_hour_passes(&f).await;
         let retired = vec![version(1)];
         assert_eq!(reseal(&shell).await, Resealed { values: 0, retired, stay: Vec::new() });
@@ -83,6 +88,8 @@ async fn an_old_key_goes_when_nothing_needs_it_and_everything_opens_still() {
         assert_eq!(webhooks(&f).await, ["https://ehr.example/hooks"]);
         let place = format!("/v1/people/{}", first.1["id"].as_str().expect("an id"));
         assert_eq!(f.send("GET", &place, &f.key, String::new()).await.1["external_id"], "ehr-1");
+        let hold = holds::auditor(&f, "clinic").await.get(holds::PATH).await.json();
+        assert_eq!(hold["reason"], reason.text().reveal().as_str());
         let details: Vec<String> =
             sqlx::query_scalar("SELECT detail FROM audit WHERE action = 'rotate_keys' ORDER BY nr")
                 .fetch_all(&f.raw().await)
