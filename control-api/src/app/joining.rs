@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use media_model::{ConsultId, Pii, Role};
+use media_model::{ConsultId, Pii};
 use signaling_protocol::ticket::Glass;
 
 use super::{ControlApi, by, facts, now, record, tickets::Holder, tickets::Minted};
 use crate::{
     audit::{Action, Entry},
     auth::Caller,
-    permissions::{Act, BreakGlass, Ground, Person, Reason, Relation},
+    permissions::{Act, BreakGlass, Ground, Reason},
     problem::Problem,
-    store::{self, TenantTx},
+    store,
 };
 
 impl ControlApi {
@@ -35,7 +35,18 @@ impl ControlApi {
         if found.ended_at_ms.is_some() {
             return Err(Problem::ConsultEnded);
         }
-        let (role, glass) = self.as_what(&mut act, consult, &person, ground, &relation).await?;
+        let (role, glass) = match (ground, person.standing, relation.glass()) {
+            (Ground::Role(role), ..) => {
+                self.check_admission(&mut act, consult, person.id, role).await?;
+                (role, None)
+            }
+            (Ground::BreakGlass(_), Some(standing), Some(glass)) => (standing, Some(*glass)),
+            // The table grants this on no other ground, and nobody comes in unmarked.
+            _ => {
+                drop(act);
+                return Err(self.refuse(&caller, Act::Join, &relation, Reason::FactsDoNotFit).await?);
+            }
+        };
         let waits = found.waiting_room && !role.admits_others() && glass.is_none();
         let lifetime = glass.as_ref().map_or(lifetime, |glass| lifetime.min(left_of(glass)));
         let holder =
@@ -54,26 +65,6 @@ impl ControlApi {
         };
         record(&mut act, &entry).await?;
         self.keep(act, &caller, minted).await
-    }
-
-    /// As what somebody comes who may: in the role they have in the visit, or as the clinician who broke the glass.
-    async fn as_what(
-        &self,
-        act: &mut TenantTx,
-        consult: ConsultId,
-        person: &Person,
-        ground: Ground,
-        relation: &Relation,
-    ) -> Result<(Role, Option<BreakGlass>), Problem> {
-        match (ground, person.standing) {
-            (Ground::Role(role), _) => {
-                self.check_admission(act, consult, person.id, role).await?;
-                Ok((role, None))
-            }
-            (Ground::BreakGlass(_), Some(standing)) => Ok((standing, relation.glass().copied())),
-            // The table grants this on no other ground.
-            _ => Err(Problem::Forbidden(Reason::FactsDoNotFit)),
-        }
     }
 }
 
