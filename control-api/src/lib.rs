@@ -32,6 +32,7 @@ pub mod limits;
 pub mod line_file;
 pub mod named;
 mod networks;
+mod one_line;
 mod outbound;
 mod own_origin;
 pub mod permissions;

@@ -3,9 +3,12 @@
 use media_model::Pii;
 use time::{Date, Month, OffsetDateTime};
 
-use crate::limits::{
-    HOLD_REASON_CHARS_MAX, HOLD_REASON_CHARS_MIN, RETENTION_MONTHS_DEFAULT, RETENTION_MONTHS_MAX,
-    RETENTION_MONTHS_MIN,
+use crate::{
+    limits::{
+        HOLD_REASON_CHARS_MAX, HOLD_REASON_CHARS_MIN, RETENTION_MONTHS_DEFAULT, RETENTION_MONTHS_MAX,
+        RETENTION_MONTHS_MIN,
+    },
+    one_line::one_line,
 };
 
 /// A period that no tenant may have.
@@ -72,10 +75,7 @@ pub struct HoldReason(Pii<String>);
 impl HoldReason {
     /// Takes one line that says something.
     pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
-        let bounds = HOLD_REASON_CHARS_MIN..=HOLD_REASON_CHARS_MAX;
-        let is_sound = bounds.contains(&text.chars().count()) && !text.chars().any(char::is_control);
-        is_sound.then(|| Self(Pii::new(text.to_owned())))
+        one_line(text, HOLD_REASON_CHARS_MIN..=HOLD_REASON_CHARS_MAX).map(Self)
     }
 
     /// The text, for the store and the auditor.

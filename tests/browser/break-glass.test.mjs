@@ -52,8 +52,6 @@ for (const [name, launch] of [['chromium', async () => launchChromium(await devi
     t.after(() => browser.close());
     const patient = await Participant.open(browser, PATIENT);
     await patient.goWith(server, (await visit.ticket('ehr-1', 'patient', PATIENT.name)).ticket);
-    const doctor = await visit.ticket('dr-1', 'provider', 'Dr. Amina Testname');
-    assert.ok(doctor.ticket);
     await patient.waitForPhase('joined');
     assert.equal(await noticesOf(patient), '');
 

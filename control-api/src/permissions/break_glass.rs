@@ -16,6 +16,7 @@ use crate::{
     ids::{BreakGlassId, PersonId},
     limits::{BREAK_GLASS_LIFETIME, BREAK_GLASS_REASON_CHARS_MAX, BREAK_GLASS_REASON_CHARS_MIN},
     named::named,
+    one_line::one_line,
 };
 
 named! {
@@ -37,10 +38,7 @@ pub struct BreakGlassReason(Pii<String>);
 impl BreakGlassReason {
     /// Takes a reason that says something: a full stop or one word does not.
     pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
-        let bounds = BREAK_GLASS_REASON_CHARS_MIN..=BREAK_GLASS_REASON_CHARS_MAX;
-        let is_sound = bounds.contains(&text.chars().count()) && !text.chars().any(char::is_control);
-        is_sound.then(|| Self(Pii::new(text.to_owned())))
+        one_line(text, BREAK_GLASS_REASON_CHARS_MIN..=BREAK_GLASS_REASON_CHARS_MAX).map(Self)
     }
 
     /// The text, for the store and the auditor.

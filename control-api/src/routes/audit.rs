@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     operation::{Operation, Parameter},
-    query::whole_number,
+    query::{limit, whole_number},
     rfc3339, schema,
 };
 use crate::{
@@ -141,9 +141,7 @@ struct PartQuery {
 impl PartQuery {
     fn part(&self, default: i64, entries_max: i64) -> Result<Part, Problem> {
         let after = whole_number(self.after.as_deref(), 0).ok_or(Problem::FieldInvalid("after"))?;
-        let limit = whole_number(self.limit.as_deref(), default);
-        let limit = limit.filter(|limit| (1..=entries_max).contains(limit));
-        Ok(Part { after, entries_max: limit.ok_or(Problem::FieldInvalid("limit"))? })
+        Ok(Part { after, entries_max: limit(self.limit.as_deref(), default, entries_max)? })
     }
 }
 

@@ -13,7 +13,7 @@ use signaling_protocol::limits::is_chat;
 use super::{
     Json, Path,
     operation::{Operation, Parameter},
-    query::whole_number,
+    query::{limit, whole_number},
     rfc3339, schema,
 };
 use crate::{
@@ -88,9 +88,8 @@ struct PartQuery {
 impl PartQuery {
     fn part(&self) -> Result<Part, Problem> {
         let after = whole_number(self.after.as_deref(), 0).ok_or(Problem::FieldInvalid("after"))?;
-        let limit = whole_number(self.limit.as_deref(), CHAT_LINES_LISTED_MAX);
-        let limit = limit.filter(|limit| (1..=CHAT_LINES_LISTED_MAX).contains(limit));
-        Ok(Part { after, lines_max: limit.ok_or(Problem::FieldInvalid("limit"))? })
+        let lines_max = limit(self.limit.as_deref(), CHAT_LINES_LISTED_MAX, CHAT_LINES_LISTED_MAX)?;
+        Ok(Part { after, lines_max })
     }
 }
 
