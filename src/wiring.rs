@@ -35,6 +35,10 @@ impl RunningConsults for SignalingOrders {
         self.signaling.revoke_ticket(ticket);
     }
 
+    fn bar_ticket(&self, _consult: ConsultId, ticket: TicketId) {
+        self.signaling.bar_ticket(ticket);
+    }
+
     fn pass_on_chat(&self, consult: ConsultId, person: &Pii<String>, text: &Pii<String>, at: SystemTime) {
         self.signaling.pass_on_chat(consult, person, text, at);
     }
@@ -47,6 +51,8 @@ impl RunningConsults for NothingRuns {
     fn end(&self, _consult: ConsultId) {}
 
     fn revoke_ticket(&self, _consult: ConsultId, _ticket: TicketId) {}
+
+    fn bar_ticket(&self, _consult: ConsultId, _ticket: TicketId) {}
 
     fn pass_on_chat(&self, _: ConsultId, _: &Pii<String>, _: &Pii<String>, _: SystemTime) {}
 }
@@ -72,6 +78,12 @@ impl RunningConsults for LateOrders {
     fn revoke_ticket(&self, consult: ConsultId, ticket: TicketId) {
         if let Some(orders) = self.0.get() {
             orders.revoke_ticket(consult, ticket);
+        }
+    }
+
+    fn bar_ticket(&self, consult: ConsultId, ticket: TicketId) {
+        if let Some(orders) = self.0.get() {
+            orders.bar_ticket(consult, ticket);
         }
     }
 

@@ -59,7 +59,7 @@ pub use networks::Networks;
 pub use own_origin::{OwnOrigin, WebOrigin};
 pub use portal_origin::{InvalidPortalOrigin, PortalOrigin};
 pub use proxies::TrustedProxies;
-pub use rate::Refused as RateLimited;
+pub use rate::{Refused as RateLimited, network_of};
 pub use retain::{Retain, RetainError, Retained, RetainedLog};
 pub use retention::{HoldReason, InvalidRetention, RetentionMonths};
 pub use rfc3339::rfc3339;

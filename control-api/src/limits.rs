@@ -22,6 +22,10 @@ pub const RENEWAL_PAGE_KEYS: i64 = 200;
 pub const KEYS_KNOWN_FOR: Duration = Duration::from_secs(60);
 /// How long an old key stays at least after its successor was made.
 pub const KEY_REST: Duration = Duration::from_secs(60 * 60);
+/// How often it is looked what other processes took back.
+pub const ORDERS_INTERVAL: Duration = Duration::from_secs(1);
+/// So late an act may be committed after its time, on a clock that is so wrong.
+pub const ORDERS_OVERLAP: Duration = Duration::from_secs(60);
 /// How often committed audit entries are sealed.
 pub const SEAL_INTERVAL: Duration = Duration::from_millis(500);
 /// How often every tenant is looked at for entries that another process left unsealed.

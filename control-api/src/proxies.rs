@@ -42,7 +42,8 @@ impl TrustedProxies {
         client
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Whether it is one of them.
+    pub fn trusts(&self, address: IpAddr) -> bool {
         self.0.contains(address)
     }
 }

@@ -58,7 +58,7 @@ fn count(counter: &AtomicU64) {
 }
 
 /// Whoever has one address of IPv6 has 2^64 of them (RFC 4291 §2.5.1).
-pub(crate) fn network_of(address: IpAddr) -> IpAddr {
+pub fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
         ip => ip,

@@ -235,6 +235,12 @@ impl Signaling {
         self.shared.registry().revoke_ticket(Moment::now(), ticket);
     }
 
+    /// Has a ticket open nothing any more, nor a resume token of who came in with it. Who waits is gone; who is in the
+    /// consult stays.
+    pub fn bar_ticket(&self, ticket: TicketId) {
+        self.shared.registry().bar_ticket(Moment::now(), ticket);
+    }
+
     /// Takes back whatever this participant came in with.
     pub fn revoke_participant(&self, consult: ConsultId, participant: ParticipantNumber) {
         self.shared.registry().revoke_participant(Moment::now(), consult, participant);

@@ -37,6 +37,7 @@ struct NothingRuns;
 impl RunningConsults for NothingRuns {
     fn end(&self, _consult: ConsultId) {}
     fn revoke_ticket(&self, _consult: ConsultId, _ticket: TicketId) {}
+    fn bar_ticket(&self, _consult: ConsultId, _ticket: TicketId) {}
     fn pass_on_chat(&self, _: ConsultId, _: &Pii<String>, _: &Pii<String>, _: SystemTime) {}
 }
 

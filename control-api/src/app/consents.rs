@@ -31,7 +31,8 @@ impl ControlApi {
         Ok(consents)
     }
 
-    /// Notes that a patient consents to be treated from afar, or no longer does.
+    /// Notes that a patient consents to be treated from afar, or no longer does: then nobody comes into a visit of theirs,
+    /// nor back into it, with what was given out before. Who is in one stays until it is ended, for the patient's sake.
     pub(crate) async fn record_consent(
         &self,
         caller: Caller,
@@ -45,11 +46,12 @@ impl ControlApi {
         if kept.erased_at_ms.is_some() {
             return Err(Problem::NotFound);
         }
+        let now_ms = now_ms();
         let is_there = if is_given {
-            store::consents::give(&mut act, person, now_ms()).await?;
+            store::consents::give(&mut act, person, now_ms).await?;
             true
         } else {
-            store::consents::withdraw(&mut act, person, now_ms()).await?
+            store::consents::withdraw(&mut act, person, now_ms).await?
         };
         if !is_there {
             return Err(Problem::NotFound);
@@ -57,6 +59,14 @@ impl ControlApi {
         let detail = Some(if is_given { "given" } else { "withdrawn" });
         let asked = by(&caller, Action::Asked(Act::RecordConsent));
         record(&mut act, &Entry { patient: Some(person), detail, ..asked }).await?;
-        self.keep(act, &caller, ()).await
+        let barred = match is_given {
+            true => Vec::new(),
+            false => store::tickets::bar_of_patient(&mut act, person, now_ms).await?,
+        };
+        self.keep(act, &caller, ()).await?;
+        for (consult, ticket) in barred {
+            self.running.bar_ticket(consult, ticket);
+        }
+        Ok(())
     }
 }

@@ -16,6 +16,7 @@ pub(crate) mod holds;
 pub(crate) mod identities;
 mod joining;
 pub(crate) mod oauth;
+mod orders;
 pub(crate) mod patient_appointments;
 pub(crate) mod people;
 mod permit;
@@ -37,16 +38,15 @@ pub(crate) mod webhooks;
 
 use std::{
     fmt,
+    net::IpAddr,
     sync::{Arc, atomic::AtomicU64},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use aws_lc_rs::rand;
+use axum::response::{IntoResponse as _, Response};
 use media_model::{ConsultId, Pii, TenantId};
-use signaling_protocol::{
-    limits::RESUME_VALIDITY,
-    ticket::{InvalidKey, LEEWAY_S, TicketId, TicketSigner},
-};
+use signaling_protocol::ticket::{InvalidKey, LEEWAY_S, TicketId, TicketSigner};
 
 pub(crate) use anonymous::Attempt;
 pub use clients::ClientSummary;
@@ -91,6 +91,8 @@ pub trait RunningConsults: Send + Sync {
     fn end(&self, consult: ConsultId);
     /// The ticket opens no door any more, and whoever came in with it has to leave, now.
     fn revoke_ticket(&self, consult: ConsultId, ticket: TicketId);
+    /// The ticket opens no door any more. Whoever waits has to leave; whoever is in the consult stays.
+    fn bar_ticket(&self, consult: ConsultId, ticket: TicketId);
     /// Somebody wrote a line of chat over the API, which is kept: those who are present get it.
     fn pass_on_chat(&self, consult: ConsultId, person: &Pii<String>, text: &Pii<String>, at: SystemTime);
 }
@@ -178,6 +180,12 @@ impl ControlApi {
         self.rates.refused()
     }
 
+    /// Lets a request of another surface through, by the limit for each address, or answers it.
+    pub fn pass_address(&self, address: IpAddr) -> Result<(), Response> {
+        let passed = self.rates.pass_address(address, Instant::now());
+        passed.map_err(|wait| Problem::too_fast(wait).into_response())
+    }
+
     pub(crate) fn rates(&self) -> &RateLimits {
         &self.rates
     }
@@ -230,23 +238,6 @@ impl ControlApi {
     pub async fn mint_demo_ticket(&self, tenant: TenantId, new: NewTicket) -> Result<Pii<String>, Refused> {
         let caller = Caller::server(tenant, Scopes::all());
         self.mint_ticket(caller, new).await.map(|minted| minted.token).map_err(Refused)
-    }
-
-    /// Tells running consults again what was taken back and which consults were ended, after a restart has made them
-    /// forget: for as long as a ticket of theirs would still open, or a resume token of somebody who came in with it.
-    pub async fn replay_revocations(&self) -> Result<(), StoreError> {
-        let still_good_ms = now_ms() - TICKET_LEEWAY_MS;
-        let resumable_ms = still_good_ms - RESUME_VALIDITY.as_millis() as i64;
-        for tenant in self.store.tenants().await? {
-            let mut tx = self.store.read(tenant).await?;
-            for (consult, ticket) in store::tickets::revoked(&mut tx, still_good_ms, resumable_ms).await? {
-                self.running.revoke_ticket(consult, ticket);
-            }
-            for consult in store::consults::ended(&mut tx, resumable_ms).await? {
-                self.running.end(consult);
-            }
-        }
-        Ok(())
     }
 
     /// Keeps an act and its entries for good.

@@ -50,7 +50,8 @@ pub(super) async fn announce(
     let asked = Request { id, address: address.map(Pii::new), started };
     request.extensions_mut().insert(asked.clone());
     let mut response = match passed {
-        Ok(()) => next.run(request).await,
+        Ok(()) if request.method().is_safe() => next.run(request).await,
+        Ok(()) => to_its_end(next.run(request)).await,
         Err(wait) => {
             api.turned_away(None, Problem::TooManyRequests(0).code(), &asked);
             Problem::too_fast(wait).into_response()
@@ -62,6 +63,17 @@ pub(super) async fn announce(
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response
+}
+
+/// Does something to its end, whether or not the caller waits for it: what is kept has to be told to running consults, too.
+async fn to_its_end(work: impl Future<Output = Response> + Send + 'static) -> Response {
+    match tokio::spawn(work).await {
+        Ok(response) => response,
+        Err(failed) => match failed.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Problem::StoreUnavailable.into_response(),
+        },
+    }
 }
 
 /// Lets in who has a key or a token, as fast as they may come.

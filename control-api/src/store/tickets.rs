@@ -2,7 +2,7 @@
 
 use media_model::{ConsultId, Role};
 use signaling_protocol::ticket::TicketId;
-use sqlx::Row as _;
+use sqlx::{Row as _, any::AnyRow};
 
 use super::{StoreError, TenantTx};
 use crate::ids::PersonId;
@@ -53,29 +53,68 @@ pub(crate) async fn only_patient(
     person.map(Some).map_err(|_| StoreError::Malformed("a ticket's person"))
 }
 
-/// Tickets that were taken back and either expire after `expires_after_ms` or were taken back after `revoked_after_ms`,
-/// as (consult, ticket id).
-pub(crate) async fn revoked(
+/// How a ticket was taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum TakenBack {
+    /// Whoever came in with it has to leave.
+    Revoked,
+    /// It opens nothing any more; whoever is in the consult stays.
+    Barred,
+}
+
+/// Tickets that were taken back, and either after `since_ms` or, where that is given, would expire after `good_until_ms`.
+pub(crate) async fn taken_back(
     tx: &mut TenantTx,
-    expires_after_ms: i64,
-    revoked_after_ms: i64,
-) -> Result<Vec<(ConsultId, TicketId)>, StoreError> {
+    good_until_ms: Option<i64>,
+    since_ms: i64,
+) -> Result<Vec<(ConsultId, TicketId, TakenBack)>, StoreError> {
     let rows = sqlx::query(
-        "SELECT consult_id, id FROM tickets
-         WHERE tenant = $1 AND revoked_at IS NOT NULL AND (expires_at > $2 OR revoked_at > $3)",
+        "SELECT consult_id, id, revoked_at FROM tickets
+         WHERE tenant = $1 AND (revoked_at > $3 OR barred_at > $3
+            OR (expires_at > $2 AND (revoked_at IS NOT NULL OR barred_at IS NOT NULL)))",
     )
     .bind(tx.tenant().as_str())
-    .bind(expires_after_ms)
-    .bind(revoked_after_ms)
+    .bind(good_until_ms.unwrap_or(i64::MAX))
+    .bind(since_ms)
     .fetch_all(tx.connection())
     .await?;
-    let mut revoked = Vec::with_capacity(rows.len());
+    let mut taken = Vec::with_capacity(rows.len());
     for row in rows {
-        let (consult, id): (&str, &str) = (row.try_get("consult_id")?, row.try_get("id")?);
-        let not_an_id = |_| StoreError::Malformed("a ticket's or a consult's id");
-        revoked.push((consult.parse().map_err(not_an_id)?, id.parse().map_err(not_an_id)?));
+        let how = match row.try_get::<Option<i64>, _>("revoked_at")? {
+            Some(_) => TakenBack::Revoked,
+            None => TakenBack::Barred,
+        };
+        let (consult, id) = ids(&row)?;
+        taken.push((consult, id, how));
     }
-    Ok(revoked)
+    Ok(taken)
+}
+
+fn ids(row: &AnyRow) -> Result<(ConsultId, TicketId), StoreError> {
+    let (consult, id): (&str, &str) = (row.try_get("consult_id")?, row.try_get("id")?);
+    let not_an_id = |_| StoreError::Malformed("a ticket's or a consult's id");
+    Ok((consult.parse().map_err(not_an_id)?, id.parse().map_err(not_an_id)?))
+}
+
+/// Marks every ticket to appointments of a patient that are not over as opening nothing any more; which they are.
+pub(crate) async fn bar_of_patient(
+    tx: &mut TenantTx,
+    patient: PersonId,
+    now_ms: i64,
+) -> Result<Vec<(ConsultId, TicketId)>, StoreError> {
+    let rows = sqlx::query(
+        "UPDATE tickets SET barred_at = $3
+         WHERE tenant = $1 AND revoked_at IS NULL AND barred_at IS NULL AND consult_id IN (
+            SELECT consult_id FROM appointments
+            WHERE tenant = $1 AND patient = $2 AND state IN ('scheduled', 'confirmed', 'in_progress'))
+         RETURNING consult_id, id",
+    )
+    .bind(tx.tenant().as_str())
+    .bind(patient.to_string())
+    .bind(now_ms)
+    .fetch_all(tx.connection())
+    .await?;
+    rows.iter().map(ids).collect()
 }
 
 /// Marks every ticket of a consult as taken back.

@@ -124,8 +124,12 @@ async fn without_the_patients_consent_nothing_is_booked_nor_begun_nor_joined() {
         let tickets = format!("/v1/consults/{}/tickets", first["consult"].as_str().expect("an id"));
         let ticket =
             |person: &str, role: &str| json!({"role": role, "person_id": person, "display_name": "Somebody"});
-        assert_eq!(f.post(&tickets, ticket(PATIENT, "patient")).await.0, StatusCode::CREATED);
-        assert_eq!(f.post(&tickets, ticket("dr-1", "provider")).await.0, StatusCode::CREATED);
+        let mut given = Vec::new();
+        for (person, role) in [(PATIENT, "patient"), ("dr-1", "provider")] {
+            let (status, minted) = f.post(&tickets, ticket(person, role)).await;
+            assert_eq!(status, StatusCode::CREATED);
+            given.push(minted["id"].as_str().expect("an id").to_owned());
+        }
         for (person, role) in [("dr-2", "provider"), (PATIENT, "provider"), ("dr-1", "observer")] {
             let (status, body) = f.post(&tickets, ticket(person, role)).await;
             assert_eq!(
@@ -135,6 +139,11 @@ async fn without_the_patients_consent_nothing_is_booked_nor_begun_nor_joined() {
             );
         }
         assert_eq!(consent(&f, "DELETE").await, StatusCode::NO_CONTENT);
+        let mut barred: Vec<_> =
+            f.orders.barred.lock().expect("not poisoned").iter().map(ToString::to_string).collect();
+        barred.sort_unstable();
+        given.sort_unstable();
+        assert_eq!(barred, given, "what was given out opens nothing any more");
         let (status, body) = f.post(&tickets, ticket(PATIENT, "patient")).await;
         assert_eq!((status, &body["code"]), (StatusCode::CONFLICT, &json!("consent_missing")));
         let (status, body) = change(&f, &first, "start").await;

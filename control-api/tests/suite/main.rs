@@ -17,6 +17,7 @@ mod holds;
 mod idempotency;
 mod matrix;
 mod openapi;
+mod orders;
 mod origins;
 mod other_tenants;
 mod patient_appointments;

@@ -340,6 +340,17 @@ impl Registry {
         }
     }
 
+    /// Has a ticket open nothing any more. Whoever came in with it stays for as long as they are connected; who waits goes.
+    pub(crate) fn bar_ticket(&mut self, now: Moment, ticket: TicketId) {
+        let mut members = self.consults.values().flat_map(|consult| consult.members.values());
+        let waits = members
+            .any(|member| member.has_ticket(ticket) && matches!(member.standing, Standing::Waiting(_)));
+        if waits {
+            return self.revoke_ticket(now, ticket);
+        }
+        self.tickets.revoke(ticket, now.unix_s());
+    }
+
     /// Sends away whose break-glass has run out. What they came in with is taken back, so that no resume token brings them in again.
     pub(super) fn expire_glasses(&mut self, now: Moment) {
         let members = self.consults.values().flat_map(|consult| consult.members.values());

@@ -290,6 +290,34 @@ async fn one_who_writes_faster_than_lines_are_kept_is_told_so_and_holds_up_nobod
 }
 
 #[tokio::test]
+async fn a_barred_ticket_lets_nobody_in_nor_back_and_sends_nobody_out() {
+    let (mut registry, _) = registry();
+    let now = Moment::now();
+    let (doctor, _notices) = enter(&mut registry, now, &claim(1)).expect("lets in");
+    let patient = Claim { waits: true, ..claim(2) };
+    let reservation = registry.reserve(now, &patient, Way::WebSocket).expect("may wait");
+    let (notices, mut received) = mpsc::channel(OUTBOX_NOTICES_MAX);
+    assert!(matches!(registry.open(now, &patient, &reservation, notices), Ok(Opening::Waiting)));
+    assert_eq!((registry.headcount().participants, registry.headcount().waiting), (1, 1));
+    for number in 1..=3 {
+        registry.bar_ticket(now, claim(number).ticket);
+    }
+    assert_eq!((registry.headcount().participants, registry.headcount().waiting), (1, 0));
+    let mut told = Vec::new();
+    while let Ok(notice) = received.try_recv() {
+        told.push(notice);
+    }
+    assert!(matches!(told.last(), Some(Notice::Refused(ErrorCode::TicketRevoked))), "{told:?}");
+    let new = registry.reserve(now, &claim(3), Way::WebSocket).err();
+    assert_eq!(new, Some(ErrorCode::TicketRevoked));
+    assert!(registry.take_line(now, doctor, Pii::new("hello".into())).is_ok_and(|line| line.is_some()));
+    registry.depart(now, doctor, false);
+    let resumes = Some(claim::Resumes { participant: doctor.participant, generation: 0 });
+    let back = Claim { resumes, ..claim(1) };
+    assert_eq!(registry.reserve(now, &back, Way::WebSocket).err(), Some(ErrorCode::TicketRevoked));
+}
+
+#[tokio::test]
 async fn nobody_gets_a_line_of_who_was_sent_out_before_it_was_kept_nor_of_who_is_not_here() {
     let (mut registry, _) = registry();
     let now = Moment::now();

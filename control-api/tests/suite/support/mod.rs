@@ -32,6 +32,7 @@ use postgres::Postgres;
 pub struct Orders {
     pub ended: Mutex<Vec<ConsultId>>,
     pub revoked: Mutex<Vec<TicketId>>,
+    pub barred: Mutex<Vec<TicketId>>,
     /// Lines of chat, by whom.
     pub said: Mutex<Vec<(String, String)>>,
 }
@@ -43,6 +44,10 @@ impl RunningConsults for Orders {
 
     fn revoke_ticket(&self, _consult: ConsultId, ticket: TicketId) {
         self.revoked.lock().expect("not poisoned").push(ticket);
+    }
+
+    fn bar_ticket(&self, _consult: ConsultId, ticket: TicketId) {
+        self.barred.lock().expect("not poisoned").push(ticket);
     }
 
     fn pass_on_chat(&self, _consult: ConsultId, person: &Pii<String>, text: &Pii<String>, _at: SystemTime) {
@@ -128,9 +133,14 @@ impl Fixture {
 
     /// The rules of another process over the same database and master keys.
     pub async fn another_process(&self) -> ControlApi {
+        self.another_process_with(Arc::default()).await
+    }
+
+    /// Another process, which tells its own consults.
+    pub async fn another_process_with(&self, orders: Arc<Orders>) -> ControlApi {
         let store = Store::open(&self.database()).await.expect("the database");
         let signer = Arc::new(TicketSigner::generate().expect("a key"));
-        ControlApi::new(store, signer, Arc::new(Orders::default()), self.master.clone())
+        ControlApi::new(store, signer, orders, self.master.clone())
     }
 
     /// Switches off, for this connection, what keeps the owner of the tables from changing the audit log.
