@@ -44,6 +44,9 @@ pub struct Config {
     /// Failures a second to show who asks that it takes from each address.
     #[serde(default = "default_api_failures_per_s")]
     pub api_failures_per_s: NonZeroU32,
+    /// Connections that one address may hold, of HTTP and WebSockets together; proxies that are trusted may hold more.
+    #[serde(default = "default_address_connections_max")]
+    pub address_connections_max: NonZeroU32,
     /// PostgreSQL, instead of a file in the data folder.
     pub database: Option<DatabaseConfig>,
     /// Where the signed checkpoints of the audit log are added; `DATA/audit.anchor` when absent.
@@ -51,6 +54,8 @@ pub struct Config {
     /// The file of master keys, under which everything about people is sealed; `DATA/keys/master.keys` when absent, made on
     /// first start.
     pub master_keys_file: Option<PathBuf>,
+    /// The environment variable that holds them instead, with commas for line ends: nothing is on disk then.
+    pub master_keys_variable: Option<String>,
     /// Who was erased, for a restore; `DATA/erasures` when absent.
     pub erasures_file: Option<PathBuf>,
     /// Private networks that webhooks may go to besides the world, such as `10.1.0.0/16`.
@@ -162,6 +167,10 @@ fn default_api_requests_per_s() -> NonZeroU32 {
     NonZeroU32::new(control_api::limits::API_REQUESTS_PER_S).unwrap_or(NonZeroU32::MIN)
 }
 
+fn default_address_connections_max() -> NonZeroU32 {
+    NonZeroU32::new(4096).unwrap_or(NonZeroU32::MAX)
+}
+
 fn default_api_failures_per_s() -> NonZeroU32 {
     NonZeroU32::new(control_api::limits::API_FAILURES_PER_S).unwrap_or(NonZeroU32::MIN)
 }
@@ -203,8 +212,12 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-        toml::from_str(&text)
-            .map_err(|error| ConfigError::Invalid { path: path.to_owned(), message: error.to_string() })
+        let invalid = |message| ConfigError::Invalid { path: path.to_owned(), message };
+        let config: Self = toml::from_str(&text).map_err(|error| invalid(error.to_string()))?;
+        if config.master_keys_file.is_some() && config.master_keys_variable.is_some() {
+            return Err(invalid("master_keys_file and master_keys_variable: one of them".to_owned()));
+        }
+        Ok(config)
     }
 
     /// Dev mode: this machine only, everything under `./data`.
@@ -220,8 +233,10 @@ impl Config {
             api_requests_per_s: default_api_requests_per_s(),
             // Whoever tries something out on their own machine makes mistakes.
             api_failures_per_s: default_api_requests_per_s(),
+            address_connections_max: default_address_connections_max(),
             database: None,
             master_keys_file: None,
+            master_keys_variable: None,
             audit_anchor_file: None,
             erasures_file: None,
             webhook_networks: this_machine(),
@@ -247,6 +262,9 @@ impl Config {
 
     /// The master keys. A file that the configuration names has to be there: one that is made anew opens nothing.
     pub fn master_keys(&self) -> Result<Arc<LocalMasterKeys>, KeyFault> {
+        if let Some(variable) = &self.master_keys_variable {
+            return LocalMasterKeys::from_env(variable).map(Arc::new);
+        }
         let path = self.master_keys_file();
         if self.master_keys_file.is_none() && !path.exists() {
             MasterFile::at(&path).create()?;

@@ -26,8 +26,15 @@ const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// A connection that does not answer one by then is dead.
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// The headers of a request over HTTP/1.1 are there by then, and the next request's after an answer; what came over
+/// HTTP/2 is bounded by its streams.
+const HEADERS_TIMEOUT: Duration = Duration::from_secs(15);
+/// The longest pause within a request's body.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+
 /// Sets the bounds of a server's connections.
 pub fn bound(builder: &mut Builder<TokioExecutor>) {
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_TIMEOUT);
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -6,6 +6,7 @@
 //! | `config.rs` | the configuration file, and what the command line says instead |
 //! | `keys.rs` | the node's keys: certificate, ticket keys |
 //! | `renewal.rs` | takes up a new master key while the node runs |
+//! | `http.rs`, `tls.rs`, `connections.rs` | how connections are served, by which certificate, how many from one address |
 //! | `wiring.rs` | what connects crates that do not know each other |
 //! | `telemetry.rs` | logs and metrics |
 //! | `web.rs` | the HTTP surface put together; the widget's files |
@@ -16,6 +17,7 @@
 mod anchor;
 mod cli;
 mod config;
+mod connections;
 mod dev;
 mod failure;
 mod http;
@@ -26,6 +28,7 @@ mod renewal;
 mod shutdown;
 mod spool;
 mod telemetry;
+mod tls;
 mod web;
 mod wiring;
 

@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
-use control_api::TrustedProxies;
+use control_api::{ControlApi, TrustedProxies};
 use media_model::Pii;
 
 /// URL path, media type and bytes of each built file.
@@ -68,16 +68,23 @@ pub fn widget_missing() -> Response {
         .into_response()
 }
 
-/// Tells signaling where requests come from, as far as proxies that are believed say.
-pub fn with_addresses(router: Router, proxies: TrustedProxies) -> Router {
+/// Tells signaling where requests come from, as far as proxies that are believed say, and lets so many through from one
+/// address as come to the control API.
+pub fn with_addresses(router: Router, proxies: TrustedProxies, api: ControlApi) -> Router {
     let proxies = Arc::new(proxies);
     router.layer(middleware::from_fn(move |mut request: Request, next: Next| {
-        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-        if let Some(peer) = peer {
-            let address = proxies.client(peer, request.headers());
-            request.extensions_mut().insert(signaling::Address(Pii::new(address)));
+        let (proxies, api) = (proxies.clone(), api.clone());
+        async move {
+            let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+            if let Some(peer) = peer {
+                let address = proxies.client(peer, request.headers());
+                if let Err(too_fast) = api.pass_address(address) {
+                    return too_fast;
+                }
+                request.extensions_mut().insert(signaling::Address(Pii::new(address)));
+            }
+            next.run(request).await
         }
-        next.run(request)
     }))
 }
 

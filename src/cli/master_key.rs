@@ -46,7 +46,14 @@ impl MasterKeyCommand {
 
 impl Where {
     fn file(&self) -> Result<MasterFile, Failure> {
-        Ok(MasterFile::at(Config::load(&self.config)?.master_keys_file()))
+        let config = Config::load(&self.config)?;
+        if let Some(variable) = &config.master_keys_variable {
+            return Err(format!(
+                "the master keys are in the environment variable {variable}: change them there"
+            )
+            .into());
+        }
+        Ok(MasterFile::at(config.master_keys_file()))
     }
 
     fn rotate(&self) -> Result<(), Failure> {
@@ -59,7 +66,7 @@ impl Where {
     }
 
     async fn list(&self) -> Result<(), Failure> {
-        let names = LocalMasterKeys::from_file(self.file()?.path())?.names();
+        let names = Config::load(&self.config)?.master_keys()?.names();
         let shell = Shell::open(&self.config).await?;
         let in_use = shell.api.master_keys_in_use().await?;
         shell.close().await;
@@ -67,7 +74,7 @@ impl Where {
             println!("{name}: wraps {} keys", in_use.get(name).copied().unwrap_or_default());
         }
         for (name, keys) in in_use.iter().filter(|(name, _)| !names.contains(name)) {
-            println!("{name}: wraps {keys} keys and is not in the file");
+            println!("{name}: wraps {keys} keys and is not among them");
         }
         Ok(())
     }

@@ -9,16 +9,18 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
-use axum_server::{Handle, tls_rustls::RustlsConfig};
+use axum_server::{Handle, tls_rustls::RustlsAcceptor};
 use clap::Args;
 use control_api::{ControlApi, Store, webhooks::WebhookSender};
 use media_io::{Advertise, MediaNode};
 use signaling::{Signaling, TicketLog};
 use signaling_protocol::ticket::TicketVerifier;
+use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use crate::{
     anchor::Anchor,
-    config::{Config, TlsConfig},
+    config::Config,
+    connections::Connections,
     dev::{self, Demo},
     failure::Failure,
     http,
@@ -27,7 +29,7 @@ use crate::{
     pages, renewal, shutdown,
     spool::Spool,
     telemetry::Metrics,
-    web,
+    tls, web,
     wiring::{LateOrders, TenantPortals},
 };
 
@@ -82,6 +84,7 @@ struct Node {
     store: Store,
     spool: Arc<Spool>,
     metrics: Arc<Metrics>,
+    connections: Connections,
 }
 
 impl Node {
@@ -125,6 +128,7 @@ impl Node {
         orders.connect(signaling.clone());
         api.replay_revocations().await?;
         tokio::spawn(journal::keep_handing_in(api.clone(), spool.clone()));
+        tokio::spawn(api.clone().keep_following_orders());
         tokio::spawn(api.clone().keep_sealing());
         tokio::spawn(api.clone().keep_forgetting_answers());
         tokio::spawn(api.clone().keep_logging_off());
@@ -133,7 +137,10 @@ impl Node {
         tokio::spawn(renewal::keep(api.clone(), master));
         tokio::spawn(api.clone().keep_delivering(WebhookSender::new(config.webhook_networks.clone())));
         tokio::spawn(Anchor::new(config.audit_anchor_file(), keys.checkpoint_signer).keep(api.clone()));
-        Ok(Self { media, signaling, api, store, spool, metrics: Arc::new(Metrics::new()?) })
+        let metrics = Arc::new(Metrics::new()?);
+        let of_address_max = config.address_connections_max.get();
+        let connections = Connections::new(of_address_max, config.trusted_proxies.clone());
+        Ok(Self { media, signaling, api, store, spool, metrics, connections })
     }
 
     async fn serve_until_told_to_stop(self, config: &Config, dev: bool) -> Result<(), Failure> {
@@ -151,17 +158,21 @@ impl Node {
         let listener = std::net::TcpListener::bind(config.listen)
             .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
         listener.set_nonblocking(true)?;
-        let tls = tls(config).await?;
+        let tls = match &config.tls {
+            Some(files) => Some(tls::load(files).await?),
+            None => None,
+        };
         announce(&listener, config, dev)?;
+        let server = axum_server::from_tcp(listener)?.handle(handle);
         match tls {
             None => {
-                let mut server = axum_server::from_tcp(listener)?.acceptor(http::acceptor()).handle(handle);
+                let mut server = server.acceptor(self.connections.before(http::acceptor()));
                 http::bound(server.http_builder());
                 server.serve(service).await?;
             }
             Some(tls) => {
-                let server = axum_server::from_tcp_rustls(listener, tls)?.handle(handle);
-                let mut server = server.map(|tls| tls.acceptor(http::acceptor()));
+                let acceptor = RustlsAcceptor::new(tls).acceptor(http::acceptor());
+                let mut server = server.acceptor(self.connections.before(acceptor));
                 http::bound(server.http_builder());
                 server.serve(service).await?;
             }
@@ -176,10 +187,15 @@ impl Node {
             .route("/readyz", get(ready))
             .route("/metrics", get(metrics))
             .with_state(self.clone())
-            .merge(web::with_addresses(self.signaling.router(), config.trusted_proxies.clone()))
+            .merge(web::with_addresses(
+                self.signaling.router(),
+                config.trusted_proxies.clone(),
+                self.api.clone(),
+            ))
             .merge(self.api.router())
             .merge(web::widget_router())
             .merge(pages::router(self.api.clone()))
+            .layer(RequestBodyTimeoutLayer::new(http::BODY_TIMEOUT))
     }
 
     /// Says goodbye to everyone, stops the media threads, then the HTTP server, then closes the database.
@@ -194,15 +210,6 @@ impl Node {
         self.store.close().await;
         Ok(())
     }
-}
-
-async fn tls(config: &Config) -> Result<Option<RustlsConfig>, Failure> {
-    let Some(TlsConfig { certificate, key }) = &config.tls else { return Ok(None) };
-    // More than one provider may be compiled in; then rustls asks which.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let loaded = RustlsConfig::from_pem_file(certificate, key).await;
-    let files = format!("{} and {}", certificate.display(), key.display());
-    Ok(Some(loaded.map_err(|error| format!("TLS cannot be set up with {files}: {error}"))?))
 }
 
 fn media_config(config: &Config, dev: bool, keys: &NodeKeys) -> media_io::Config {
@@ -244,7 +251,8 @@ async fn ready(State(node): State<Node>) -> impl IntoResponse {
 /// `GET /metrics`
 async fn metrics(State(node): State<Node>) -> impl IntoResponse {
     let spooled = node.spool.waiting();
-    let rendered = node.metrics.render(&node.media, &node.signaling, &node.api, spooled);
+    let refused = node.connections.refused();
+    let rendered = node.metrics.render(&node.media, &node.signaling, &node.api, spooled, refused);
     match rendered {
         Ok(text) => {
             (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()

@@ -32,6 +32,7 @@ impl Metrics {
         signaling: &Signaling,
         api: &ControlApi,
         spooled: usize,
+        refused_connections: u64,
     ) -> Result<String, prometheus::Error> {
         let page = Registry::new();
         add_media(&page, &media.counters())?;
@@ -42,6 +43,8 @@ impl Metrics {
         add_signaling(&page, signaling)?;
         let help = "Audit entries that wait in the node's spool for the audit log.";
         gauge(&page, "consilium_audit_spool_entries", help, spooled as u64)?;
+        let help = "Connections that were closed at once because their address had too many.";
+        total(&page, "consilium_connections_refused_total", help, refused_connections)?;
         add_rate_limits(&page, api)?;
         add_sign_ins(&page, api.sign_in_counts())?;
         add_cpu_time(&page)?;

@@ -117,10 +117,19 @@ impl Node {
 
     /// Sends SIGINT, as Ctrl-C does.
     pub fn interrupt(&self) {
+        self.signal(libc::SIGINT);
+    }
+
+    /// Sends SIGHUP: files are read again.
+    pub fn hang_up(&self) {
+        self.signal(libc::SIGHUP);
+    }
+
+    fn signal(&self, signal: libc::c_int) {
         let process = libc::pid_t::try_from(self.child.id()).expect("a process id");
         // SAFETY: kill takes two integers and touches no memory; the child was not waited for, so the id is its own.
-        let sent = unsafe { libc::kill(process, libc::SIGINT) };
-        assert_eq!(sent, 0, "SIGINT can be sent");
+        let sent = unsafe { libc::kill(process, signal) };
+        assert_eq!(sent, 0, "a signal can be sent");
     }
 
     /// Waits until it has ended. Panics when that takes longer than promised.
