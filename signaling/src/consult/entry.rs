@@ -232,7 +232,7 @@ impl Registry {
         let Some(consult) = self.consults.get_mut(&seat.consult) else { return };
         let lobby = consult.lobby();
         let Some(member) = self.seated(seat) else { return };
-        if member.role.admits_others() && !lobby.is_empty() {
+        if member.may_admit() && !lobby.is_empty() {
             member.tell(Notice::Lobby(lobby));
         }
     }
@@ -240,7 +240,7 @@ impl Registry {
     /// Lets somebody in. Someone who is not waiting (any more) is left as they are: two may press at once.
     pub(crate) fn admit(&mut self, by: Seat, participant: ParticipantNumber) -> Result<(), ErrorCode> {
         let staff = self.seated(by).ok_or(ErrorCode::Internal)?;
-        if !staff.is_present() || !staff.role.admits_others() {
+        if !staff.may_admit() {
             return Err(ErrorCode::Forbidden);
         }
         let Some(member) = self.member(by.consult, participant) else { return Ok(()) };

@@ -96,6 +96,11 @@ impl Member {
         matches!(self.standing, Standing::Present { .. })
     }
 
+    /// Whether they let others in. A broken glass is for looking, whatever the role.
+    pub(crate) const fn may_admit(&self) -> bool {
+        self.is_present() && self.role.admits_others() && self.glass.is_none()
+    }
+
     /// How many comings of this person the journal has and no going yet: each WHIP and WHEP session is one.
     pub(crate) fn presences(&self) -> usize {
         let sessions = self.transports.iter().filter(|transport| transport.way != Way::WebSocket).count();

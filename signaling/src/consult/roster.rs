@@ -140,7 +140,7 @@ impl Consult {
     /// Tells staff who waits. Returns how many were cut off.
     pub(crate) fn tell_lobby(&mut self) -> usize {
         let notice = self.lobby();
-        let staff = self.members.values_mut().filter(|m| m.is_present() && m.role.admits_others());
+        let staff = self.members.values_mut().filter(|m| m.may_admit());
         staff.map(|m| usize::from(!m.tell(Notice::Lobby(notice.clone())))).sum()
     }
 

@@ -244,7 +244,14 @@ async fn who_came_by_break_glass_is_seen_to_have_and_leaves_when_it_runs_out() {
     assert_eq!(token.break_glass, Some(glass), "and whoever comes back has come so");
     let line = registry.take_line(now, reservation.seat, Pii::new("hello".into()));
     assert_eq!(line.err(), Some(ErrorCode::Forbidden), "to look, not to write");
-    let seen = registry.consults[&CONSULT].members.values().map(|member| member.as_person().break_glass);
+    let waiting = Claim { waits: true, ..claim(3) };
+    let (waits, mut patient) = enter(&mut registry, now, &waiting).expect("waits");
+    registry.greet(reservation.seat);
+    let admitted = registry.admit(reservation.seat, waits.participant);
+    assert_eq!(admitted, Err(ErrorCode::Forbidden), "nor to let others in");
+    assert!(patient.try_recv().is_err() && received.try_recv().is_err(), "nor told who waits");
+    registry.depart(now, waits, true);
+    let seen = registry.consults[&CONSULT].members.values().take(2).map(|m| m.as_person().break_glass);
     assert_eq!(seen.collect::<Vec<_>>(), [false, true]);
 
     registry.sweep(later(now, Duration::from_secs(598)));
