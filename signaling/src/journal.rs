@@ -158,9 +158,13 @@ enum Task {
 
 /// The journal with its two ways of being written: awaited, and behind a bounded backlog. Both write together what has come
 /// together: a database takes hundreds of entries at once in the time of a few.
+///
+/// Departures have a backlog of their own. They are written whatever happens, and what anybody can cause, such as a used
+/// ticket that is shown again and again, must neither fail them nor take their place.
 #[derive(Clone)]
 pub(crate) struct Scribe {
     awaited: mpsc::Sender<Awaited>,
+    departures: mpsc::Sender<Task>,
     backlog: mpsc::Sender<Task>,
     counters: Arc<Counters>,
 }
@@ -169,10 +173,14 @@ impl Scribe {
     /// Starts the tasks that write; they end with the last clone.
     pub(crate) fn start(journal: Arc<dyn Journal>, counters: Arc<Counters>) -> Self {
         let (awaited, wanted) = mpsc::channel(JOURNAL_BATCH_MAX);
-        let (backlog, tasks) = mpsc::channel(JOURNAL_BACKLOG_MAX);
         tokio::spawn(write_awaited(Arc::clone(&journal), wanted));
-        tokio::spawn(write_backlog(journal, tasks, Arc::clone(&counters)));
-        Self { awaited, backlog, counters }
+        let backlog = || {
+            let (backlog, tasks) = mpsc::channel(JOURNAL_BACKLOG_MAX);
+            tokio::spawn(write_backlog(Arc::clone(&journal), tasks, Arc::clone(&counters)));
+            backlog
+        };
+        let (departures, backlog) = (backlog(), backlog());
+        Self { awaited, departures, backlog, counters }
     }
 
     /// Waits until the entry is kept.
@@ -190,7 +198,8 @@ impl Scribe {
 
     /// Leaves the entry to be written soon. One that finds the backlog full is counted and logged.
     pub(crate) fn note(&self, entry: Entry) {
-        let Err(refused) = self.backlog.try_send(Task::Write(entry)) else { return };
+        let backlog = if matches!(entry.what, What::Left(_)) { &self.departures } else { &self.backlog };
+        let Err(refused) = backlog.try_send(Task::Write(entry)) else { return };
         Counters::add(&self.counters.journal_lost);
         if let Task::Write(entry) = refused.into_inner() {
             let participant = entry.who.as_ref().map(|who| who.participant.csrc());
@@ -200,13 +209,14 @@ impl Scribe {
 
     /// Waits until everything that was left is written, or for as long as a write may take.
     pub(crate) async fn flush(&self) {
-        let (done, flushed) = oneshot::channel();
-        let flush = async {
-            if self.backlog.send(Task::Flush(done)).await.is_ok() {
+        let flush = async |backlog: &mpsc::Sender<Task>| {
+            let (done, flushed) = oneshot::channel();
+            if backlog.send(Task::Flush(done)).await.is_ok() {
                 let _ = flushed.await;
             }
         };
-        if tokio::time::timeout(JOURNAL_TIMEOUT, flush).await.is_err() {
+        let both = async { tokio::join!(flush(&self.departures), flush(&self.backlog)) };
+        if tokio::time::timeout(JOURNAL_TIMEOUT, both).await.is_err() {
             tracing::error!("the journal's backlog was not written in time");
         }
     }
@@ -322,6 +332,45 @@ mod tests {
     async fn everybody_hears_of_a_write_that_failed() {
         let (kept, writes) = join_at_once(200, Slow { fails: true, ..Slow::default() }).await;
         assert!(kept == 0 && writes <= 2, "{writes} writes");
+    }
+
+    /// Has room for departures alone.
+    #[derive(Default)]
+    struct Full {
+        departures: AtomicUsize,
+    }
+
+    impl Journal for Full {
+        fn record(&self, entries: Vec<Entry>) -> BoxFuture<'_, Result<(), JournalUnavailable>> {
+            Box::pin(async move {
+                if !entries.iter().all(|entry| matches!(entry.what, What::Left(_))) {
+                    return Err(JournalUnavailable);
+                }
+                self.departures.fetch_add(entries.len(), Relaxed);
+                Ok(())
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn departures_are_kept_and_at_once_however_many_refusals_are_not() {
+        let (full, counters) = (Arc::new(Full::default()), Arc::new(Counters::default()));
+        let scribe = Scribe::start(Arc::clone(&full) as Arc<dyn Journal>, Arc::clone(&counters));
+        let note = |what| scribe.note(Entry { what, ..entry() });
+        for _ in 0..JOURNAL_BACKLOG_MAX {
+            note(What::Refused(ErrorCode::TicketInUse));
+        }
+        for _ in 0..100 {
+            note(What::Refused(ErrorCode::TicketInUse));
+            note(What::Left(Departure::Lost));
+        }
+        let kept = async {
+            while full.departures.load(Relaxed) < 100 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(JOURNAL_RETRY_INTERVAL, kept).await.expect("they wait for no refusal");
+        assert!(counters.journal_lost.load(Relaxed) >= 100, "refusals alone are lost");
     }
 
     #[tokio::test]
