@@ -47,11 +47,6 @@ pub(crate) fn believe_ticket(
         0..=TOKEN_BYTES_MAX => shared.tickets.verify(ticket, now.unix_s()).map_err(ErrorCode::from),
         _ => Err(ErrorCode::TicketInvalid),
     };
-    let is_for_us = |node: &Option<String>| node.is_none() || *node == shared.node;
-    let verified = verified.and_then(|ticket| match is_for_us(&ticket.node) {
-        true => Ok(ticket),
-        false => Err(ErrorCode::TicketInvalid),
-    });
     Ok(verified.inspect_err(|code| note_unbelieved(shared, now, page, *code))?.into())
 }
 

@@ -85,8 +85,6 @@ pub struct Config {
     pub tickets: TicketVerifier,
     /// The node's own key for resume tokens.
     pub resume: ResumeSigner,
-    /// This node's name: tickets that name another node do not open here.
-    pub node: Option<String>,
     /// Which web pages may call for every tenant.
     pub origins: OriginPolicy,
     /// Which may for their own.
@@ -124,7 +122,6 @@ pub(crate) struct Shared {
     pub(crate) tickets: TicketVerifier,
     pub(crate) resume_signer: ResumeSigner,
     pub(crate) resume_verifier: ResumeVerifier,
-    pub(crate) node: Option<String>,
     pub(crate) origins: OriginPolicy,
     pub(crate) portals: Arc<dyn Portals>,
     /// One permit a WebSocket connection.
@@ -182,7 +179,6 @@ impl Signaling {
             tickets: config.tickets,
             resume_verifier: ResumeVerifier::new([config.resume.public_key().clone()])?,
             resume_signer: config.resume,
-            node: config.node,
             origins: config.origins,
             portals: config.portals,
             connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),

@@ -87,6 +87,16 @@ async fn whoever_gives_up_waiting_may_come_again_with_the_same_ticket() {
 }
 
 #[tokio::test]
+async fn a_ticket_that_names_another_node_opens_here_too() {
+    let node = Node::start().await;
+    let claims = node.claims("patient", Role::Patient);
+    let ticket = signaling_protocol::ticket::Ticket { node: Some("another".into()), ..claims };
+    let mut patient = node.connect().await;
+    patient.hello(&node.sign(&ticket)).await;
+    patient.hears("welcome").await;
+}
+
+#[tokio::test]
 async fn a_resume_token_supersedes_the_earlier_connection_and_works_once() {
     let node = Node::start().await;
     let mut first = node.connect().await;

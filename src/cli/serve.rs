@@ -115,7 +115,6 @@ impl Node {
             signaling::Config {
                 tickets: TicketVerifier::new([keys.ticket_signer.public_key().clone()])?,
                 resume: keys.resume_signer,
-                node: None,
                 origins: config.origin_policy(),
                 portals: Arc::new(TenantPortals(api.portals().clone())),
                 consult_participants_max: config.consult_participants_max.into(),

@@ -176,7 +176,6 @@ impl Node {
         let config = Config {
             tickets: TicketVerifier::new([signer.public_key().clone()]).expect("key"),
             resume: ResumeSigner::generate().expect("key"),
-            node: None,
             origins: OriginPolicy::SameHost,
             portals: Arc::new(TwoPortals),
             consult_participants_max: 32,

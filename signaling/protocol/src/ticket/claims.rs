@@ -55,7 +55,7 @@ pub struct Ticket {
     pub role: Role,
     /// `name`: what the others see.
     pub display_name: Pii<String>,
-    /// `node`: the node that the consult is on, if it matters.
+    /// `node`: where the consult is thought to be. A hint for whoever sends the client there; every node opens.
     pub node: Option<String>,
     /// `waits`: whether to stay in the waiting room until staff opens.
     pub waits: bool,
