@@ -9,13 +9,13 @@ use std::{
 
 use control_api::{
     ControlApi, Seen,
-    audit::{Action, Actor, Entry, Outcome, Surface},
+    audit::{Action, Actor, Entry, EntryId, Outcome, Surface},
     new_entry_id,
     permissions::Act,
 };
 use media_model::{Pii, TenantId};
 use signaling::{BoxFuture, Journal, JournalUnavailable, What};
-use signaling_protocol::error::ErrorCode;
+use signaling_protocol::{error::ErrorCode, server::LineId};
 
 use crate::spool::{Named, Spool};
 
@@ -38,14 +38,18 @@ pub struct AuditJournal {
 }
 
 impl Journal for AuditJournal {
+    fn next_line(&self) -> LineId {
+        LineId::from_bytes(new_entry_id().to_bytes())
+    }
+
     fn record(&self, entries: Vec<signaling::Entry>) -> BoxFuture<'_, Result<(), JournalUnavailable>> {
-        let named: Vec<Named> = entries.into_iter().map(|entry| (new_entry_id(), entry)).collect();
+        let named: Vec<Named> = entries.into_iter().map(named).collect();
         Box::pin(async move {
             // What came earlier is written earlier.
             if self.spool.waiting() == 0 && self.write(&named).await {
                 return Ok(());
             }
-            let has_lines = named.iter().any(|(_, entry)| matches!(entry.what, What::Wrote(_)));
+            let has_lines = named.iter().any(|(_, entry)| matches!(entry.what, What::Wrote(..)));
             if has_lines && self.spool.lines_waiting() >= LINES_SPOOLED_MAX {
                 tracing::error!("the spool has no room for further lines of chat");
                 return Err(JournalUnavailable);
@@ -101,13 +105,22 @@ pub async fn keep_handing_in(api: ControlApi, spool: Arc<Spool>) {
     }
 }
 
+/// A line of chat and its entry are called the same.
+fn named(entry: signaling::Entry) -> Named {
+    let id = match entry.what {
+        What::Wrote(line, _) => EntryId::from_bytes(line.to_bytes()),
+        _ => new_entry_id(),
+    };
+    (id, entry)
+}
+
 fn seen((id, entry): Named) -> Seen {
-    let line = if let What::Wrote(text) = &entry.what { Some(text.clone()) } else { None };
+    let line = if let What::Wrote(_, text) = &entry.what { Some(text.clone()) } else { None };
     let (action, outcome, actor, detail) = match entry.what {
         What::Joined(way) => (Action::Joined, Outcome::Granted, Actor::Participant, Some(way.as_str())),
         What::Waited => (Action::Waited, Outcome::Granted, Actor::Participant, Some("waiting_room")),
         What::Admitted { by } => (Action::Admitted, Outcome::Granted, Actor::Staff(by), Some("waiting_room")),
-        What::Wrote(_) => (Action::Asked(Act::WriteChat), Outcome::Granted, Actor::Participant, None),
+        What::Wrote(..) => (Action::Asked(Act::WriteChat), Outcome::Granted, Actor::Participant, None),
         What::Left(departure) => {
             (Action::Left, Outcome::Granted, Actor::Participant, Some(departure.as_str()))
         }

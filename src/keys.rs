@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use control_api::{AccessSigner, audit::CheckpointSigner};
+use control_api::{AccessSigner, VisitSigner, audit::CheckpointSigner};
 use media_engine::transport::dtls::Identity;
 use signaling_protocol::ticket::{ResumeSigner, Signer, TicketSigner, Token};
 use zeroize::Zeroizing;
@@ -22,6 +22,8 @@ pub struct NodeKeys {
     pub ticket_signer: Arc<TicketSigner>,
     /// Signs access tokens.
     pub access_signer: AccessSigner,
+    /// Signs tokens of visits.
+    pub visit_signer: VisitSigner,
     /// Signs resume tokens.
     pub resume_signer: ResumeSigner,
     /// Signs where the audit log's chains stand.
@@ -60,6 +62,7 @@ impl NodeKeys {
         Ok(Self {
             ticket_signer: Arc::new(signer(folder.join("ticket.ed25519.p8"))?),
             access_signer: signer(folder.join("access.ed25519.p8"))?,
+            visit_signer: signer(folder.join("visit.ed25519.p8"))?,
             resume_signer: signer(folder.join("resume.ed25519.p8"))?,
             checkpoint_signer: checkpoint_signer(&folder)?,
             spool_key: spool_key(folder.join("spool.key"))?,
@@ -148,6 +151,8 @@ mod tests {
         assert_ne!(first.ticket_signer.public_key(), first.resume_signer.public_key());
         assert_ne!(first.ticket_signer.public_key(), first.access_signer.public_key());
         assert_eq!(first.access_signer.public_key(), second.access_signer.public_key());
+        assert_ne!(first.access_signer.public_key(), first.visit_signer.public_key());
+        assert_eq!(first.visit_signer.public_key(), second.visit_signer.public_key());
         let mode =
             fs::metadata(data.path().join("keys/dtls.key.p8")).expect("the key file").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);

@@ -5,6 +5,7 @@
 //! | `cli/` | one file a command |
 //! | `config.rs` | the configuration file, and what the command line says instead |
 //! | `keys.rs` | the node's keys: certificate, ticket keys |
+//! | `api_tokens.rs` | what whoever is in a visit shows the control API |
 //! | `renewal.rs` | takes up a new master key while the node runs |
 //! | `http.rs`, `tls.rs`, `connections.rs` | how connections are served, by which certificate, how many from one address |
 //! | `wiring.rs` | what connects crates that do not know each other |
@@ -15,6 +16,7 @@
 //! | `shutdown.rs`, `failure.rs` | signals; what a command failed of |
 
 mod anchor;
+mod api_tokens;
 mod cli;
 mod config;
 mod connections;

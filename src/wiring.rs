@@ -1,12 +1,12 @@
 //! What connects crates that do not know each other: the control API's orders and running consults, tenants' portals and
 //! signaling's door.
 
-use std::{sync::Arc, time::SystemTime};
+use std::sync::Arc;
 
-use control_api::RunningConsults;
-use media_model::{ConsultId, Pii, TenantId};
+use control_api::{RunningConsults, Said};
+use media_model::{ConsultId, ParticipantNumber, Pii, TenantId};
 use signaling::{Portals, Signaling};
-use signaling_protocol::ticket::TicketId;
+use signaling_protocol::{server::LineId, ticket::TicketId};
 
 /// Tells signaling which pages are tenants' own.
 pub struct TenantPortals(pub control_api::Portals);
@@ -39,8 +39,17 @@ impl RunningConsults for SignalingOrders {
         self.signaling.bar_ticket(ticket);
     }
 
-    fn pass_on_chat(&self, consult: ConsultId, person: &Pii<String>, text: &Pii<String>, at: SystemTime) {
-        self.signaling.pass_on_chat(consult, person, text, at);
+    fn pass_on_chat(&self, said: &Said<'_>) {
+        let line = LineId::from_bytes(said.id.to_bytes());
+        self.signaling.pass_on_chat(said.consult, line, said.person, said.text, said.at);
+    }
+
+    fn number_of(&self, consult: ConsultId, person: &Pii<String>) -> Option<ParticipantNumber> {
+        self.signaling.number_of(consult, person)
+    }
+
+    fn is_revoked(&self, ticket: TicketId) -> bool {
+        self.signaling.is_revoked(ticket)
     }
 }
 
@@ -54,7 +63,7 @@ impl RunningConsults for NothingRuns {
 
     fn bar_ticket(&self, _consult: ConsultId, _ticket: TicketId) {}
 
-    fn pass_on_chat(&self, _: ConsultId, _: &Pii<String>, _: &Pii<String>, _: SystemTime) {}
+    fn pass_on_chat(&self, _said: &Said<'_>) {}
 }
 
 /// A line to running consults that is connected once they exist: control API and signaling each need the other.
@@ -87,9 +96,17 @@ impl RunningConsults for LateOrders {
         }
     }
 
-    fn pass_on_chat(&self, consult: ConsultId, person: &Pii<String>, text: &Pii<String>, at: SystemTime) {
+    fn pass_on_chat(&self, said: &Said<'_>) {
         if let Some(orders) = self.0.get() {
-            orders.pass_on_chat(consult, person, text, at);
+            orders.pass_on_chat(said);
         }
+    }
+
+    fn number_of(&self, consult: ConsultId, person: &Pii<String>) -> Option<ParticipantNumber> {
+        self.0.get()?.number_of(consult, person)
+    }
+
+    fn is_revoked(&self, ticket: TicketId) -> bool {
+        self.0.get().is_some_and(|orders| orders.is_revoked(ticket))
     }
 }

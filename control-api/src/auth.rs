@@ -15,6 +15,7 @@ use crate::{
     audit::{Actor, RequestId, SealedAddress},
     ids::PersonId,
     permissions::{Act, Person, Relation, Scopes, Subject},
+    visit_token::VisitToken,
 };
 
 /// Who is behind a request, and whose tenant it is.
@@ -46,6 +47,15 @@ impl Caller {
         }
     }
 
+    /// Who that is, also where they ask by the token of their visit.
+    pub const fn person_id(&self) -> Option<PersonId> {
+        match &self.subject {
+            Subject::Person(person) | Subject::Asserted { person, .. } => Some(person.id),
+            Subject::Visitor { person, .. } => Some(*person),
+            Subject::Client(_) | Subject::Shell => None,
+        }
+    }
+
     /// What the back end was made for, if it is one.
     pub const fn scopes(&self) -> Option<Scopes> {
         match self.subject {
@@ -60,6 +70,14 @@ impl Caller {
         let (consult, patient, whose) = (relation.consult(), relation.patient(), relation.whose());
         // The first that was asked for is the act itself.
         let _ = repeatable.allowed.set(Allowed { act, consult, patient, whose });
+    }
+
+    /// Somebody who is in a visit.
+    pub const fn visitor(token: &VisitToken, asked: Asked) -> Self {
+        let VisitToken { tenant, consult, ticket, person, role, .. } = *token;
+        let (actor, subject) =
+            (Actor::Visitor { person, ticket }, Subject::Visitor { person, consult, role });
+        Self { tenant, actor, subject, asked: Some(asked), repeatable: None }
     }
 
     /// Somebody who signed in.

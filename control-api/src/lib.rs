@@ -47,12 +47,13 @@ mod routes;
 mod sign_in;
 mod store;
 mod verify;
+mod visit_token;
 pub mod webhooks;
 
 pub use access::{AccessSigner, AccessToken, AccessTokenId};
 pub use app::{
     BootstrapError, ClientSummary, ControlApi, NewTicket, Portals, Refused, Renewed, ReplayError, Resealed,
-    RoleChange, RunningConsults, Seen, new_entry_id,
+    RoleChange, RunningConsults, Said, Seen, new_entry_id,
 };
 pub use auth::ApiKey;
 pub use networks::Networks;
@@ -69,3 +70,4 @@ pub use store::{
     Database, PostgresSnapshot, Store, StoreError, back_up_sqlite, migrate_postgres, restore_sqlite,
 };
 pub use verify::{Verified, VerifyError, verify};
+pub use visit_token::{VisitSigner, VisitToken, VisitTokenId};

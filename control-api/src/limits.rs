@@ -64,6 +64,10 @@ pub const ANONYMOUS_KINDS_MAX: usize = 1_000;
 pub const ANONYMOUS_ADDRESSES_MAX: usize = 256;
 /// How long an access token is good.
 pub const ACCESS_TOKEN_LIFETIME: Duration = Duration::from_secs(10 * 60);
+/// How long the token of a visit is good at most; who is welcomed again, as after a broken connection, gets another one.
+pub const VISIT_TOKEN_LIFETIME: Duration = Duration::from_secs(4 * 60 * 60);
+/// How long after its consult's end a visit's token is good still: notes are written, the last lines read.
+pub const VISIT_TOKEN_GRACE: Duration = Duration::from_secs(15 * 60);
 /// How long a request waits for the database.
 pub const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection to the database is kept that nobody uses.

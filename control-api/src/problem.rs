@@ -17,6 +17,8 @@ pub(crate) enum Problem {
     Unauthorized,
     /// The cookie is no good, or no longer.
     SignedOut,
+    /// The token is genuine, and what it was given for is over.
+    VisitOver,
     /// A page of somebody else's asks for somebody who is signed in here.
     OriginRefused,
     /// The account is linked to somebody.
@@ -98,6 +100,7 @@ impl Problem {
         match self {
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "A valid API key is needed"),
             Self::SignedOut => (StatusCode::UNAUTHORIZED, "signed_out", "Nobody is signed in, or no longer"),
+            Self::VisitOver => (StatusCode::UNAUTHORIZED, "visit_over", "The visit is over for this token"),
             Self::OriginRefused => (StatusCode::FORBIDDEN, "origin_refused", "Only our own pages may"),
             Self::LinkedAlready => (StatusCode::CONFLICT, "linked_already", "The account is linked already"),
             Self::ClosedAlready => (StatusCode::CONFLICT, "closed_already", "Somebody has closed it before"),
@@ -193,7 +196,7 @@ impl IntoResponse for Problem {
         if let Self::TooManyRequests(wait_s) = self {
             response.headers_mut().insert(header::RETRY_AFTER, wait_s.into());
         }
-        if matches!(self, Self::Unauthorized | Self::SignedOut) {
+        if matches!(self, Self::Unauthorized | Self::SignedOut | Self::VisitOver) {
             // RFC 6750 §3
             let challenge = header::HeaderValue::from_static("Bearer");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);

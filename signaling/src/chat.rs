@@ -17,7 +17,8 @@ use crate::{
 
 /// Takes a line; its author hears later whether it was kept.
 pub(crate) fn take(shared: &Shared, from: Seat, text: Pii<String>) -> Result<(), ErrorCode> {
-    let Some(line) = shared.registry().take_line(Moment::now(), from, text)? else { return Ok(()) };
+    let id = shared.journal.next_line();
+    let Some(line) = shared.registry().take_line(Moment::now(), from, id, text)? else { return Ok(()) };
     let Err(refused) = shared.lines.try_send(line) else { return Ok(()) };
     shared.registry().settle(&refused.into_inner());
     Err(ErrorCode::ChatBusy)

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     Shared,
+    api_tokens::Visitor,
     consult::{Claim, Moment, Opening, Remembered, Reservation, Seat},
     counters::Counters,
     journal::{Entry, Way, What, Who},
@@ -163,6 +164,9 @@ pub(crate) async fn welcome_admitted(
 
 fn welcome(shared: &Shared, token: ResumeToken) -> Welcome {
     let signed = shared.resume_signer.sign(&token);
+    // Who broke a glass has signed in, and looks at the patient's record by that: a role in the visit opens more than a glass does.
+    let visitor = token.break_glass.is_none().then(|| Visitor::of(&token));
+    let api_token = visitor.and_then(|visitor| shared.api_tokens.issue(&visitor));
     Welcome {
         consult: token.consult,
         participant: token.participant,
@@ -170,5 +174,6 @@ fn welcome(shared: &Shared, token: ResumeToken) -> Welcome {
         display_name: token.display_name,
         slots: SLOTS_INITIAL,
         resume_token: Pii::new(signed),
+        api_token,
     }
 }

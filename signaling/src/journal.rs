@@ -3,7 +3,7 @@
 use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc, time::SystemTime};
 
 use media_model::{BreakGlassId, ConsultId, ParticipantNumber, Pii, Role, TenantId};
-use signaling_protocol::error::ErrorCode;
+use signaling_protocol::{error::ErrorCode, server::LineId};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -18,6 +18,9 @@ pub trait Journal: Send + Sync {
     /// Resolves when the entries would survive a crash of this process: all of them, or none. There are 256 at most, and
     /// [`CHAT_BATCH_MAX`](crate::limits::CHAT_BATCH_MAX) if there are lines of chat among them.
     fn record(&self, entries: Vec<Entry>) -> BoxFuture<'_, Result<(), JournalUnavailable>>;
+
+    /// How the next line of chat is called, here and by everybody who is told of it.
+    fn next_line(&self) -> LineId;
 
     /// Counts somebody who was turned away and of whom nothing is known. It must not wait, and anybody can have it called.
     fn turned_away(&self, _code: ErrorCode, _address: Option<Pii<IpAddr>>) {}
@@ -72,7 +75,7 @@ pub enum What {
         by: ParticipantNumber,
     },
     /// Wrote this line of chat, which the others get once it is kept.
-    Wrote(Pii<String>),
+    Wrote(LineId, Pii<String>),
     /// Is gone.
     Left(Departure),
     /// Was turned away.
@@ -280,6 +283,10 @@ mod tests {
     }
 
     impl Journal for Slow {
+        fn next_line(&self) -> LineId {
+            LineId::from_bytes([0; 16])
+        }
+
         fn record(&self, entries: Vec<Entry>) -> BoxFuture<'_, Result<(), JournalUnavailable>> {
             Box::pin(async move {
                 tokio::time::sleep(Duration::from_millis(20)).await;

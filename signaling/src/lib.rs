@@ -15,11 +15,13 @@
 //! | `negotiation.rs` | from an offer to an answer, by way of the shard |
 //! | `sdp/` | SDP to plain parameters and back |
 //! | `whip.rs`, `whep.rs`, `resource.rs`, `fragment.rs` | RFC 9725 and its counterpart for receivers |
+//! | `api_tokens.rs` | what whoever is welcomed shows the control API |
 //! | `origin.rs`, `problem.rs` | which web pages may call; HTTP errors |
 //! | `dispatcher.rs` | takes the shards' events to their consults |
 //! | `media.rs`, `journal.rs` | what is asked of the media plane and of the audit log |
 //! | `counters.rs`, `limits.rs` | what is counted and what is bounded |
 
+mod api_tokens;
 mod chat;
 mod consult;
 mod counters;
@@ -57,11 +59,13 @@ use media_model::{ConsultId, ParticipantNumber, Pii};
 use node_log::NodeLog;
 use signaling_protocol::{
     limits::SDP_BYTES_MAX,
+    server::LineId,
     ticket::{InvalidKey, ResumeSigner, ResumeVerifier, TicketId, TicketVerifier},
 };
 use tokio::sync::{Semaphore, mpsc, watch};
 
 pub use self::{
+    api_tokens::{ApiTokens, Visitor},
     consult::{Headcount, TicketLog, TicketLogError},
     counters::Counters,
     journal::{BoxFuture, Departure, Entry, Journal, JournalUnavailable, Way, What, Who},
@@ -89,6 +93,8 @@ pub struct Config {
     pub origins: OriginPolicy,
     /// Which may for their own.
     pub portals: Arc<dyn Portals>,
+    /// Makes what whoever is welcomed shows the control API.
+    pub api_tokens: Arc<dyn ApiTokens>,
     /// People who may be in one consult at a time; at most
     /// [`CONSULT_TRANSPORTS_MAX`](media_model::limits::CONSULT_TRANSPORTS_MAX), whatever is said here.
     pub consult_participants_max: usize,
@@ -124,6 +130,7 @@ pub(crate) struct Shared {
     pub(crate) resume_verifier: ResumeVerifier,
     pub(crate) origins: OriginPolicy,
     pub(crate) portals: Arc<dyn Portals>,
+    pub(crate) api_tokens: Arc<dyn ApiTokens>,
     /// One permit a WebSocket connection.
     pub(crate) connections: Arc<Semaphore>,
     /// Limits the journal's entries about tickets that came too late.
@@ -181,6 +188,7 @@ impl Signaling {
             resume_signer: config.resume,
             origins: config.origins,
             portals: config.portals,
+            api_tokens: config.api_tokens,
             connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
             late_entries: Mutex::new(TokenBucket::new(
                 Instant::now(),
@@ -249,8 +257,25 @@ impl Signaling {
 
     /// Passes on a line that somebody wrote elsewhere and that is kept. Only of who has come to the consult: the others have
     /// no number to know anybody else by.
-    pub fn pass_on_chat(&self, consult: ConsultId, person: &Pii<String>, text: &Pii<String>, at: SystemTime) {
-        self.shared.registry().pass_on_chat(consult, person, text, at);
+    pub fn pass_on_chat(
+        &self,
+        consult: ConsultId,
+        line: LineId,
+        person: &Pii<String>,
+        text: &Pii<String>,
+        at: SystemTime,
+    ) {
+        self.shared.registry().pass_on_chat(consult, line, person, text, at);
+    }
+
+    /// The number in the consult of somebody who has come to it.
+    pub fn number_of(&self, consult: ConsultId, person: &Pii<String>) -> Option<ParticipantNumber> {
+        self.shared.registry().number_of(consult, person)
+    }
+
+    /// Whether this node knows that the ticket was taken back.
+    pub fn is_revoked(&self, ticket: TicketId) -> bool {
+        self.shared.registry().is_revoked(ticket)
     }
 
     /// Says goodbye to everyone connected, stops their media and waits, for a bounded time, until it was said and

@@ -7,6 +7,7 @@ use std::sync::{Arc, atomic::Ordering::SeqCst};
 use common::{Node, Peer};
 use media_model::{Pii, Role};
 use serde_json::json;
+use signaling_protocol::server::LineId;
 use tokio::sync::Semaphore;
 
 async fn write(peer: &mut Peer, text: &str) {
@@ -103,11 +104,13 @@ async fn a_line_that_was_written_elsewhere_is_passed_on_under_the_number_of_who_
     let node = Node::start().await;
     let mut doctor = node.join("doctor", Role::Provider).await;
     let (text, at) = (Pii::new("by the portal".to_owned()), std::time::UNIX_EPOCH);
-    node.signaling.pass_on_chat(common::CONSULT, &Pii::new("stranger".to_owned()), &text, at);
-    node.signaling.pass_on_chat(common::CONSULT, &Pii::new("doctor".to_owned()), &text, at);
+    for (person, line) in [("stranger", 7), ("doctor", 8)] {
+        let (line, person) = (LineId::from_bytes([line; 16]), Pii::new(person.to_owned()));
+        node.signaling.pass_on_chat(common::CONSULT, line, &person, &text, at);
+    }
     let chat = doctor.hears("chat").await;
     assert_eq!(
-        (&chat["from"], &chat["text"], &chat["at_ms"]),
-        (&1.into(), &"by the portal".into(), &0.into())
+        (&chat["id"], &chat["from"], &chat["text"], &chat["at_ms"]),
+        (&"08".repeat(16).into(), &1.into(), &"by the portal".into(), &0.into())
     );
 }

@@ -19,6 +19,7 @@ use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use crate::{
     anchor::Anchor,
+    api_tokens::VisitTokens,
     config::Config,
     connections::Connections,
     dev::{self, Demo},
@@ -100,6 +101,7 @@ impl Node {
             .with_requests_per_s(config.api_requests_per_s.get())
             .with_failures_per_s(config.api_failures_per_s.get())
             .with_access_signer(keys.access_signer)?
+            .with_visit_keys([keys.visit_signer.public_key().clone()])?
             .with_webhook_networks(config.webhook_networks.clone())
             .with_sign_in_networks(config.sign_in_networks.clone())
             .with_own_origin(config.own_origin())
@@ -117,6 +119,7 @@ impl Node {
                 resume: keys.resume_signer,
                 origins: config.origin_policy(),
                 portals: Arc::new(TenantPortals(api.portals().clone())),
+                api_tokens: Arc::new(VisitTokens(keys.visit_signer)),
                 consult_participants_max: config.consult_participants_max.into(),
                 ticket_log: Some(TicketLog::open(&config.ticket_log_file())?),
             },

@@ -87,7 +87,7 @@ impl Spool {
 
     /// How many of them are lines of chat.
     pub fn lines_waiting(&self) -> usize {
-        self.lock().iter().filter(|(_, entry)| matches!(entry.what, What::Wrote(_))).count()
+        self.lock().iter().filter(|(_, entry)| matches!(entry.what, What::Wrote(..))).count()
     }
 
     /// Keeps entries, 256 at most, on disk, all of them or none; those that must not fail are left to be written soon, into the reserve if need be.
@@ -236,7 +236,8 @@ mod tests {
 
         let text = "\u{1f469}".repeat(signaling_protocol::limits::CHAT_CHARS_MAX);
         let chat = named([255; signaling::limits::CHAT_BATCH_MAX]).into_iter().map(|(id, entry)| {
-            let what = What::Wrote(media_model::Pii::new(text.clone()));
+            let line = signaling_protocol::server::LineId::from_bytes(id.to_bytes());
+            let what = What::Wrote(line, media_model::Pii::new(text.clone()));
             (id, Entry { who: Some(who.clone()), what, ..entry })
         });
         spool.keep(chat.collect(), false).await.expect("room");

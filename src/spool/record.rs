@@ -6,7 +6,7 @@ use control_api::audit::EntryId;
 use media_model::{BreakGlassId, ConsultId, ParticipantNumber, Pii, Role, TenantId};
 use serde::{Deserialize, Serialize};
 use signaling::{Departure, Entry, Way, What, Who};
-use signaling_protocol::error::ErrorCode;
+use signaling_protocol::{error::ErrorCode, server::LineId};
 
 const WAYS: [Way; 3] = [Way::WebSocket, Way::Whip, Way::Whep];
 const DEPARTURES: [Departure; 6] = [
@@ -70,7 +70,7 @@ fn line_of((id, entry): &Named) -> Line {
         What::Waited => LineWhat::Waited,
         What::Admitted { by } => LineWhat::Admitted(by.csrc()),
         What::Left(departure) => LineWhat::Left(departure.as_str().to_owned()),
-        What::Wrote(text) => LineWhat::Wrote(text.clone()),
+        What::Wrote(_, text) => LineWhat::Wrote(text.clone()),
         What::Refused(code) => LineWhat::Refused(*code),
     };
     let who = entry.who.as_ref().map(|who| LineWho {
@@ -89,7 +89,7 @@ fn entry_of(line: Line) -> Option<Named> {
         LineWhat::Waited => What::Waited,
         LineWhat::Admitted(by) => What::Admitted { by: ParticipantNumber::new(by)? },
         LineWhat::Left(name) => What::Left(*DEPARTURES.iter().find(|why| why.as_str() == name)?),
-        LineWhat::Wrote(text) => What::Wrote(text),
+        LineWhat::Wrote(text) => What::Wrote(LineId::from_bytes(line.id.to_bytes()), text),
         LineWhat::Refused(code) => What::Refused(code),
     };
     let who = match line.who {
@@ -116,7 +116,7 @@ mod tests {
         let others = [
             What::Waited,
             What::Admitted { by: number },
-            What::Wrote(Pii::new("two\nlines of \"chat\"".to_owned())),
+            What::Wrote(LineId::from_bytes([11; 16]), Pii::new("two\nlines of \"chat\"".to_owned())),
             What::Refused(ErrorCode::TicketRevoked),
         ];
         let entries: Vec<Named> = kinds

@@ -9,9 +9,9 @@ use std::{
     time::SystemTime,
 };
 
-use media_model::{ConsultId, Pii, Role, TenantId};
+use media_model::{ConsultId, ParticipantNumber, Pii, Role, TenantId};
 
-use super::{ControlApi, by, facts, new_entry_id};
+use super::{ControlApi, Said, by, facts, new_entry_id};
 use crate::{
     StoreError,
     audit::{Action, Entry, EntryId, StoredEntry, unix_ms},
@@ -34,9 +34,13 @@ pub(crate) struct Part {
 /// A line, for whoever may read it.
 #[derive(Debug, Clone)]
 pub(crate) struct Told {
+    /// Also of its audit entry.
+    pub id: EntryId,
     pub number: i64,
     pub at_ms: i64,
     pub person: PersonId,
+    /// Their number in the consult, while it runs here.
+    pub participant: Option<ParticipantNumber>,
     pub role: Role,
     /// Whose data it is.
     pub about: PersonId,
@@ -103,7 +107,7 @@ impl ControlApi {
         store::consults::find(&mut tx, consult).await?.ok_or(Problem::NotFound)?;
         let patient = patient_of(&mut tx, consult).await?;
         let rows = store::chat_lines::after(&mut tx, consult, part.after, part.lines_max).await?;
-        let told = self.opened_lines(&mut tx, rows).await?;
+        let told = self.opened_lines(&mut tx, consult, rows).await?;
         drop(tx);
         let break_glass = ground.break_glass();
         let entry = by(&caller, Action::Asked(Act::ReadChat));
@@ -112,8 +116,13 @@ impl ControlApi {
         Ok(told)
     }
 
-    async fn opened_lines(&self, tx: &mut TenantTx, rows: Vec<Row>) -> Result<Vec<Told>, StoreError> {
-        let (tenant, mut people) = (tx.tenant(), BTreeMap::new());
+    async fn opened_lines(
+        &self,
+        tx: &mut TenantTx,
+        consult: ConsultId,
+        rows: Vec<Row>,
+    ) -> Result<Vec<Told>, StoreError> {
+        let (tenant, mut people, mut numbers) = (tx.tenant(), BTreeMap::new(), BTreeMap::new());
         let mut told = Vec::with_capacity(rows.len());
         for Row { number, id, at_ms, person, role, about, text } in rows {
             let whose = match people.entry(about) {
@@ -132,7 +141,9 @@ impl ControlApi {
                     self.vault.with_keys(tx, open).await.map(Opened::value)?
                 }
             };
-            told.push(Told { number, at_ms, person, role, about, text });
+            let participant = *numbers.entry(person).or_insert_with(|| self.number_of(consult, person));
+            let id = id.parse().map_err(|_| StoreError::Malformed("a line of chat's id"))?;
+            told.push(Told { id, number, at_ms, person, participant, role, about, text });
         }
         Ok(told)
     }
@@ -147,7 +158,7 @@ impl ControlApi {
         let mut act = self.begin(&caller).await?;
         let relation = facts::to_consult(&mut act, &caller, Act::WriteChat, consult).await?;
         let (mut act, ground) = self.permit_on(act, &caller, Act::WriteChat, &relation).await?;
-        let (Some(person), Ground::Role(role)) = (caller.person().map(|person| person.id), ground) else {
+        let (Some(person), Ground::Role(role)) = (caller.person_id(), ground) else {
             drop(act);
             return Err(self.refuse(&caller, Act::WriteChat, &relation, Reason::FactsDoNotFit).await?);
         };
@@ -169,10 +180,15 @@ impl ControlApi {
             ..entry
         };
         store::audit::insert(&mut act, &[StoredEntry::of(&entry, id)]).await?;
-        let told = Told { number, at_ms: line.at_ms, person, role, about, text: Some(text.clone()) };
+        let (at_ms, participant) = (line.at_ms, self.number_of(consult, person));
+        let told = Told { id, number, at_ms, person, participant, role, about, text: Some(text.clone()) };
         let told = self.keep(act, &caller, told).await?;
-        self.running.pass_on_chat(consult, &by_id, &text, at);
+        self.running.pass_on_chat(&Said { consult, id, person: &by_id, text: &text, at });
         Ok(told)
+    }
+
+    fn number_of(&self, consult: ConsultId, person: PersonId) -> Option<ParticipantNumber> {
+        self.running.number_of(consult, &Pii::new(person.to_string()))
     }
 }
 

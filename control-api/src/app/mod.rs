@@ -33,6 +33,7 @@ pub(crate) mod sign_in;
 mod tenants;
 mod tickets;
 mod vault;
+mod visitors;
 pub(crate) mod visits;
 pub(crate) mod webhooks;
 
@@ -45,8 +46,8 @@ use std::{
 
 use aws_lc_rs::rand;
 use axum::response::{IntoResponse as _, Response};
-use media_model::{ConsultId, Pii, TenantId};
-use signaling_protocol::ticket::{InvalidKey, LEEWAY_S, TicketId, TicketSigner};
+use media_model::{ConsultId, ParticipantNumber, Pii, TenantId};
+use signaling_protocol::ticket::{InvalidKey, LEEWAY_S, PublicKey, TicketId, TicketSigner};
 
 pub(crate) use anonymous::Attempt;
 pub use clients::ClientSummary;
@@ -75,11 +76,12 @@ use crate::{
     failures::Failures,
     keys::MasterKeys,
     limits::{API_FAILURES_PER_S, API_REQUESTS_PER_S},
-    permissions::Scopes,
+    permissions::{Scopes, Subject},
     problem::Problem,
     rate::RateLimits,
     sign_in::{Providers, SignInCounts},
     store::{self, TenantTx},
+    visit_token::VisitVerifier,
 };
 
 /// A ticket is honoured for this much longer than it says, to allow for clocks that differ.
@@ -94,7 +96,30 @@ pub trait RunningConsults: Send + Sync {
     /// The ticket opens no door any more. Whoever waits has to leave; whoever is in the consult stays.
     fn bar_ticket(&self, consult: ConsultId, ticket: TicketId);
     /// Somebody wrote a line of chat over the API, which is kept: those who are present get it.
-    fn pass_on_chat(&self, consult: ConsultId, person: &Pii<String>, text: &Pii<String>, at: SystemTime);
+    fn pass_on_chat(&self, said: &Said<'_>);
+    /// The number in the consult of somebody who has come to it; nothing where it does not run here.
+    fn number_of(&self, _consult: ConsultId, _person: &Pii<String>) -> Option<ParticipantNumber> {
+        None
+    }
+    /// Whether it is known here that the ticket was taken back, whatever the database has.
+    fn is_revoked(&self, _ticket: TicketId) -> bool {
+        false
+    }
+}
+
+/// A line of chat that somebody wrote over the API.
+#[derive(Debug, Clone, Copy)]
+pub struct Said<'a> {
+    /// In which consult.
+    pub consult: ConsultId,
+    /// How it is called, by the audit log too.
+    pub id: EntryId,
+    /// Who wrote it.
+    pub person: &'a Pii<String>,
+    /// What.
+    pub text: &'a Pii<String>,
+    /// When it was taken.
+    pub at: SystemTime,
 }
 
 /// The control API's rules over its store.
@@ -112,6 +137,7 @@ pub struct ControlApi {
     failures: Arc<Failures>,
     anonymous: Arc<Anonymous>,
     access: Option<Arc<(AccessSigner, AccessVerifier)>>,
+    visits: Option<Arc<VisitVerifier>>,
     due: Arc<Due>,
     webhook_networks: Arc<Networks>,
     providers: Arc<Providers>,
@@ -149,6 +175,7 @@ impl ControlApi {
             failures: Arc::new(Failures::new(API_FAILURES_PER_S)),
             anonymous: Arc::default(),
             access: None,
+            visits: None,
             due: Arc::default(),
             webhook_networks: Arc::default(),
             providers: Arc::new(Providers::new(Networks::default())),
@@ -173,6 +200,11 @@ impl ControlApi {
     pub fn with_access_signer(self, signer: AccessSigner) -> Result<Self, InvalidKey> {
         let verifier = AccessVerifier::new([signer.public_key().clone()])?;
         Ok(Self { access: Some(Arc::new((signer, verifier))), ..self })
+    }
+
+    /// Believes tokens of visits that one of these keys has signed.
+    pub fn with_visit_keys(self, keys: impl IntoIterator<Item = PublicKey>) -> Result<Self, InvalidKey> {
+        Ok(Self { visits: Some(Arc::new(VisitVerifier::new(keys)?)), ..self })
     }
 
     /// Requests that were refused for coming too fast.
@@ -262,7 +294,14 @@ pub struct Refused(Problem);
 /// What a back end did.
 fn by(caller: &Caller, action: Action) -> Entry {
     let asked = caller.asked.as_ref();
+    // Whoever is in a visit does in it what they do as themselves.
+    let (person_id, role) = match caller.subject {
+        Subject::Visitor { person, role, .. } => (Some(Pii::new(person.to_string())), Some(role)),
+        _ => (None, None),
+    };
     Entry {
+        person_id,
+        role,
         actor: caller.actor.clone(),
         surface: Surface::Api,
         address: asked.and_then(|asked| asked.address.clone()),

@@ -108,7 +108,7 @@ impl ControlApi {
         let body = digest::digest(&digest::SHA256, body);
         let body: String = body.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
         let (actor, asserted_by) = (caller.actor.to_string(), caller.actor.asserted_by().unwrap_or_default());
-        let key_hash = keys.index().of_parts("idempotency", &[&actor, asserted_by, route, key]);
+        let key_hash = keys.index().of_parts("idempotency", &[&actor, &asserted_by, route, key]);
         let body_hash = keys.index().of("idempotent body", &body);
         caller.repeatable = Some(Repeatable { key_hash, body_hash, status, allowed: Arc::default() });
         Ok(())

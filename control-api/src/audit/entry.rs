@@ -7,6 +7,7 @@ use std::{
 };
 
 use media_model::{ConsultId, ParticipantNumber, Pii, Role, random_id};
+use signaling_protocol::ticket::TicketId;
 
 use crate::{
     ids::{BreakGlassId, PersonId},
@@ -255,6 +256,13 @@ pub enum Actor {
         /// For whom.
         person: PersonId,
     },
+    /// Somebody who is in a visit, by the token that `welcome` gave them for it alone.
+    Visitor {
+        /// Who.
+        person: PersonId,
+        /// What they came in with.
+        ticket: TicketId,
+    },
     /// Nobody knows: they did not get far enough to say.
     Anonymous,
     /// The node itself.
@@ -264,10 +272,11 @@ pub enum Actor {
 }
 
 impl Actor {
-    /// The back end that vouches for the actor, if one does.
-    pub fn asserted_by(&self) -> Option<&str> {
+    /// The back end that vouches for the actor, or the ticket, if one does.
+    pub fn asserted_by(&self) -> Option<String> {
         match self {
-            Self::Asserted { client, .. } => Some(client),
+            Self::Asserted { client, .. } => Some(client.clone()),
+            Self::Visitor { ticket, .. } => Some(format!("ticket:{ticket}")),
             _ => None,
         }
     }
@@ -280,7 +289,9 @@ impl fmt::Display for Actor {
             Self::Participant => f.write_str("participant"),
             Self::Staff(number) => write!(f, "participant:{number}"),
             // Found under the person's name either way; who vouches for it stands in a column of its own.
-            Self::Person(id) | Self::Asserted { person: id, .. } => write!(f, "person:{id}"),
+            Self::Person(id) | Self::Asserted { person: id, .. } | Self::Visitor { person: id, .. } => {
+                write!(f, "person:{id}")
+            }
             Self::Anonymous => f.write_str("anonymous"),
             Self::Server => f.write_str("server"),
             Self::Shell => f.write_str("shell"),

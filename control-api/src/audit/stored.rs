@@ -45,7 +45,7 @@ pub struct StoredEntry {
     pub outcome: String,
     /// Who did it.
     pub actor: String,
-    /// The API client that vouches for the actor.
+    /// The API client, or the ticket, that vouches for the actor.
     pub asserted_by: Option<String>,
     /// Where.
     pub surface: String,
@@ -82,7 +82,7 @@ impl StoredEntry {
             action: entry.action.as_str().to_owned(),
             outcome: entry.outcome.as_str().to_owned(),
             actor: entry.actor.to_string(),
-            asserted_by: entry.actor.asserted_by().map(str::to_owned),
+            asserted_by: entry.actor.asserted_by(),
             surface: entry.surface.as_str().to_owned(),
             patient: entry.patient.map(|id| id.to_string()),
             consult: entry.consult.map(|id| id.to_string()),

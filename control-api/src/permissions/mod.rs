@@ -100,6 +100,8 @@ named! {
         NotForClients = "not_for_clients",
         /// The token is good for one visit only.
         OtherVisit = "other_visit",
+        /// The token of a visit hands out no other way in.
+        NotByVisit = "not_by_visit",
         /// It cannot be done from the shell.
         NotFromShell = "not_from_shell",
         /// The tenant has consults by appointment only.
@@ -115,6 +117,12 @@ pub fn scope_for(act: Act) -> Option<Scope> {
         ClientCell::Never => None,
         ClientCell::Alone(scope) | ClientCell::ForPerson(scope) => Some(scope),
     }
+}
+
+/// Whether somebody who is in a visit may do the act there, by the token that they were welcomed with.
+pub(crate) fn is_for_visitors(act: Act) -> bool {
+    let may_be_granted = Role::ALL.into_iter().any(|role| table::row(act).role(role) == Cell::Yes);
+    about(act) == About::Visit && may_be_granted && !table::NOT_BY_VISIT.contains(&act)
 }
 
 /// What an act is about.
@@ -133,8 +141,9 @@ pub fn may(subject: &Subject, act: Act, relation: &Relation) -> Verdict {
     }
     match *subject {
         Subject::Person(person) => person_may(row, &person, relation),
-        Subject::Visitor { consult, role } => match row.role(role) {
+        Subject::Visitor { consult, role, .. } => match row.role(role) {
             _ if relation.consult != Some(consult) => Verdict::Refused(Reason::OtherVisit),
+            _ if table::NOT_BY_VISIT.contains(&act) => Verdict::Refused(Reason::NotByVisit),
             Cell::Yes => Verdict::Granted(Ground::Role(role)),
             Cell::Mfa | Cell::Others => Verdict::Refused(Reason::MfaNeeded),
             Cell::No => Verdict::Refused(Reason::RoleForbids),

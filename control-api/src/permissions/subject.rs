@@ -42,6 +42,8 @@ pub enum Subject {
     Person(Person),
     /// Somebody in a visit, by the token that `welcome` gave them for it alone.
     Visitor {
+        /// Who.
+        person: PersonId,
         /// The visit's consult.
         consult: ConsultId,
         /// As what they came.

@@ -117,6 +117,9 @@ const TABLE: [Row; Act::ALL.len()] = [
     line(RotateKeys,         Tenant,  [x,  x,   x,  x,  x,  x],  [x,  x,  x,  x],    Never,                        Y),
 ];
 
+/// What no token of a visit opens, whatever the role: a ticket that came of it would outlast the token's being taken back.
+pub(super) const NOT_BY_VISIT: [Act; 2] = [Join, IssueTicket];
+
 const fn line(
     act: Act,
     about: About,

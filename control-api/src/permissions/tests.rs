@@ -182,10 +182,12 @@ fn a_back_end_may_for_a_person_what_both_may() {
 fn a_visit_s_token_may_in_its_visit_what_the_role_may_and_nothing_elsewhere() {
     for (act, cells) in promised() {
         for (cell, role) in cells.into_iter().zip(ROLES) {
-            let visitor = |consult| Subject::Visitor { consult, role };
+            let visitor = |consult| Subject::Visitor { person: ASKING, consult, role };
             let here = may(&visitor(CONSULT), act, &relation(act, None));
-            let is_promised = cell == "yes" && table::row(act).about == About::Visit;
+            let hands_on = matches!(act, Act::Join | Act::IssueTicket);
+            let is_promised = cell == "yes" && table::row(act).about == About::Visit && !hands_on;
             assert_eq!(matches!(here, Verdict::Granted(_)), is_promised, "{act} as {role:?}");
+            assert!(super::is_for_visitors(act) || !is_promised, "{act} as {role:?}");
             let elsewhere = may(&visitor(ConsultId::from_bytes([9; 16])), act, &relation(act, Some(role)));
             assert_eq!(elsewhere, Verdict::Refused(Reason::OtherVisit), "{act} as {role:?}");
         }
@@ -216,7 +218,7 @@ fn an_admin_reads_no_notes_no_reasons_no_chat_and_no_audit() {
 #[test]
 fn the_chat_is_written_in_by_the_roles_that_signaling_lets_write() {
     for role in Role::ALL {
-        let visitor = Subject::Visitor { consult: CONSULT, role };
+        let visitor = Subject::Visitor { person: ASKING, consult: CONSULT, role };
         let verdict = may(&visitor, Act::WriteChat, &Relation::to_visit(CONSULT, Some(PATIENT), Some(role)));
         assert_eq!(matches!(verdict, Verdict::Granted(_)), role.writes_chat(), "{role:?}");
     }

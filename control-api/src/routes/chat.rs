@@ -4,7 +4,7 @@ use axum::{
     extract::{Query, State, rejection::QueryRejection},
     http::StatusCode,
 };
-use media_model::{ConsultId, Pii, Role};
+use media_model::{ConsultId, ParticipantNumber, Pii, Role};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -20,6 +20,7 @@ use crate::{
     ControlApi,
     answer::Answer,
     app::chat::{Part, Told},
+    audit::EntryId,
     auth::Caller,
     ids::PersonId,
     limits::CHAT_LINES_LISTED_MAX,
@@ -40,6 +41,9 @@ struct WriteBody {
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "ChatLine")]
 struct LineBody {
+    /// What `chat` of the signaling protocol calls it.
+    #[schemars(schema_with = "schema::id")]
+    id: EntryId,
     /// Its number in the consult, from 1.
     number: i64,
     #[schemars(schema_with = "schema::utc")]
@@ -47,6 +51,8 @@ struct LineBody {
     /// Who wrote it.
     #[schemars(schema_with = "schema::id")]
     person: PersonId,
+    /// Their number in the consult, as the signaling protocol has it; null where they have not come to it, or it no longer runs.
+    participant: Option<ParticipantNumber>,
     role: Role,
     #[schemars(schema_with = "schema::chat_text_if_any")]
     text: Option<Pii<String>>,
@@ -63,8 +69,8 @@ struct LinesBody {
 
 impl From<Told> for LineBody {
     fn from(told: Told) -> Self {
-        let Told { number, at_ms, person, role, text, .. } = told;
-        Self { number, at: rfc3339(at_ms), person, role, text }
+        let Told { id, number, at_ms, person, participant, role, text, .. } = told;
+        Self { id, number, at: rfc3339(at_ms), person, participant, role, text }
     }
 }
 

@@ -18,10 +18,12 @@ use crate::{
 };
 
 /// What every operation may answer: who asks is looked up in the database.
-const ALWAYS: [Problem; 13] = [
+const ALWAYS: [Problem; 17] = [
     Problem::TooManyRequests(0),
     Problem::Unauthorized,
     Problem::SignedOut,
+    Problem::VisitOver,
+    Problem::OriginRefused,
     Problem::Forbidden(Reason::NotConcerned),
     Problem::Forbidden(Reason::RoleForbids),
     Problem::Forbidden(Reason::MfaNeeded),
@@ -30,13 +32,14 @@ const ALWAYS: [Problem; 13] = [
     Problem::Forbidden(Reason::ScopeMissing),
     Problem::Forbidden(Reason::PersonUnknown),
     Problem::Forbidden(Reason::PersonNeeded),
+    Problem::Forbidden(Reason::OtherVisit),
+    Problem::Forbidden(Reason::NotByVisit),
     Problem::StoredValueDamaged,
     Problem::StoreUnavailable,
 ];
 
 /// What every operation may answer that changes something.
-const OF_CHANGES: [Problem; 5] = [
-    Problem::OriginRefused,
+const OF_CHANGES: [Problem; 4] = [
     Problem::IdempotencyKeyMalformed,
     Problem::IdempotencyKeyReused,
     Problem::IdempotencyKeyInUse,
@@ -196,11 +199,15 @@ fn operation_object(
 
 /// How whoever asks may say who they are: what no API client may is for people alone.
 fn ways_in(operation: &Operation) -> Value {
-    let person = json!({"session": []});
-    match permissions::scope_for(operation.act) {
-        None => json!([person]),
-        Some(scope) => json!([{"apiKey": [scope.as_str()]}, {"accessToken": [scope.as_str()]}, person]),
+    let mut ways = Vec::new();
+    if let Some(scope) = permissions::scope_for(operation.act) {
+        ways.extend([json!({"apiKey": [scope.as_str()]}), json!({"accessToken": [scope.as_str()]})]);
     }
+    ways.push(json!({"session": []}));
+    if permissions::is_for_visitors(operation.act) {
+        ways.push(json!({"visitToken": []}));
+    }
+    ways.into()
 }
 
 fn refusals(operation: &Operation) -> Map<String, Value> {

@@ -10,8 +10,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use media_model::Pii;
+use signaling_protocol::ticket::{Token as _, typ_of};
 
-use super::cookies;
+use super::{cookies, cors::Page};
 use crate::{
     ApiKey, ControlApi,
     app::{Attempt, requests::Again},
@@ -19,8 +20,9 @@ use crate::{
     auth::{Caller, Request},
     ids::PersonId,
     limits::{BODY_BYTES_MAX, IDEMPOTENCY_KEY_BYTES_MAX},
-    permissions::Act,
+    permissions::{Act, Subject},
     problem::Problem,
+    visit_token::VisitToken,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -84,8 +86,11 @@ pub(super) async fn admit(
 ) -> Result<Response, Problem> {
     let asked = request.extensions().get::<Request>().cloned().ok_or(Problem::Unauthorized)?;
     let mut caller = who_asks(&gate, request.method(), request.uri(), request.headers(), asked).await?;
-    let client = format!("{} {}", caller.tenant, caller.actor);
-    gate.api.rates().pass_client(client, Instant::now()).map_err(Problem::too_fast)?;
+    // Visitors have passed theirs before they were looked up.
+    if !matches!(caller.subject, Subject::Visitor { .. }) {
+        let client = format!("{} {}", caller.tenant, caller.actor);
+        gate.api.rates().pass_client(client, Instant::now()).map_err(Problem::too_fast)?;
+    }
     if let Some(person) = on_behalf_of(request.headers()) {
         caller = gate.api.acting_for(caller, person, gate.act).await?;
     }
@@ -115,8 +120,8 @@ pub(super) async fn admit(
     Ok(response)
 }
 
-/// Who asks: a back end by its key or token, or somebody who signed in by their cookie, which is not looked at where the request says
-/// by another way who asks.
+/// Who asks: a back end by its key or token, somebody in a visit by theirs, or somebody who signed in by their cookie, which is not
+/// looked at where the request says by another way who asks.
 async fn who_asks(
     gate: &Gate,
     method: &Method,
@@ -138,6 +143,11 @@ async fn who_asks(
             let caller = gate.api.caller_by_token(token, asked);
             return gate.api.identify(attempt, caller, unless("access_token")).await;
         }
+        Some(Bearer::Visit(token)) => {
+            let attempt = Attempt { credential: Some(token), ..attempt };
+            let caller = visitor(gate, uri, headers, token, asked);
+            return gate.api.identify(attempt, caller, unless("visit_token")).await;
+        }
         None => {}
     }
     let cookie = cookies::session(headers).filter(|_| !headers.contains_key(header::AUTHORIZATION));
@@ -155,10 +165,33 @@ async fn who_asks(
     })
 }
 
-/// What a back end says who it is by: its key, or a token that it got for it.
+/// Somebody in a visit, on a page that may call for their tenant.
+async fn visitor(
+    gate: &Gate,
+    uri: &Uri,
+    headers: &HeaderMap,
+    token: &str,
+    asked: Request,
+) -> Result<Caller, Problem> {
+    let token = gate.api.visit_token(token)?;
+    let page = Page::of(&gate.api, uri, headers);
+    if !page.is_some_and(|page| page.is_for(&gate.api, token.tenant)) {
+        gate.api.turned_away(Some(token.tenant), Problem::OriginRefused.code(), &asked);
+        return Err(Problem::OriginRefused);
+    }
+    gate.api.visitor(&token, gate.act, asked).await
+}
+
+/// What a request says who asks by: a back end's key, or a token that it got for it, or the token of a visit.
 enum Bearer<'a> {
     Key(ApiKey),
     Token(&'a str),
+    Visit(&'a str),
+}
+
+/// Whether a request has what says that it is the token of a visit.
+pub(super) fn is_by_visit(headers: &HeaderMap) -> bool {
+    matches!(bearer(headers), Some(Bearer::Visit(_)))
 }
 
 fn bearer(headers: &HeaderMap) -> Option<Bearer<'_>> {
@@ -166,7 +199,12 @@ fn bearer(headers: &HeaderMap) -> Option<Bearer<'_>> {
         return Some(Bearer::Key(key));
     }
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(Bearer::Token(token))
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return None;
+    }
+    // Which kind it says it is decides only whose key it is held against.
+    let is_visit = typ_of(token).is_some_and(|typ| typ == VisitToken::TYP);
+    Some(if is_visit { Bearer::Visit(token) } else { Bearer::Token(token) })
 }
 
 /// For whom a back end says that it acts, if it does; what is no person's id is nobody's.

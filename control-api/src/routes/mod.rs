@@ -32,6 +32,8 @@ mod tickets;
 mod visits;
 mod webhooks;
 
+use std::collections::BTreeSet;
+
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -42,7 +44,7 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::{ControlApi, auth::Caller, limits, problem::Problem, rfc3339::rfc3339};
+use crate::{ControlApi, auth::Caller, limits, permissions, problem::Problem, rfc3339::rfc3339};
 use door::Gate;
 use operation::Operation;
 
@@ -85,9 +87,17 @@ impl ControlApi {
             let admit = middleware::from_fn_with_state(gate, door::admit);
             router.route(operation.path, operation.handler.route_layer(admit))
         };
-        operations()
+        let is_for_visitors = |operation: &Operation| permissions::is_for_visitors(operation.act);
+        let paths: BTreeSet<_> =
+            operations().iter().filter(|operation| is_for_visitors(operation)).map(|one| one.path).collect();
+        let (of_visits, others): (Vec<_>, Vec<_>) =
+            operations().into_iter().partition(|operation| paths.contains(operation.path));
+        let guard = middleware::from_fn_with_state(self.clone(), cors::guard_visits);
+        of_visits
             .into_iter()
             .fold(Router::new(), add)
+            .layer(guard)
+            .merge(others.into_iter().fold(Router::new(), add))
             .route(oauth::PATH, post(oauth::token))
             .route(
                 guest_links::REDEEM,

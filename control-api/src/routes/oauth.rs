@@ -244,6 +244,12 @@ pub(super) fn security_schemes() -> Value {
             "description": "A token of POST /v1/oauth2/token, which is a bearer token as well",
             "flows": {"clientCredentials": {"tokenUrl": "/v1/oauth2/token", "scopes": scopes}},
         },
+        "visitToken": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "What `welcome` of the signaling protocol gives whoever is in a visit, for that visit alone",
+        },
         "session": {
             "type": "apiKey",
             "in": "cookie",

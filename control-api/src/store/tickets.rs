@@ -53,6 +53,44 @@ pub(crate) async fn only_patient(
     person.map(Some).map_err(|_| StoreError::Malformed("a ticket's person"))
 }
 
+/// What became of a ticket, and of whom and what it names.
+#[derive(Debug)]
+pub(crate) struct Holder {
+    pub consult: ConsultId,
+    pub person: PersonId,
+    pub role: Role,
+    pub revoked_at_ms: Option<i64>,
+    /// When the consult was ended.
+    pub ended_at_ms: Option<i64>,
+    pub is_erased: bool,
+}
+
+pub(crate) async fn holder(tx: &mut TenantTx, id: TicketId) -> Result<Option<Holder>, StoreError> {
+    let row = sqlx::query(
+        "SELECT t.consult_id, t.person_id, t.role, t.revoked_at, c.ended_at, p.erased_at
+         FROM tickets t
+            JOIN consults c ON c.tenant = t.tenant AND c.id = t.consult_id
+            JOIN people p ON p.tenant = t.tenant AND p.id = t.person_id
+         WHERE t.tenant = $1 AND t.id = $2",
+    )
+    .bind(tx.tenant().as_str())
+    .bind(id.to_string())
+    .fetch_optional(tx.connection())
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let person = row.try_get::<&str, _>("person_id")?.parse();
+    let consult = row.try_get::<&str, _>("consult_id")?.parse();
+    let role = row.try_get::<&str, _>("role")?.parse();
+    Ok(Some(Holder {
+        consult: consult.map_err(|_| StoreError::Malformed("a ticket's consult"))?,
+        person: person.map_err(|_| StoreError::Malformed("a ticket's person"))?,
+        role: role.map_err(|_| StoreError::Malformed("a role"))?,
+        revoked_at_ms: row.try_get("revoked_at")?,
+        ended_at_ms: row.try_get("ended_at")?,
+        is_erased: row.try_get::<Option<i64>, _>("erased_at")?.is_some(),
+    }))
+}
+
 /// How a ticket was taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum TakenBack {
@@ -130,21 +168,20 @@ pub(crate) async fn revoke_all(tx: &mut TenantTx, consult: ConsultId, now_ms: i6
     Ok(())
 }
 
-/// Marks a ticket as taken back; false if this consult has no such ticket.
+/// Marks a ticket as taken back, also one that went with its consult's end; false if this consult has no such ticket.
 pub(crate) async fn set_revoked(
     tx: &mut TenantTx,
     consult: ConsultId,
     id: TicketId,
     now_ms: i64,
 ) -> Result<bool, StoreError> {
-    let done = sqlx::query(
-        "UPDATE tickets SET revoked_at = coalesce(revoked_at, $4) WHERE tenant = $1 AND id = $2 AND consult_id = $3",
-    )
-    .bind(tx.tenant().as_str())
-    .bind(id.to_string())
-    .bind(consult.to_string())
-    .bind(now_ms)
-    .execute(tx.connection())
-    .await?;
+    let done =
+        sqlx::query("UPDATE tickets SET revoked_at = $4 WHERE tenant = $1 AND id = $2 AND consult_id = $3")
+            .bind(tx.tenant().as_str())
+            .bind(id.to_string())
+            .bind(consult.to_string())
+            .bind(now_ms)
+            .execute(tx.connection())
+            .await?;
     Ok(done.rows_affected() == 1)
 }

@@ -32,5 +32,7 @@ mod sign_in;
 mod support;
 mod tampering;
 mod tenants;
+mod visit_pages;
+mod visit_tokens;
 mod visits;
 mod webhooks;

@@ -87,6 +87,14 @@ fn promised() -> BTreeMap<(String, String), String> {
     cells
 }
 
+/// The acts about one visit that the document lets a visit's token do for those who may.
+fn for_visitors() -> Vec<String> {
+    let part = DOCUMENT.split("About one appointment, or its consult:").nth(1).expect("there");
+    let part = part.split("About one patient").next().expect("there");
+    let acts = part.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    acts.filter(|act| !["join", "issue_ticket"].contains(act)).map(str::to_owned).collect()
+}
+
 /// Everybody whom the document has a column for, and somebody who is nobody, by their ids of ours.
 async fn people(f: &Fixture) -> Vec<(&'static str, String)> {
     let mut people = Vec::new();
@@ -233,6 +241,33 @@ async fn walk(f: &Fixture, by: By, people: &[(&'static str, String)], visit: &Va
     refused
 }
 
+/// Walks every operation for somebody in each role who is in the visit, by the token that they were welcomed with; how many were
+/// refused.
+async fn walk_within(f: &Fixture, visit: &Value, ids: &[(&str, &str)]) -> usize {
+    let (promised, for_visitors) = (promised(), for_visitors());
+    assert!(for_visitors.len() > 15, "{for_visitors:?}");
+    let (consult, mut visitors) = (visit["consult"].as_str().expect("an id"), Vec::new());
+    for role in Role::ALL {
+        let ticket = f.ticket(&f.key, consult, role.as_str(), role).await;
+        visitors.push((role, f.welcome(&ticket)));
+    }
+    let mut refused = 0;
+    for (act, method, path) in OPERATIONS {
+        let place = |text: &str| ids.iter().fold(text.to_owned(), |text, (name, id)| text.replace(name, id));
+        for (role, token) in &visitors {
+            let body = place(&body_of(act, path).to_string());
+            let (status, told) = f.send(method, &place(path), token, body).await;
+            let what = format!("{method} {path} within the visit as {role:?}: {status} {told}");
+            let cell = promised[&(act.to_owned(), role.as_str().to_owned())].as_str();
+            let is_promised = cell == "yes" && for_visitors.iter().any(|known| known == act);
+            assert_eq!(status != StatusCode::FORBIDDEN, is_promised, "{what}");
+            assert!(status != StatusCode::UNAUTHORIZED && !status.is_server_error(), "{what}");
+            refused += usize::from(!is_promised);
+        }
+    }
+    refused
+}
+
 /// What somebody did who has a part in nothing, and no broken glass is named for it.
 async fn unnamed(f: &Fixture, person: &str) -> Vec<String> {
     let acts: Vec<(String,)> = sqlx::query_as(
@@ -255,7 +290,16 @@ async fn every_operation_is_as_the_document_has_it_for_everybody_however_they_as
         break_glass(&f, of("broken glass"), of("patient")).await;
         // Patients are theirs who have an appointment with them; what is tried out on the first must not end that.
         appointment(&f, 70_000).await;
-        let mut refused = 0;
+        let (visit, zeros) = (appointment(&f, 10_800).await, "0".repeat(32));
+        let ids = [
+            ("VISIT", visit["id"].as_str().expect("an id")),
+            ("CONSULT", visit["consult"].as_str().expect("an id")),
+            ("PATIENT", of("patient")),
+            ("NOBODY", of("nobody")),
+            ("GLASS", &zeros),
+            ("ID", &zeros),
+        ];
+        let mut refused = walk_within(&f, &visit, &ids).await;
         for (by, in_s) in [(By::BackEnd, 60), (By::Password, 3_600), (By::TwoFactors, 7_200)] {
             let visit = appointment(&f, in_s).await;
             refused += walk(&f, by, &people, &visit).await;

@@ -98,6 +98,7 @@ async fn things(f: &Fixture) -> BTreeMap<&'static str, String> {
 
 /// Who asks, of the other tenant.
 enum Asker<'a> {
+    /// A back end by its key, or somebody by the token of their visit.
     Key(&'a str),
     Person(&'a str),
 }
@@ -150,7 +151,12 @@ async fn nobody_of_another_tenant_learns_or_changes_anything_on_any_route() {
             let id = f.api.set_roles_from_shell(tenant("other"), Pii::new(name.to_owned()), change).await;
             people.push(id.expect("somebody").to_string());
         }
-        let askers = [Asker::Key(&key)].into_iter().chain(people.iter().map(|id| Asker::Person(id)));
+        let (_, consult) = f.send("POST", "/v1/consults", &key, "{}".into()).await;
+        let ticket = f.ticket(&key, consult["id"].as_str().expect("an id"), "dr-1", Role::Provider).await;
+        let token = f.welcome(&ticket);
+        let askers = [Asker::Key(&key), Asker::Key(&token)]
+            .into_iter()
+            .chain(people.iter().map(|id| Asker::Person(id)));
         let askers: Vec<_> = askers.collect();
         let (entries, mut with_ids) = (entries_of_the_clinic(&f).await, 0);
         for operation in operations(&f).await {

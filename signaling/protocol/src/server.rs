@@ -1,6 +1,6 @@
 //! What the server says, one JSON object a WebSocket text message.
 
-use media_model::{ConsultId, ParticipantNumber, Pii, Role, SlotIndex, Source};
+use media_model::{ConsultId, ParticipantNumber, Pii, Role, SlotIndex, Source, random_id};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,8 @@ pub enum ServerMessage {
     },
     /// Somebody wrote a line. It is kept; everyone gets the lines in the order in which they are.
     Chat {
+        /// Which line: the control API calls it the same.
+        id: LineId,
         /// Who.
         from: ParticipantNumber,
         /// What.
@@ -68,6 +70,29 @@ pub struct Welcome {
     pub slots: SlotCounts,
     /// Comes back with `hello` after a broken connection. Replaces earlier ones with your first message after this.
     pub resume_token: Pii<String>,
+    /// For the control API of this server, as a bearer token: good for this visit alone, and for four hours. Absent where you may use
+    /// nothing there, as when you came by break-glass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_token: Option<Pii<String>>,
+}
+
+random_id! {
+    /// A line of chat.
+    LineId, "line"
+}
+
+impl JsonSchema for LineId {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "LineId".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "pattern": "^[0-9a-f]{32}$",
+            "description": "A line of chat: 32 lower-case hexadecimal digits.",
+        })
+    }
 }
 
 /// Numbers of slot pairs.

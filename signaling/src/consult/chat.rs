@@ -3,7 +3,9 @@
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use media_model::{ConsultId, ParticipantNumber, Pii};
-use signaling_protocol::{error::ErrorCode, limits::CHAT_LINES_WAITING_MAX, ticket::TicketId};
+use signaling_protocol::{
+    error::ErrorCode, limits::CHAT_LINES_WAITING_MAX, server::LineId, ticket::TicketId,
+};
 
 use super::{Moment, Registry, Seat};
 use crate::{
@@ -17,6 +19,7 @@ pub(crate) struct Line {
     /// What is to be kept before anybody gets it.
     pub(crate) entry: Entry,
     pub(crate) taken_at: Instant,
+    id: LineId,
     from: Seat,
     /// What its author came in with.
     ticket: TicketId,
@@ -29,6 +32,7 @@ impl Registry {
         &mut self,
         now: Moment,
         from: Seat,
+        id: LineId,
         text: Pii<String>,
     ) -> Result<Option<Line>, ErrorCode> {
         let tenant = self.tenant_of(from.consult);
@@ -42,9 +46,9 @@ impl Registry {
         }
         member.lines_waiting += 1;
         let (who, ticket) = (Some(member.as_who()), member.ticket);
-        let what = What::Wrote(text.clone());
+        let what = What::Wrote(id, text.clone());
         let entry = Entry { at: now.wall, tenant, consult: Some(from.consult), who, what };
-        Ok(Some(Line { entry, taken_at: now.steady, from, ticket, text }))
+        Ok(Some(Line { entry, taken_at: now.steady, id, from, ticket, text }))
     }
 
     /// Passes a line that is kept to everyone who is admitted, its author included. Whoever was sent out meanwhile has no
@@ -52,7 +56,8 @@ impl Registry {
     pub(crate) fn pass_on(&mut self, line: &Line) {
         self.settle(line);
         if self.tickets.check(line.ticket, line.from.consult).is_ok() {
-            self.tell_line(line.from.consult, line.from.participant, &line.text, line.entry.at);
+            let Seat { consult, participant, .. } = line.from;
+            self.tell_line(consult, line.id, participant, &line.text, line.entry.at);
         }
     }
 
@@ -75,21 +80,33 @@ impl Registry {
     pub(crate) fn pass_on_chat(
         &mut self,
         consult: ConsultId,
+        id: LineId,
         person: &Pii<String>,
         text: &Pii<String>,
         at: SystemTime,
     ) {
-        let number = self.consults.get(&consult).and_then(|consult| consult.number_of(person));
-        if let Some(number) = number {
-            self.tell_line(consult, number, text, at);
+        if let Some(number) = self.number_of(consult, person) {
+            self.tell_line(consult, id, number, text, at);
         }
     }
 
-    fn tell_line(&mut self, consult: ConsultId, from: ParticipantNumber, text: &Pii<String>, at: SystemTime) {
+    /// The number of somebody who has come to a consult, whether they are there now or not.
+    pub(crate) fn number_of(&self, consult: ConsultId, person: &Pii<String>) -> Option<ParticipantNumber> {
+        self.consults.get(&consult)?.number_of(person)
+    }
+
+    fn tell_line(
+        &mut self,
+        consult: ConsultId,
+        id: LineId,
+        from: ParticipantNumber,
+        text: &Pii<String>,
+        at: SystemTime,
+    ) {
         let Some(consult) = self.consults.get_mut(&consult) else { return };
         let since_1970 = at.duration_since(UNIX_EPOCH).unwrap_or_default();
         let at_ms = u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX);
-        let cut = consult.tell_present(|| Notice::Chat { from, text: text.clone(), at_ms });
+        let cut = consult.tell_present(|| Notice::Chat { id, from, text: text.clone(), at_ms });
         Counters::add(&self.counters.chat_lines);
         self.count_cut(cut);
     }

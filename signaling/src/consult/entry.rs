@@ -351,6 +351,11 @@ impl Registry {
         self.tickets.revoke(ticket, now.unix_s());
     }
 
+    /// Whether a ticket was taken back.
+    pub(crate) fn is_revoked(&self, ticket: TicketId) -> bool {
+        self.tickets.is_revoked(ticket)
+    }
+
     /// Sends away whose break-glass has run out. What they came in with is taken back, so that no resume token brings them in again.
     pub(super) fn expire_glasses(&mut self, now: Moment) {
         let members = self.consults.values().flat_map(|consult| consult.members.values());

@@ -13,6 +13,7 @@ use media_model::{BreakGlassId, Pii, Role};
 use signaling_protocol::{
     error::ErrorCode,
     limits::CHAT_LINES_WAITING_MAX,
+    server::LineId,
     ticket::{Glass, TicketId},
 };
 use tokio::sync::mpsc;
@@ -26,6 +27,7 @@ use crate::{
 };
 
 const CONSULT: ConsultId = ConsultId::from_bytes([1; 16]);
+const LINE: LineId = LineId::from_bytes([2; 16]);
 
 #[derive(Default)]
 struct Shelf {
@@ -72,6 +74,10 @@ impl Shard for OneShard {
 struct Forgetful;
 
 impl Journal for Forgetful {
+    fn next_line(&self) -> LineId {
+        LINE
+    }
+
     fn record(&self, _: Vec<Entry>) -> BoxFuture<'_, Result<(), JournalUnavailable>> {
         Box::pin(async { Ok(()) })
     }
@@ -111,7 +117,8 @@ fn enter(
 
 /// Says a line, which is kept at once.
 fn say(registry: &mut Registry, now: Moment, seat: Seat) {
-    let line = registry.take_line(now, seat, Pii::new("hello".into())).expect("may write").expect("is here");
+    let line =
+        registry.take_line(now, seat, LINE, Pii::new("hello".into())).expect("may write").expect("is here");
     registry.pass_on(&line);
 }
 
@@ -242,7 +249,7 @@ async fn who_came_by_break_glass_is_seen_to_have_and_leaves_when_it_runs_out() {
         panic!("lets in")
     };
     assert_eq!(token.break_glass, Some(glass), "and whoever comes back has come so");
-    let line = registry.take_line(now, reservation.seat, Pii::new("hello".into()));
+    let line = registry.take_line(now, reservation.seat, LINE, Pii::new("hello".into()));
     assert_eq!(line.err(), Some(ErrorCode::Forbidden), "to look, not to write");
     let waiting = Claim { waits: true, ..claim(3) };
     let (waits, mut patient) = enter(&mut registry, now, &waiting).expect("waits");
@@ -277,7 +284,7 @@ async fn one_who_writes_faster_than_lines_are_kept_is_told_so_and_holds_up_nobod
     let now = Moment::now();
     let (first, mut hears) = enter(&mut registry, now, &claim(1)).expect("lets in");
     let (second, _notices) = enter(&mut registry, now, &claim(2)).expect("lets in");
-    let mut take = |seat| registry.take_line(now, seat, Pii::new("hello".into()));
+    let mut take = |seat| registry.take_line(now, seat, LINE, Pii::new("hello".into()));
     let mut waiting: Vec<_> =
         (0..CHAT_LINES_WAITING_MAX).map(|_| take(first).expect("may write").expect("is here")).collect();
     assert_eq!(take(first).err(), Some(ErrorCode::ChatBusy));
@@ -287,10 +294,10 @@ async fn one_who_writes_faster_than_lines_are_kept_is_told_so_and_holds_up_nobod
     registry.pass_on(&waiting.remove(0));
     assert!(matches!(hears.try_recv(), Ok(Notice::Chat { .. })));
     for _ in 0..2 {
-        assert!(matches!(registry.take_line(now, first, Pii::new("hello".into())), Ok(Some(_))));
+        assert!(matches!(registry.take_line(now, first, LINE, Pii::new("hello".into())), Ok(Some(_))));
     }
     assert_eq!(
-        registry.take_line(now, first, Pii::new("hello".into())).err(),
+        registry.take_line(now, first, LINE, Pii::new("hello".into())).err(),
         Some(ErrorCode::ChatBusy),
         "as many as were settled"
     );
@@ -330,12 +337,14 @@ async fn nobody_gets_a_line_of_who_was_sent_out_before_it_was_kept_nor_of_who_is
     let now = Moment::now();
     let (doctor, mut hears) = enter(&mut registry, now, &claim(1)).expect("lets in");
     let (rude, _notices) = enter(&mut registry, now, &claim(2)).expect("lets in");
-    let line = registry.take_line(now, rude, Pii::new("rude".into())).expect("may write").expect("is here");
-    let left = registry.take_line(now, doctor, Pii::new("bye".into())).expect("may write").expect("is here");
+    let line =
+        registry.take_line(now, rude, LINE, Pii::new("rude".into())).expect("may write").expect("is here");
+    let left =
+        registry.take_line(now, doctor, LINE, Pii::new("bye".into())).expect("may write").expect("is here");
     registry.revoke_ticket(now, claim(2).ticket);
     registry.pass_on(&line);
     assert!(hears.try_recv().is_err());
-    assert!(matches!(registry.take_line(now, rude, Pii::new("again".into())), Ok(None)));
+    assert!(matches!(registry.take_line(now, rude, LINE, Pii::new("again".into())), Ok(None)));
     let (_, mut other) = enter(&mut registry, now, &claim(3)).expect("lets in");
     registry.depart(now, doctor, true);
     registry.pass_on(&left);

@@ -118,6 +118,11 @@ impl Tickets {
         }
     }
 
+    /// Whether this ticket was taken back, by itself and not with its whole consult.
+    pub(crate) fn is_revoked(&self, ticket: TicketId) -> bool {
+        self.revoked.contains_key(&ticket)
+    }
+
     /// Takes a ticket back. The control API says so of all again when it starts; what is known is not written down again.
     pub(crate) fn revoke(&mut self, ticket: TicketId, now_unix_s: u64) {
         if self.revoked.contains_key(&ticket) {

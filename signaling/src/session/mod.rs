@@ -25,7 +25,7 @@ use signaling_protocol::{
     client::{ClientMessage, Hello, Offer, parse_client_message},
     error::ErrorCode,
     limits::{HELLO_TIMEOUT, MESSAGES_BURST_MAX, MESSAGES_PER_SECOND_MAX},
-    server::{GoodbyeReason, Layout, Person, Reoffer, ReofferReason, ServerMessage, Welcome},
+    server::{GoodbyeReason, Layout, LineId, Person, Reoffer, ReofferReason, ServerMessage, Welcome},
 };
 
 pub(crate) use self::rate::TokenBucket;
@@ -46,7 +46,7 @@ pub(crate) enum Notice {
     /// Who waits.
     Lobby(Vec<Person>),
     /// A line of text.
-    Chat { from: ParticipantNumber, text: Pii<String>, at_ms: u64 },
+    Chat { id: LineId, from: ParticipantNumber, text: Pii<String>, at_ms: u64 },
     /// What was asked is not done, because of this; the connection stays.
     Objected(ErrorCode),
     /// Who is in which slot.
@@ -252,7 +252,9 @@ impl Session {
                 }
             }
             Notice::Lobby(waiting) => self.send(ServerMessage::Lobby { waiting }),
-            Notice::Chat { from, text, at_ms } => self.send(ServerMessage::Chat { from, text, at_ms }),
+            Notice::Chat { id, from, text, at_ms } => {
+                self.send(ServerMessage::Chat { id, from, text, at_ms });
+            }
             Notice::Objected(code) => self.object(code),
             Notice::Layout(layout) => self.send(ServerMessage::Layout(layout)),
             Notice::Reoffer(reoffer) => {

@@ -95,6 +95,7 @@ fn welcome() -> Welcome {
         display_name: Pii::new("Dr".into()),
         slots: SlotCounts { camera: 3, screen: 1 },
         resume_token: Pii::new("r".into()),
+        api_token: Some(Pii::new("a".into())),
     }
 }
 
@@ -300,7 +301,12 @@ fn no_output_prints_what_people_wrote() {
     peer.session.handle_text(peer.now, r#"{"type":"chat","text":"sore throat"}"#);
     peer.session.handle_notice(
         peer.now,
-        Notice::Chat { from: number(1), text: Pii::new("sore throat".into()), at_ms: 0 },
+        Notice::Chat {
+            id: LineId::from_bytes([1; 16]),
+            from: number(1),
+            text: Pii::new("sore throat".into()),
+            at_ms: 0,
+        },
     );
     let outputs: Vec<_> = std::iter::from_fn(|| peer.session.poll_output()).collect();
     assert!(outputs.len() == 2 && !format!("{outputs:?}").contains("throat"));

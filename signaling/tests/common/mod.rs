@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
     time::{Duration, SystemTime},
 };
@@ -16,10 +16,13 @@ use media_engine::api::{Command, Event, LeaveReason};
 use media_model::{ConsultId, Pii, Role, TenantId, TransportId};
 use serde_json::{Value, json};
 use signaling::{
-    BoxFuture, Config, Entry, Journal, JournalUnavailable, MediaPlane, OriginPolicy, Overloaded, Portals,
-    Shard, Signaling, What,
+    ApiTokens, BoxFuture, Config, Entry, Journal, JournalUnavailable, MediaPlane, OriginPolicy, Overloaded,
+    Portals, Shard, Signaling, Visitor, What,
 };
-use signaling_protocol::ticket::{ResumeSigner, Ticket, TicketId, TicketSigner, TicketVerifier};
+use signaling_protocol::{
+    server::LineId,
+    ticket::{ResumeSigner, Ticket, TicketId, TicketSigner, TicketVerifier},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -98,6 +101,7 @@ impl Shard for FakeShard {
 pub struct FakeJournal {
     entries: Mutex<Vec<String>>,
     lines: Mutex<Vec<String>>,
+    next_line: AtomicU64,
     pub is_down: AtomicBool,
     /// Writes of lines of chat that are let through; without it, all are.
     pub lines_may_pass: Mutex<Option<Arc<Semaphore>>>,
@@ -116,7 +120,7 @@ impl FakeJournal {
     fn keep(&self, entry: Entry) {
         let who = entry.who.map_or(0, |who| who.participant.csrc());
         let (kept, line) = match entry.what {
-            What::Wrote(text) => (&self.lines, format!("{who} {}", text.reveal())),
+            What::Wrote(_, text) => (&self.lines, format!("{who} {}", text.reveal())),
             what => (&self.entries, format!("{who} {what:?}")),
         };
         kept.lock().expect("not poisoned").push(line);
@@ -124,6 +128,12 @@ impl FakeJournal {
 }
 
 impl Journal for FakeJournal {
+    fn next_line(&self) -> LineId {
+        LineId::from_bytes(
+            self.next_line.fetch_add(1, SeqCst).to_be_bytes().repeat(2).try_into().expect("16"),
+        )
+    }
+
     fn record(&self, entries: Vec<Entry>) -> BoxFuture<'_, Result<(), JournalUnavailable>> {
         Box::pin(async move {
             if self.is_down.load(SeqCst) {
@@ -131,7 +141,7 @@ impl Journal for FakeJournal {
             }
             let gate = self.lines_may_pass.lock().expect("not poisoned").clone();
             if let (Some(gate), true) =
-                (gate, entries.iter().any(|entry| matches!(entry.what, What::Wrote(_))))
+                (gate, entries.iter().any(|entry| matches!(entry.what, What::Wrote(..))))
             {
                 gate.acquire().await.expect("not closed").forget();
             }
@@ -158,6 +168,18 @@ impl Portals for TwoPortals {
     }
 }
 
+/// Tokens that say what is in them. Of whom a portal made up there is none.
+struct PlainTokens;
+
+impl ApiTokens for PlainTokens {
+    fn issue(&self, visitor: &Visitor<'_>) -> Option<Pii<String>> {
+        let Visitor { tenant, consult, ticket, person, role, .. } = visitor;
+        let person = person.reveal();
+        let token = format!("{tenant} {consult} {ticket} {person} {}", role.as_str());
+        (person != "made-up").then(|| Pii::new(token))
+    }
+}
+
 pub struct Node {
     pub signaling: Signaling,
     pub media: Arc<FakeMedia>,
@@ -178,6 +200,7 @@ impl Node {
             resume: ResumeSigner::generate().expect("key"),
             origins: OriginPolicy::SameHost,
             portals: Arc::new(TwoPortals),
+            api_tokens: Arc::new(PlainTokens),
             consult_participants_max: 32,
             ticket_log: None,
         };

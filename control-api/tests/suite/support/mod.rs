@@ -6,10 +6,7 @@ pub mod issuer;
 pub mod old_log;
 pub mod postgres;
 
-use std::{
-    sync::{Arc, Mutex},
-    time::SystemTime,
-};
+use std::sync::{Arc, Mutex};
 
 use axum::{
     Router,
@@ -17,11 +14,12 @@ use axum::{
     http::{HeaderMap, Request, StatusCode, header},
 };
 use control_api::{
-    AccessSigner, ControlApi, Database, RunningConsults, Store, keys::LocalMasterKeys, permissions::Scopes,
+    AccessSigner, ControlApi, Database, RunningConsults, Said, Store, VisitSigner, VisitToken,
+    keys::LocalMasterKeys, permissions::Scopes,
 };
-use media_model::{ConsultId, Pii, TenantId};
+use media_model::{ConsultId, ParticipantNumber, Pii, Role, TenantId};
 use serde_json::{Value, json};
-use signaling_protocol::ticket::{TicketId, TicketSigner, TicketVerifier};
+use signaling_protocol::ticket::{Ticket, TicketId, TicketSigner, TicketVerifier};
 use sqlx::AnyPool;
 use tower::ServiceExt as _;
 
@@ -35,6 +33,10 @@ pub struct Orders {
     pub barred: Mutex<Vec<TicketId>>,
     /// Lines of chat, by whom.
     pub said: Mutex<Vec<(String, String)>>,
+    /// Who has come to any consult: each is called by the place here, from 1.
+    pub came: Mutex<Vec<String>>,
+    /// Tickets of which the node knows that they were taken back.
+    pub known_revoked: Mutex<Vec<TicketId>>,
 }
 
 impl RunningConsults for Orders {
@@ -50,9 +52,19 @@ impl RunningConsults for Orders {
         self.barred.lock().expect("not poisoned").push(ticket);
     }
 
-    fn pass_on_chat(&self, _consult: ConsultId, person: &Pii<String>, text: &Pii<String>, _at: SystemTime) {
-        let line = (person.reveal().clone(), text.reveal().clone());
+    fn pass_on_chat(&self, said: &Said<'_>) {
+        let line = (said.person.reveal().clone(), said.text.reveal().clone());
         self.said.lock().expect("not poisoned").push(line);
+    }
+
+    fn number_of(&self, _consult: ConsultId, person: &Pii<String>) -> Option<ParticipantNumber> {
+        let came = self.came.lock().expect("not poisoned");
+        let place = came.iter().position(|known| known == person.reveal())?;
+        ParticipantNumber::new(u32::try_from(place).expect("few") + 1)
+    }
+
+    fn is_revoked(&self, ticket: TicketId) -> bool {
+        self.known_revoked.lock().expect("not poisoned").contains(&ticket)
     }
 }
 
@@ -79,6 +91,8 @@ pub struct Fixture {
     /// Of the tenant `clinic`.
     pub key: String,
     pub verifier: TicketVerifier,
+    /// Signs access tokens, and those of visits.
+    pub signers: (AccessSigner, VisitSigner),
     pub orders: Arc<Orders>,
     pub kept: Kept,
     master: Arc<LocalMasterKeys>,
@@ -115,10 +129,12 @@ impl Fixture {
         let verifier = TicketVerifier::new([signer.public_key().clone()]).expect("a good key");
         let orders = Arc::new(Orders::default());
         let api = ControlApi::new(store, signer, orders.clone(), master.clone());
-        let access = AccessSigner::generate().expect("a key");
+        let signers = (AccessSigner::generate().expect("a key"), VisitSigner::generate().expect("a key"));
+        let access = AccessSigner::from_pkcs8(&signers.0.to_pkcs8().expect("a key")).expect("the same key");
         let api = api.with_access_signer(access).expect("a good key");
+        let api = api.with_visit_keys([signers.1.public_key().clone()]).expect("a good key");
         let mut fixture =
-            Self { router: api.router(), api, key: String::new(), verifier, orders, kept, master };
+            Self { router: api.router(), api, key: String::new(), verifier, signers, orders, kept, master };
         fixture.key = fixture.key_of("clinic").await;
         fixture
     }
@@ -212,6 +228,27 @@ impl Fixture {
     pub async fn consent(&self, person: &str) {
         let consent = format!("/v1/people/{person}/consents/telehealth");
         assert_eq!(self.send("PUT", &consent, &self.key, String::new()).await.0, StatusCode::NO_CONTENT);
+    }
+
+    /// The ticket that somebody gets whom the EHR calls so, by a client of any tenant's.
+    pub async fn ticket(&self, key: &str, consult: &str, external_id: &str, role: Role) -> Ticket {
+        let body = json!({"role": role, "person_id": external_id, "display_name": "Somebody"}).to_string();
+        let (status, ticket) = self.send("POST", &format!("/v1/consults/{consult}/tickets"), key, body).await;
+        assert_eq!(status, StatusCode::CREATED, "{ticket}");
+        let text = ticket["ticket"].as_str().expect("a ticket");
+        self.verifier.verify(text, now_s()).expect("genuine")
+    }
+
+    /// What whoever comes with this ticket is welcomed with.
+    pub fn visit_token(&self, ticket: &Ticket) -> VisitToken {
+        let person = ticket.person.reveal().parse().expect("an id of ours");
+        let visit = (ticket.tenant, ticket.consult, ticket.id);
+        VisitToken::begin(visit, (person, ticket.role), now_s())
+    }
+
+    /// Likewise, signed.
+    pub fn welcome(&self, ticket: &Ticket) -> String {
+        self.signers.1.sign(&self.visit_token(ticket))
     }
 
     pub async fn consult(&self, body: Value) -> String {

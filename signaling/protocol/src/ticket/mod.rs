@@ -17,6 +17,7 @@ mod keys;
 mod tests;
 
 pub use claims::{Glass, ResumeToken, Ticket, TicketId, Token};
+pub use jws::typ_of;
 pub use keys::{
     InvalidKey, PublicKey, ResumeSigner, ResumeVerifier, Signer, TicketSigner, TicketVerifier, Verifier,
 };

@@ -7,8 +7,8 @@ use signaling_protocol::{
     error::ErrorCode,
     limits::SLOTS_INITIAL,
     server::{
-        GoodbyeReason, Layout, Participant, Person, Reoffer, ReofferReason, ServerMessage, SlotAssignment,
-        SlotCounts, Welcome,
+        GoodbyeReason, Layout, LineId, Participant, Person, Reoffer, ReofferReason, ServerMessage,
+        SlotAssignment, SlotCounts, Welcome,
     },
 };
 
@@ -61,6 +61,7 @@ pub fn server() -> Vec<(String, String)> {
             display_name: Pii::new("Dr. Example".into()),
             slots: SLOTS_INITIAL,
             resume_token: Pii::new("eyJhbGciOiJFZERTQSIs…".into()),
+            api_token: Some(Pii::new("eyJhbGciOiJFZERTQSIs…".into())),
         }),
         ServerMessage::Waiting {},
         ServerMessage::Answer { sdp: "v=0\r\no=- 2251799813685248 1 IN IP4 0.0.0.0\r\n…".into() },
@@ -86,6 +87,7 @@ pub fn server() -> Vec<(String, String)> {
         }),
         ServerMessage::Lobby { waiting: vec![person(3, Role::Guardian, "Sam Example")] },
         ServerMessage::Chat {
+            id: LineId::from_bytes(*b"one line of chat"),
             from: number(2),
             text: Pii::new("Yes, I can.".into()),
             at_ms: 1_800_000_000_000,
