@@ -81,7 +81,7 @@ for (const [name, launch] of [
     });
 
     await step(room, 'chat lines are shown as text, whoever wrote them', async () => {
-      await room.page.evaluate(() => window.fakeNode.say({ type: 'chat', from: 2, text: '<img src=x onerror=alert(1)>', at_ms: Date.now() }));
+      await room.page.evaluate(() => window.fakeNode.say({ type: 'chat', id: 'an-id', from: 2, text: '<img src=x onerror=alert(1)>', at_ms: Date.now() }));
       await eventually('the chat button says that there is news', async () => {
         const seen = await room.probe('buttons');
         return { ok: seen.includes('Chat, new messages'), seen };

@@ -1,5 +1,7 @@
 //! One visit from the side of one person: ties signaling, media connection, devices and slots together. Knows no page.
 
+import { ChatLog, type ChatLine } from './chat-log.js';
+import { fetchChat } from './earlier-chat.js';
 import { EMPTY_LAYOUT, applyLayout, slotName, type LayoutState } from './layout.js';
 import { LocalMedia, type Device } from './media.js';
 import { CHAT_CHARS_MAX, type Participant, type Person, type ServerMessage, type SlotCounts, type Welcome } from './messages.js';
@@ -7,16 +9,7 @@ import { Peer } from './peer.js';
 import { Signaling, type Credential, type Ending } from './signaling.js';
 import { SlotPlayer } from './slot-player.js';
 
-const CHAT_LINES_MAX = 500;
-
 export type Phase = 'connecting' | 'waiting' | 'joined' | 'reconnecting' | 'ended';
-
-export interface ChatLine {
-  from: Person | undefined;
-  isMine: boolean;
-  text: string;
-  atMs: number;
-}
 
 export interface ConsultEvents {
   /** Something that can be seen has changed. */
@@ -34,7 +27,9 @@ export class Consult {
   pathIsUp = false;
   layout: LayoutState = EMPTY_LAYOUT;
   lobby: Person[] = [];
-  chat: ChatLine[] = [];
+  readonly chat = new ChatLog();
+  /** What was written earlier could not be fetched. */
+  chatIsIncomplete = false;
   soundIsBlocked = false;
   readonly players = new Map<string, SlotPlayer>();
   readonly media: LocalMedia;
@@ -45,8 +40,10 @@ export class Consult {
   #renewal: SlotCounts | undefined;
   #events: ConsultEvents;
   #people = new Map<number, Person>();
+  #server: string;
 
   constructor(server: string, credential: Credential, events: ConsultEvents) {
+    this.#server = server;
     this.#events = events;
     this.media = new LocalMedia((source) => {
       void this.#peer?.update(source);
@@ -68,6 +65,15 @@ export class Consult {
   /** Who is here by break-glass. */
   get emergencies(): Participant[] {
     return this.participants.filter((each) => each.break_glass === true);
+  }
+
+  isMine(line: ChatLine): boolean {
+    return line.from !== undefined && line.from === this.me?.participant;
+  }
+
+  /** Who wrote a line, where anybody was told their name. */
+  authorOf(line: ChatLine): Person | undefined {
+    return line.from === undefined ? undefined : this.#people.get(line.from);
   }
 
   get mayAdmit(): boolean {
@@ -137,7 +143,7 @@ export class Consult {
         this.lobby = message.waiting;
         return this.#events.changed();
       case 'chat':
-        this.#heard(message);
+        this.chat.hear({ id: message.id, from: message.from, role: undefined, text: message.text, atMs: message.at_ms });
         return this.#events.changed();
       case 'error':
         if (!message.fatal) void this.#refused(message.code);
@@ -153,6 +159,19 @@ export class Consult {
     this.#people.set(welcome.participant, welcome);
     this.#openPeer(welcome.slots);
     this.#setPhase('joined');
+    void this.#fetchChat(welcome);
+  }
+
+  /** What was written before, or while the line was down. Who is given no token does without. */
+  async #fetchChat({ consult, api_token: token }: Welcome): Promise<void> {
+    if (token === undefined) return;
+    try {
+      await fetchChat({ server: this.#server, consult, token, after: this.chat.last }, (lines, last) => this.chat.take(lines, last));
+      this.chatIsIncomplete = false;
+    } catch {
+      this.chatIsIncomplete = true;
+    }
+    this.#events.changed();
   }
 
   /** The server has lost the media transport. A connection cannot go on with another one: it takes a new one. */
@@ -188,11 +207,6 @@ export class Consult {
     for (const person of layout.participants.values()) this.#people.set(person.participant, person);
     for (const player of this.players.values()) player.applyLayout(layout);
     this.#events.changed();
-  }
-
-  #heard(message: Extract<ServerMessage, { type: 'chat' }>): void {
-    const line = { from: this.#people.get(message.from), isMine: message.from === this.me?.participant, text: message.text, atMs: message.at_ms };
-    this.chat = [...this.chat, line].slice(-CHAT_LINES_MAX);
   }
 
   async #refused(code: string): Promise<void> {

@@ -1,5 +1,7 @@
 //! The JSON messages of `consilium.v1`, typed; what the server says is checked before anything trusts it.
 
+import { fields, list, oneOf, text, whole, type Fields } from './parse.js';
+
 export const SUBPROTOCOL = 'consilium.v1';
 export const CHAT_CHARS_MAX = 2000;
 
@@ -34,6 +36,8 @@ export interface Welcome extends Person {
   consult: string;
   slots: SlotCounts;
   resume_token: string;
+  /** For the control API, where there is something to be used there. */
+  api_token?: string;
 }
 export interface Layout {
   type: 'layout';
@@ -55,7 +59,7 @@ export type ServerMessage =
   | { type: 'waiting'; resume_token?: string }
   | { type: 'answer'; sdp: string }
   | { type: 'lobby'; waiting: Person[] }
-  | { type: 'chat'; from: number; text: string; at_ms: number }
+  | { type: 'chat'; id: string; from: number; text: string; at_ms: number }
   | { type: 'error'; code: string; message: string; fatal: boolean }
   | { type: 'leave'; reason: string };
 
@@ -80,8 +84,6 @@ export type ClientMessage =
 
 const ROLES: readonly string[] = ['patient', 'provider', 'nurse', 'interpreter', 'guardian', 'observer'];
 
-type Fields = Record<string, unknown>;
-class Malformed extends Error {}
 
 /** Parses one text message. `undefined` means: not understood, to be ignored (a newer server may say more). */
 export function parseServerMessage(data: unknown): ServerMessage | undefined {
@@ -96,7 +98,14 @@ export function parseServerMessage(data: unknown): ServerMessage | undefined {
 function parseFields(f: Fields): ServerMessage | undefined {
   switch (f.type) {
     case 'welcome':
-      return { type: 'welcome', ...person(f), consult: text(f.consult), slots: counts(f.slots), resume_token: text(f.resume_token) };
+      return {
+        type: 'welcome',
+        ...person(f),
+        consult: text(f.consult),
+        slots: counts(f.slots),
+        resume_token: text(f.resume_token),
+        ...(typeof f.api_token === 'string' ? { api_token: f.api_token } : {}),
+      };
     case 'waiting':
       return { type: 'waiting', ...(typeof f.resume_token === 'string' ? { resume_token: f.resume_token } : {}) };
     case 'answer':
@@ -108,7 +117,7 @@ function parseFields(f: Fields): ServerMessage | undefined {
     case 'lobby':
       return { type: 'lobby', waiting: list(f.waiting, (each) => person(fields(each))) };
     case 'chat':
-      return { type: 'chat', from: whole(f.from), text: text(f.text), at_ms: whole(f.at_ms) };
+      return { type: 'chat', id: text(f.id), from: whole(f.from), text: text(f.text), at_ms: whole(f.at_ms) };
     case 'error':
       return { type: 'error', code: text(f.code), message: text(f.message), fatal: f.fatal === true };
     case 'leave':
@@ -118,39 +127,17 @@ function parseFields(f: Fields): ServerMessage | undefined {
   }
 }
 
-function fields(value: unknown): Fields {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Malformed();
-  return value as Fields;
-}
-
-function text(value: unknown): string {
-  if (typeof value !== 'string') throw new Malformed();
-  return value;
-}
-
-function whole(value: unknown): number {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw new Malformed();
-  return value;
-}
-
-function oneOf<T extends string>(value: unknown, allowed: readonly T[]): T {
-  const found = allowed.find((each) => each === value);
-  if (found === undefined) throw new Malformed();
-  return found;
-}
-
-function list<T>(value: unknown, parse: (each: unknown) => T): T[] {
-  if (!Array.isArray(value)) throw new Malformed();
-  return value.map(parse);
-}
-
 function counts(value: unknown): SlotCounts {
   const f = fields(value);
   return { camera: whole(f.camera), screen: whole(f.screen) };
 }
 
+export function role(value: unknown): Role {
+  return oneOf(value, ROLES) as Role;
+}
+
 function person(f: Fields): Person {
-  const person: Person = { participant: whole(f.participant), role: oneOf(f.role, ROLES) as Role, display_name: text(f.display_name) };
+  const person: Person = { participant: whole(f.participant), role: role(f.role), display_name: text(f.display_name) };
   // Whatever says that it was an emergency is shown as one.
   if (f.break_glass !== undefined && f.break_glass !== false) person.break_glass = true;
   return person;

@@ -4,7 +4,7 @@ import type { Consult } from './consult.js';
 import { element, icon, setText } from './dom.js';
 import type { Device } from './media.js';
 import { CHAT_CHARS_MAX } from './messages.js';
-import { emergencyWords, endingWords, problemWords, roleWord } from './words.js';
+import { authorWords, emergencyWords, endingWords, problemWords, roleWord } from './words.js';
 
 /** Who is there by emergency access; device problems, blocked sound and refusals, each with what to do about it. */
 export class Notices {
@@ -75,7 +75,8 @@ export class Chat {
   #lines = element('ol', { 'aria-live': 'polite' });
   #empty = element('p', { class: 'note' }, 'Messages are seen by everyone in the visit. The clinic keeps them with it.');
   #problem = element('p', { class: 'problem', role: 'alert' });
-  #shown: unknown;
+  #incomplete = element('p', { class: 'note', role: 'status', hidden: true }, 'Earlier messages could not be loaded.');
+  #shown: unknown[] = [];
 
   constructor(send: (text: string) => boolean, close: () => void) {
     const closeButton = element('button', { type: 'button', class: 'bare', 'aria-label': 'Close chat' }, icon('close'));
@@ -89,18 +90,23 @@ export class Chat {
       setText(this.#problem, isSent ? '' : 'Not sent: the connection is down just now.');
       if (isSent) this.input.value = '';
     };
-    this.root.append(element('header', {}, element('h2', {}, 'Chat'), closeButton), this.#empty, this.#lines, this.#problem, form);
+    this.root.append(element('header', {}, element('h2', {}, 'Chat'), closeButton), this.#empty, this.#incomplete, this.#lines, this.#problem, form);
   }
 
   render(consult: Consult): void {
-    if (consult.chat === this.#shown) return;
-    this.#shown = consult.chat;
-    this.#empty.hidden = consult.chat.length > 0;
+    this.#incomplete.hidden = !consult.chatIsIncomplete;
+    const { lines } = consult.chat;
+    const authors = lines.map((line) => authorWords(line, consult.authorOf(line), consult.isMine(line)));
+    // Who wrote an earlier line is known when `layout` comes.
+    const shown = [lines, authors.join('\n')];
+    if (shown.every((each, index) => each === this.#shown[index])) return;
+    this.#shown = shown;
+    this.#empty.hidden = lines.length > 0;
     this.#lines.replaceChildren(
-      ...consult.chat.map((line) => {
+      ...lines.map((line, index) => {
         const time = new Date(line.atMs).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
-        const who = line.isMine ? 'You' : (line.from?.display_name ?? 'Someone who has left');
-        return element('li', { class: line.isMine ? 'mine' : undefined }, element('span', { class: 'who' }, `${who}, ${time}`), element('span', { class: 'text' }, line.text));
+        const who = element('span', { class: 'who' }, `${authors[index]}, ${time}`);
+        return element('li', { class: consult.isMine(line) ? 'mine' : undefined }, who, element('span', { class: 'text' }, line.text ?? 'This message was erased.'));
       }),
     );
     this.#lines.scrollTop = this.#lines.scrollHeight;

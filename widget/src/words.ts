@@ -1,5 +1,6 @@
 //! Everything the widget says to people.
 
+import type { ChatLine } from './chat-log.js';
 import type { Consult } from './consult.js';
 import type { Device, DeviceProblem } from './media.js';
 import type { Person, Role } from './messages.js';
@@ -27,6 +28,13 @@ export function standingWords(person: Person): string {
 export function emergencyWords(person: Person, isMe: boolean): string {
   if (isMe) return 'You are here by emergency access. Everybody sees it, and it is put down in the patient’s record.';
   return `${person.display_name} (${roleWord(person.role).toLowerCase()}) is here by emergency access. It is put down in the patient’s record.`;
+}
+
+/** Over a line of chat. Who has left before one came is known by what they were in the visit. */
+export function authorWords(line: ChatLine, author: Person | undefined, isMine: boolean): string {
+  if (isMine) return 'You';
+  if (author !== undefined) return author.display_name;
+  return line.role === undefined ? 'Someone who has left' : `${roleWord(line.role)} who has left`;
 }
 
 /** Up to two letters for a picture that is not there. */

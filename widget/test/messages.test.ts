@@ -15,12 +15,13 @@ test('every message that the server can say is understood', () => {
   const person = { participant: 1, role: 'patient', display_name: 'Ana' };
   const messages = [
     WELCOME,
+    { ...WELCOME, api_token: 'a' },
     { type: 'waiting' },
     { type: 'answer', sdp: 'v=0' },
     { type: 'reoffer', reason: 'slots', slots: { camera: 6, screen: 1 }, ice_restart: false },
     { type: 'layout', revision: 0, slots: [{ pool: 'screen', index: 0, publisher: 1 }], participants: [{ ...person, live: ['camera', 'screen_audio'] }] },
     { type: 'lobby', waiting: [person] },
-    { type: 'chat', from: 1, text: 'hello', at_ms: 1 },
+    { type: 'chat', id: 'c0ffee', from: 1, text: 'hello', at_ms: 1 },
     { type: 'error', code: 'forbidden', message: 'no', fatal: false },
     { type: 'leave', reason: 'replaced' },
   ];

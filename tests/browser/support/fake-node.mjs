@@ -116,7 +116,7 @@ export function installFakeNode({ people, me, waiting }) {
       node.received.push(message);
       if (message.type === 'hello') waiting ? node.say({ type: 'waiting' }) : node.welcome();
       if (message.type === 'offer') void node.answer(message);
-      if (message.type === 'chat') node.say({ type: 'chat', from: me.participant, text: message.text, at_ms: Date.now() });
+      if (message.type === 'chat') node.say({ type: 'chat', id: crypto.randomUUID(), from: me.participant, text: message.text, at_ms: Date.now() });
     },
   };
 
