@@ -13,7 +13,7 @@ use std::{
 use serde_json::json;
 use support::{
     control::{BackEnd, PATIENT, PROVIDER},
-    http,
+    eventually, http,
     metrics::Metrics,
     node::{Node, consilium},
     participant::Participant,
@@ -151,6 +151,35 @@ async fn a_ticket_that_has_opened_once_does_not_open_a_node_that_was_killed_and_
     let mut signal = Signal::open(node.address()).await;
     signal.say(&json!({ "type": "hello", "resume_token": tokens[0] })).await;
     assert_eq!(signal.expect("welcome").await["consult"], json!(consult), "who was in comes back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resume_token_that_was_followed_by_another_is_no_good_either_when_the_node_was_killed() {
+    let folder = TempDir::new().expect("a folder");
+    let node = Node::dev_in(folder.path());
+    let back_end = BackEnd::of(&node);
+    let consult = back_end.consult().await;
+    let ticket = back_end.ticket(&consult, PATIENT).await;
+    let log = folder.path().join("tickets.log");
+    let bytes = || fs::metadata(&log).expect("the log").len();
+    let (mut hello, mut tokens) = (json!({ "type": "hello", "ticket": ticket.token }), Vec::new());
+    for _ in 0..2 {
+        let mut signal = Signal::open(node.address()).await;
+        signal.say(&hello).await;
+        tokens.push(signal.expect("welcome").await["resume_token"].clone());
+        let before = bytes();
+        signal.say(&json!({ "type": "chat", "text": "here I am" })).await;
+        eventually("that the token arrived is written down", || bytes() != before).await;
+        hello = json!({ "type": "hello", "resume_token": tokens.last() });
+    }
+    drop(node);
+    let node = Node::dev_in(folder.path());
+    let mut signal = Signal::open(node.address()).await;
+    signal.say(&json!({ "type": "hello", "resume_token": tokens[0] })).await;
+    assert_eq!(signal.expect_fatal().await, ("ticket_in_use".into(), 4409));
+    let mut signal = Signal::open(node.address()).await;
+    signal.say(&json!({ "type": "hello", "resume_token": tokens[1] })).await;
+    signal.expect("welcome").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

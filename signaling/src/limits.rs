@@ -53,6 +53,8 @@ pub const CONSULTS_MAX: usize = 40_000;
 pub const EMPTY_CONSULT_KEPT: Duration = Duration::from_secs(15 * 60);
 /// People that ever came to one consult, those who have left included.
 pub const CONSULT_PEOPLE_MAX: usize = 256;
+/// Tickets that somebody came in with, one after the other, without saying a word after any `welcome`.
+pub const EARLIER_TICKETS_MAX: usize = 16;
 /// Tickets remembered as used, and as many as revoked, and consults as ended.
 pub const TICKETS_REMEMBERED_MAX: usize = 200_000;
 /// Commands that full mailboxes refused and that are sent again: a full node may leave at once.

@@ -277,7 +277,7 @@ impl Connection {
     /// What only somebody who is in a consult can want.
     async fn perform_seated(&mut self, output: Output) -> GoesOn {
         let Some(seat) = self.seat else { return false };
-        self.shared.registry().confirm(seat);
+        self.shared.registry().confirm(Moment::now(), seat);
         match output {
             Output::Negotiate(offer) => {
                 let answered = negotiation::negotiate(&self.shared, seat, Way::WebSocket, None, &offer).await;

@@ -9,11 +9,11 @@ use signaling_protocol::{
 };
 use tokio::sync::mpsc;
 
-use super::{Claim, ConnectionId, Consult, Moment, Owed, Registry, Seat, member::Standing};
+use super::{Claim, ConnectionId, Consult, Moment, Owed, Registry, Seat, claim::Resumes, member::Standing};
 use crate::{
     counters::Counters,
     journal::{Departure, Way, Who},
-    limits::{CONSULTS_MAX, RESUME_GRACE},
+    limits::{CONSULTS_MAX, EARLIER_TICKETS_MAX, RESUME_GRACE},
     session::Notice,
 };
 
@@ -45,6 +45,11 @@ impl Registry {
         // Without the leeway that clocks have: what ran out sends everybody away who is there.
         if claim.glass.is_some_and(|glass| glass.until_unix_s <= now.unix_s()) {
             return Err(ErrorCode::TicketExpired);
+        }
+        // Also where the node has started again and knows nothing else of them.
+        let is_superseded = |resumes: Resumes| self.tickets.is_superseded(claim.ticket, resumes.generation);
+        if claim.resumes.is_some_and(is_superseded) {
+            return Err(ErrorCode::TicketInUse);
         }
         let connection = ConnectionId(self.next_connection);
         self.next_connection += 1;
@@ -127,7 +132,11 @@ impl Registry {
         member.connection = Some(connection);
         member.notices = Some(notices);
         member.is_layout_due = true;
-        member.ticket = claim.ticket;
+        let earlier = std::mem::replace(&mut member.ticket, claim.ticket);
+        let is_new = earlier != claim.ticket && !member.earlier_tickets.contains(&earlier);
+        if is_new && member.earlier_tickets.len() < EARLIER_TICKETS_MAX {
+            member.earlier_tickets.push(earlier);
+        }
         member.unconfirmed_ticket = claim.resumes.is_none().then_some(claim.ticket);
         member.role = claim.role;
         member.display_name = claim.display_name.clone();
@@ -205,9 +214,11 @@ impl Registry {
     }
 
     /// The connection has said something after its `welcome`, which has arrived then.
-    pub(crate) fn confirm(&mut self, seat: Seat) {
-        if let Some(member) = self.seated(seat) {
-            member.confirm();
+    pub(crate) fn confirm(&mut self, now: Moment, seat: Seat) {
+        let Some(member) = self.seated(seat).filter(|member| !member.is_confirmed()) else { return };
+        let (generation, superseded) = member.confirm();
+        for ticket in superseded {
+            self.tickets.supersede(ticket, generation, now.unix_s());
         }
     }
 

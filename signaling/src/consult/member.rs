@@ -55,6 +55,8 @@ pub(crate) struct Member {
     /// Of the oldest resume token that is still good: the newest that is known to have arrived. A `welcome` that got
     /// lost with its connection must not lock its person out.
     pub(crate) confirmed_generation: u32,
+    /// What they came in with before, since a resume token arrived last.
+    pub(crate) earlier_tickets: Vec<TicketId>,
     /// The ticket that the connection came in with, until it is known that its `welcome` arrived.
     pub(crate) unconfirmed_ticket: Option<TicketId>,
     /// Oldest first. A WebSocket has two while a new one takes over.
@@ -150,10 +152,19 @@ impl Member {
         self.glass.is_some_and(|glass| glass.until_unix_s <= now_unix_s) && self.standing != Standing::Absent
     }
 
-    /// The newest resume token has arrived: earlier ones, and the ticket, are good no longer.
-    pub(crate) fn confirm(&mut self) {
+    /// Whether the newest resume token is known to have arrived.
+    pub(crate) fn is_confirmed(&self) -> bool {
+        self.confirmed_generation == self.generation && self.unconfirmed_ticket.is_none()
+    }
+
+    /// The newest resume token has arrived: earlier ones, and the ticket, are good no longer. Gives its generation, and the tickets
+    /// of which there are earlier ones.
+    pub(crate) fn confirm(&mut self) -> (u32, Vec<TicketId>) {
         self.confirmed_generation = self.generation;
         self.unconfirmed_ticket = None;
+        let mut superseded = std::mem::take(&mut self.earlier_tickets);
+        superseded.push(self.ticket);
+        (self.generation, superseded)
     }
 
     /// Whether they came in with this ticket, by whichever way.

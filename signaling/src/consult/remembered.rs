@@ -4,6 +4,8 @@
 //! kind, 1 byte │ way, 1 │ until, seconds since 1970, 8 │ id of the ticket or consult, 16
 //! ```
 //!
+//! Of resume tokens the generation stands in the second half of the place of the time, of which the first is enough until 2106.
+//!
 //! Several may stand in one record, one behind the other.
 
 use std::path::Path;
@@ -16,7 +18,8 @@ use crate::journal::Way;
 
 const BYTES: usize = 26;
 
-/// 200,000 each of tickets used, tickets revoked and consults ended are 16 MB, and a log is begun anew at twice that.
+/// 200,000 each of tickets used, of their resume tokens, of tickets revoked and consults ended are 21 MB, and a log is begun anew at
+/// twice that.
 const LIMITS: Limits = Limits { bytes_max: 64 << 20, reserve_bytes: 1 << 20 };
 
 /// One thing to remember.
@@ -26,6 +29,8 @@ pub(crate) enum Remembered {
     Used { ticket: TicketId, way: Way, until_unix_s: u64 },
     /// It has not, after all: a WebSocket came to nothing.
     GivenBack { ticket: TicketId },
+    /// Of the resume tokens of whoever came in with it, those before this generation are good no longer.
+    Resumed { ticket: TicketId, generation: u32, until_unix_s: u64 },
     /// It was taken back.
     Revoked { ticket: TicketId, until_unix_s: u64 },
     /// The consult is over.
@@ -39,6 +44,10 @@ impl Remembered {
             Self::GivenBack { ticket } => (2, 0, 0, ticket.to_bytes()),
             Self::Revoked { ticket, until_unix_s } => (3, 0, until_unix_s, ticket.to_bytes()),
             Self::Ended { consult, until_unix_s } => (4, 0, until_unix_s, consult.to_bytes()),
+            Self::Resumed { ticket, generation, until_unix_s } => {
+                let until = u32::try_from(until_unix_s).unwrap_or(u32::MAX);
+                (5, 0, u64::from(until) << 32 | u64::from(generation), ticket.to_bytes())
+            }
         };
         let mut bytes = [0; BYTES];
         (bytes[0], bytes[1]) = (kind, way);
@@ -58,6 +67,10 @@ impl Remembered {
             2 => Self::GivenBack { ticket },
             3 => Self::Revoked { ticket, until_unix_s },
             4 => Self::Ended { consult, until_unix_s },
+            5 => {
+                let generation = (until_unix_s & u64::from(u32::MAX)) as u32;
+                Self::Resumed { ticket, generation, until_unix_s: until_unix_s >> 32 }
+            }
             _ => return None,
         })
     }
@@ -150,11 +163,13 @@ mod tests {
             Remembered::GivenBack { ticket },
             Remembered::Revoked { ticket, until_unix_s: 1_800_000_000 },
             Remembered::Ended { consult, until_unix_s: 3 },
+            Remembered::Resumed { ticket, generation: u32::MAX, until_unix_s: 1_800_000_000 },
+            Remembered::Resumed { ticket, generation: 7, until_unix_s: u64::from(u32::MAX) },
         ];
         for remembered in all {
             assert_eq!(Remembered::decode(&remembered.encode()), Some(remembered));
         }
-        for bytes in [[0; BYTES], [5; BYTES], [1; BYTES].map(|byte| byte * 9)] {
+        for bytes in [[0; BYTES], [6; BYTES], [1; BYTES].map(|byte| byte * 9)] {
             assert_eq!(Remembered::decode(&bytes), None);
         }
     }

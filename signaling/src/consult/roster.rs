@@ -69,6 +69,7 @@ impl Consult {
                 notices: None,
                 generation: claim.resumes.map_or(0, |resumes| resumes.generation),
                 confirmed_generation: claim.resumes.map_or(0, |resumes| resumes.generation),
+                earlier_tickets: Vec::new(),
                 unconfirmed_ticket: None,
                 transports: Vec::new(),
                 is_path_asked_for: false,

@@ -226,12 +226,45 @@ async fn a_resume_token_outlives_a_restart_of_the_node() {
     assert_eq!(other.participant.csrc(), 4);
     let (slower, _slower) = enter(&mut registry, now, &Claim { resumes, ..claim(5) }).expect("lets in");
     assert_eq!(slower.participant.csrc(), 5, "a number has one owner");
-    registry.confirm(seat);
+    registry.confirm(now, seat);
     assert_eq!(
         enter(&mut registry, now, &Claim { resumes, ..claim(1) }).err(),
         Some(ErrorCode::TicketInUse),
         "each token once"
     );
+}
+
+#[tokio::test]
+async fn a_resume_token_that_was_followed_by_another_does_not_outlive_a_restart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("tickets");
+    let started = || {
+        let ((mut registry, _), log) = (registry(), TicketLog::open(&path).expect("the log"));
+        let handle = log.handle();
+        registry.tickets = Tickets::restore(log);
+        (registry, handle)
+    };
+    let ((mut registry, log), now) = (started(), Moment::now());
+    let participant = ParticipantNumber::new(1).expect("not zero");
+    let token = |ticket, generation| {
+        let ticket = TicketId::from_bytes([ticket; 16]);
+        Claim { resumes: Some(claim::Resumes { participant, generation }), ticket, ..claim(1) }
+    };
+    let (seat, _first) = enter(&mut registry, now, &claim(1)).expect("lets in");
+    registry.confirm(now, seat);
+    let (seat, _second) = enter(&mut registry, now, &token(1, 1)).expect("lets in");
+    registry.confirm(now, seat);
+    registry.confirm(now, seat);
+    let other = Claim { ticket: TicketId::from_bytes([9; 16]), ..claim(1) };
+    let (seat, _third) = enter(&mut registry, now, &other).expect("lets in");
+    registry.confirm(now, seat);
+    log.append(Vec::new()).await.expect("what was noted is written before");
+    let (mut registry, _) = started();
+    for (ticket, generation) in [(1, 1), (1, 2), (9, 1), (9, 2)] {
+        let refused = enter(&mut registry, now, &token(ticket, generation)).err();
+        assert_eq!(refused, Some(ErrorCode::TicketInUse), "{generation} of {ticket}");
+    }
+    enter(&mut registry, now, &token(9, 3)).expect("the newest brings back whoever was there");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use media_model::ConsultId;
 use node_log::NodeLog;
 use signaling_protocol::{
     error::ErrorCode,
+    limits::RESUME_VALIDITY,
     ticket::{LEEWAY_S, TicketId},
 };
 
@@ -49,6 +50,8 @@ pub(crate) struct Tickets {
     used: HashMap<TicketId, Used>,
     revoked: HashMap<TicketId, u64>,
     ended: HashMap<ConsultId, u64>,
+    /// Until when, and from which generation on the resume tokens of a ticket are good.
+    resumed: HashMap<TicketId, (u64, u32)>,
     log: Option<NodeLog>,
 }
 
@@ -82,6 +85,9 @@ impl Tickets {
                 remember(&mut self.revoked, ticket, until_unix_s);
             }
             Remembered::Ended { consult, until_unix_s } => remember(&mut self.ended, consult, until_unix_s),
+            Remembered::Resumed { ticket, generation, until_unix_s } => {
+                remember(&mut self.resumed, ticket, (until_unix_s, generation));
+            }
         }
     }
 
@@ -118,6 +124,18 @@ impl Tickets {
         }
     }
 
+    /// Whether a resume token of this ticket has been followed by another that arrived.
+    pub(crate) fn is_superseded(&self, ticket: TicketId, generation: u32) -> bool {
+        self.resumed.get(&ticket).is_some_and(|(_, oldest)| generation < *oldest)
+    }
+
+    /// Of the ticket's resume tokens only those from this generation on are good from now on.
+    pub(crate) fn supersede(&mut self, ticket: TicketId, generation: u32, now_unix_s: u64) {
+        let until_unix_s = now_unix_s + RESUME_VALIDITY.as_secs() + LEEWAY_S;
+        remember(&mut self.resumed, ticket, (until_unix_s, generation));
+        self.note(Remembered::Resumed { ticket, generation, until_unix_s });
+    }
+
     /// Whether this ticket was taken back, by itself and not with its whole consult.
     pub(crate) fn is_revoked(&self, ticket: TicketId) -> bool {
         self.revoked.contains_key(&ticket)
@@ -148,8 +166,9 @@ impl Tickets {
         self.used.retain(|_, used| used.until_unix_s > now_unix_s);
         self.revoked.retain(|_, until| *until > now_unix_s);
         self.ended.retain(|_, until| *until > now_unix_s);
+        self.resumed.retain(|_, (until, _)| *until > now_unix_s);
         if let Some(log) = &self.log {
-            let count = self.used.len() + self.revoked.len() + self.ended.len();
+            let count = self.used.len() + self.revoked.len() + self.ended.len() + self.resumed.len();
             shorten(log, count, self.all());
         }
     }
@@ -169,18 +188,24 @@ impl Tickets {
         });
         let revoked = self.revoked.iter();
         let ended = self.ended.iter();
-        used.chain(revoked.map(|(&ticket, &until_unix_s)| Remembered::Revoked { ticket, until_unix_s }))
+        let resumed = self.resumed.iter().map(|(&ticket, &(until_unix_s, generation))| Remembered::Resumed {
+            ticket,
+            generation,
+            until_unix_s,
+        });
+        used.chain(resumed)
+            .chain(revoked.map(|(&ticket, &until_unix_s)| Remembered::Revoked { ticket, until_unix_s }))
             .chain(ended.map(|(&consult, &until_unix_s)| Remembered::Ended { consult, until_unix_s }))
     }
 }
 
 /// Adds to a bounded memory: what is longest in it makes room.
-fn remember<K: Copy + Eq + Hash>(memory: &mut HashMap<K, u64>, key: K, until_unix_s: u64) {
+fn remember<K: Copy + Eq + Hash, V: Copy + Ord>(memory: &mut HashMap<K, V>, key: K, until: V) {
     if memory.len() >= TICKETS_REMEMBERED_MAX && !memory.contains_key(&key) {
         let oldest = memory.iter().min_by_key(|(_, until)| **until).map(|(key, _)| *key);
         oldest.and_then(|oldest| memory.remove(&oldest));
     }
-    memory.insert(key, until_unix_s);
+    memory.insert(key, until);
 }
 
 #[cfg(test)]
@@ -229,8 +254,11 @@ mod tests {
             tickets.revoke(id(4), 0);
             tickets.end(ConsultId::from_bytes([5; 16]), 0);
         }
+        for generation in 1..=2 {
+            tickets.supersede(id(1), generation, 0);
+        }
         log.append(Vec::new()).await.expect("what was noted is written before");
-        assert_eq!(TicketLog::open(&path).expect("the log").remembered.len(), 6, "each is written down once");
+        assert_eq!(TicketLog::open(&path).expect("the log").remembered.len(), 8, "each is written down once");
         for _ in 0..2 {
             // Once as it came, once after the log was begun anew.
             log.append(Vec::new()).await.expect("what was noted is written before");
@@ -243,6 +271,9 @@ mod tests {
             let ended = ConsultId::from_bytes([5; 16]);
             assert_eq!(tickets.check(id(6), ended), Err(ErrorCode::TicketRevoked));
             assert_eq!(tickets.check(id(6), CONSULT), Ok(()));
+            let superseded = [1, 2, 3].map(|generation| tickets.is_superseded(id(1), generation));
+            assert_eq!(superseded, [true, false, false]);
+            assert!(!tickets.is_superseded(id(6), 0));
             log.begin_anew(restored().all().map(|remembered| remembered.encode().to_vec()).collect());
         }
     }
