@@ -183,6 +183,42 @@ async fn a_resume_token_that_was_followed_by_another_is_no_good_either_when_the_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_token_of_a_visit_is_good_after_a_restart_and_refused_as_soon_as_its_holder_is_removed() {
+    let folder = TempDir::new().expect("a folder");
+    let node = Node::dev_in(folder.path());
+    let back_end = BackEnd::of(&node);
+    let consult = back_end.consult().await;
+    let chat = format!("/v1/consults/{consult}/chat");
+    let (mut signals, mut tickets, mut tokens) = (Vec::new(), Vec::new(), Vec::new());
+    for person in [PATIENT, PROVIDER] {
+        let (ticket, mut signal) =
+            (back_end.ticket(&consult, person).await, Signal::open(node.address()).await);
+        signal.hello(&ticket.token).await;
+        let token = signal.expect("welcome").await["api_token"].as_str().expect("a token").to_owned();
+        signals.push(signal);
+        tickets.push(ticket);
+        tokens.push(token);
+    }
+    let patient = BackEnd::with_key(node.address(), &tokens[0]);
+    let written = patient.call("POST", &chat, &json!({ "text": "my knee" })).await;
+    assert_eq!(written.status, 201, "{written:?}");
+    let heard = signals[1].expect("chat").await;
+    assert_eq!((&heard["id"], &heard["from"]), (&written.json()["id"], &json!(1)));
+    signals[1].say(&json!({ "type": "chat", "text": "since when?" })).await;
+    let heard = signals[1].expect("chat").await;
+    let read = patient.call("GET", &chat, &json!({})).await.json();
+    let (line, id) = (&read["lines"][1], &heard["id"]);
+    assert_eq!((&line["id"], &line["participant"], &line["text"]), (id, &json!(2), &json!("since when?")));
+    back_end.revoke(&consult, &tickets[0]).await;
+    assert_eq!(patient.call("GET", &chat, &json!({})).await.problem(), (401, "visit_over".into()));
+    drop(node);
+    let node = Node::dev_in(folder.path());
+    let of = |at: usize| BackEnd::with_key(node.address(), &tokens[at]);
+    assert_eq!(of(1).call("GET", &chat, &json!({})).await.status, 200, "the key was kept");
+    assert_eq!(of(0).call("GET", &chat, &json!({})).await.problem(), (401, "visit_over".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_ticket_log_that_is_damaged_stops_the_start_and_is_named() {
     let folder = TempDir::new().expect("a folder");
     assert!(Node::dev_in(folder.path()).stop().status.success());
