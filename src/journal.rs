@@ -14,7 +14,7 @@ use control_api::{
     permissions::Act,
 };
 use media_model::{Pii, TenantId};
-use signaling::{BoxFuture, Journal, JournalUnavailable, What};
+use signaling::{BoxFuture, Forbidden, Journal, JournalUnavailable, What};
 use signaling_protocol::{error::ErrorCode, server::LineId};
 
 use crate::spool::{Named, Spool};
@@ -105,6 +105,13 @@ pub async fn keep_handing_in(api: ControlApi, spool: Arc<Spool>) {
     }
 }
 
+const fn act_of(what: Forbidden) -> Act {
+    match what {
+        Forbidden::Chat => Act::WriteChat,
+        Forbidden::Admission => Act::Admit,
+    }
+}
+
 /// A line of chat and its entry are called the same.
 fn named(entry: signaling::Entry) -> Named {
     let id = match entry.what {
@@ -121,6 +128,9 @@ fn seen((id, entry): Named) -> Seen {
         What::Waited => (Action::Waited, Outcome::Granted, Actor::Participant, Some("waiting_room")),
         What::Admitted { by } => (Action::Admitted, Outcome::Granted, Actor::Staff(by), Some("waiting_room")),
         What::Wrote(..) => (Action::Asked(Act::WriteChat), Outcome::Granted, Actor::Participant, None),
+        What::Forbade(what) => {
+            (Action::Asked(act_of(what)), Outcome::Refused, Actor::Participant, Some("role_forbids"))
+        }
         What::Left(departure) => {
             (Action::Left, Outcome::Granted, Actor::Participant, Some(departure.as_str()))
         }
@@ -128,7 +138,7 @@ fn seen((id, entry): Named) -> Seen {
     };
     // Whoever came by break-glass came by WebSocket: what they broke stands in the place of that.
     let break_glass = match entry.what {
-        What::Joined(_) => entry.who.as_ref().and_then(|who| who.break_glass),
+        What::Joined(_) | What::Forbade(_) => entry.who.as_ref().and_then(|who| who.break_glass),
         _ => None,
     };
     let (participant, person_id, role) =

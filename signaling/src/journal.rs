@@ -76,10 +76,31 @@ pub enum What {
     },
     /// Wrote this line of chat, which the others get once it is kept.
     Wrote(LineId, Pii<String>),
+    /// Asked for what they may not do, and it was not done.
+    Forbade(Forbidden),
     /// Is gone.
     Left(Departure),
     /// Was turned away.
     Refused(ErrorCode),
+}
+
+/// What somebody in a consult asked for who may not do it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forbidden {
+    /// To write in the chat.
+    Chat,
+    /// To let somebody in.
+    Admission,
+}
+
+impl Forbidden {
+    /// Its name in a file of the node's.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Admission => "admission",
+        }
+    }
 }
 
 /// How somebody comes into a consult.

@@ -35,6 +35,8 @@ pub const CHAT_BATCH_MAX: usize = 12;
 pub const LATE_ENTRIES_BURST_MAX: u32 = 20;
 /// Such entries a second in the long run.
 pub const LATE_ENTRIES_PER_SECOND_MAX: u32 = 1;
+/// From one entry about what somebody in a consult may not do to their next: they can ask again and again.
+pub const FORBIDDEN_INTERVAL: Duration = Duration::from_secs(60);
 /// How long a shard may take to answer a `Join`.
 pub const SHARD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long media goes on for someone whose WebSocket broke, so that coming back costs nobody a picture.

@@ -294,7 +294,7 @@ impl Connection {
                 }
             }
             Output::Admit(participant) => {
-                let admitted = self.shared.registry().admit(seat, participant);
+                let admitted = self.shared.registry().admit(Moment::now(), seat, participant);
                 if admitted == Err(ErrorCode::Forbidden) {
                     self.session.handle_forbidden();
                 }

@@ -77,10 +77,18 @@ async fn who_only_watches_reads_and_does_not_write() {
     let mut student = node.join("student", Role::Observer).await;
     let mut patient = node.join("patient", Role::Patient).await;
     write(&mut student, "may I?").await;
+    for _ in 0..3 {
+        assert_eq!(objects(&mut student).await, "forbidden");
+        write(&mut student, "and now?").await;
+    }
     assert_eq!(objects(&mut student).await, "forbidden");
+    let is_noted = |entry: &String| entry == "1 Forbade(Chat)";
+    node.until("it is put down", |node| node.journal.entries().iter().any(is_noted)).await;
     write(&mut patient, "hello").await;
     assert_eq!(student.hears("chat").await["text"], "hello");
     assert_eq!(node.journal.lines(), ["2 hello"]);
+    let noted = node.journal.entries().iter().filter(|entry| is_noted(entry)).count();
+    assert_eq!(noted, 1, "once in a while, however often it is tried");
 }
 
 #[tokio::test]

@@ -69,7 +69,9 @@ async fn whoever_waits_has_no_media_and_no_chat_until_staff_admits_them() {
     patient.hears("answer").await;
     assert_eq!(node.media.commands(), ["join 0 as 3 admitted true"]);
     let admitted = format!("3 {:?}", signaling::What::Admitted { by: number(1) });
-    assert!(node.journal.entries().ends_with(&["3 Waited".into(), admitted]), "{:?}", node.journal.entries());
+    let refused = format!("2 {:?}", signaling::What::Forbade(signaling::Forbidden::Admission));
+    let entries = node.journal.entries();
+    assert!(entries.ends_with(&["3 Waited".into(), refused, admitted]), "{entries:?}");
 }
 
 #[tokio::test]

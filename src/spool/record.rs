@@ -5,10 +5,11 @@ use std::time::{Duration, SystemTime};
 use control_api::audit::EntryId;
 use media_model::{BreakGlassId, ConsultId, ParticipantNumber, Pii, Role, TenantId};
 use serde::{Deserialize, Serialize};
-use signaling::{Departure, Entry, Way, What, Who};
+use signaling::{Departure, Entry, Forbidden, Way, What, Who};
 use signaling_protocol::{error::ErrorCode, server::LineId};
 
 const WAYS: [Way; 3] = [Way::WebSocket, Way::Whip, Way::Whep];
+const FORBIDDEN: [Forbidden; 2] = [Forbidden::Chat, Forbidden::Admission];
 const DEPARTURES: [Departure; 6] = [
     Departure::Left,
     Departure::Lost,
@@ -48,6 +49,7 @@ enum LineWhat {
     Admitted(u32),
     Wrote(Pii<String>),
     Left(String),
+    Forbade(String),
     Refused(ErrorCode),
 }
 
@@ -71,6 +73,7 @@ fn line_of((id, entry): &Named) -> Line {
         What::Admitted { by } => LineWhat::Admitted(by.csrc()),
         What::Left(departure) => LineWhat::Left(departure.as_str().to_owned()),
         What::Wrote(_, text) => LineWhat::Wrote(text.clone()),
+        What::Forbade(what) => LineWhat::Forbade(what.as_str().to_owned()),
         What::Refused(code) => LineWhat::Refused(*code),
     };
     let who = entry.who.as_ref().map(|who| LineWho {
@@ -90,6 +93,7 @@ fn entry_of(line: Line) -> Option<Named> {
         LineWhat::Admitted(by) => What::Admitted { by: ParticipantNumber::new(by)? },
         LineWhat::Left(name) => What::Left(*DEPARTURES.iter().find(|why| why.as_str() == name)?),
         LineWhat::Wrote(text) => What::Wrote(LineId::from_bytes(line.id.to_bytes()), text),
+        LineWhat::Forbade(name) => What::Forbade(*FORBIDDEN.iter().find(|what| what.as_str() == name)?),
         LineWhat::Refused(code) => What::Refused(code),
     };
     let who = match line.who {
@@ -113,10 +117,11 @@ mod tests {
         let break_glass = Some(BreakGlassId::from_bytes([3; 16]));
         let who = Who { participant: number, person, role: Role::Nurse, break_glass };
         let kinds = WAYS.map(What::Joined).into_iter().chain(DEPARTURES.map(What::Left));
+        let kinds = kinds.chain(FORBIDDEN.map(What::Forbade));
         let others = [
             What::Waited,
             What::Admitted { by: number },
-            What::Wrote(LineId::from_bytes([11; 16]), Pii::new("two\nlines of \"chat\"".to_owned())),
+            What::Wrote(LineId::from_bytes([13; 16]), Pii::new("two\nlines of \"chat\"".to_owned())),
             What::Refused(ErrorCode::TicketRevoked),
         ];
         let entries: Vec<Named> = kinds

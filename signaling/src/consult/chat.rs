@@ -10,7 +10,7 @@ use signaling_protocol::{
 use super::{Moment, Registry, Seat};
 use crate::{
     counters::Counters,
-    journal::{Entry, What},
+    journal::{Entry, Forbidden, What},
     session::Notice,
 };
 
@@ -39,6 +39,7 @@ impl Registry {
         let Some(member) = self.seated(from).filter(|member| member.is_present()) else { return Ok(None) };
         // A broken glass is for looking, whatever the role.
         if !member.role.writes_chat() || member.glass.is_some() {
+            self.note_forbidden(now, from, Forbidden::Chat);
             return Err(ErrorCode::Forbidden);
         }
         if member.lines_waiting >= CHAT_LINES_WAITING_MAX {

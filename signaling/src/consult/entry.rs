@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::{Claim, ConnectionId, Consult, Moment, Owed, Registry, Seat, claim::Resumes, member::Standing};
 use crate::{
     counters::Counters,
-    journal::{Departure, Way, Who},
+    journal::{Departure, Forbidden, Way, Who},
     limits::{CONSULTS_MAX, EARLIER_TICKETS_MAX, RESUME_GRACE},
     session::Notice,
 };
@@ -249,9 +249,15 @@ impl Registry {
     }
 
     /// Lets somebody in. Someone who is not waiting (any more) is left as they are: two may press at once.
-    pub(crate) fn admit(&mut self, by: Seat, participant: ParticipantNumber) -> Result<(), ErrorCode> {
+    pub(crate) fn admit(
+        &mut self,
+        now: Moment,
+        by: Seat,
+        participant: ParticipantNumber,
+    ) -> Result<(), ErrorCode> {
         let staff = self.seated(by).ok_or(ErrorCode::Internal)?;
         if !staff.may_admit() {
+            self.note_forbidden(now, by, Forbidden::Admission);
             return Err(ErrorCode::Forbidden);
         }
         let Some(member) = self.member(by.consult, participant) else { return Ok(()) };

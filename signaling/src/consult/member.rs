@@ -68,6 +68,8 @@ pub(crate) struct Member {
     pub(crate) layout_last: u32,
     /// The newest layout of the WebSocket's transport.
     pub(crate) layout: Option<api::Layout>,
+    /// When it was last put down that they asked for what they may not do.
+    pub(crate) forbidden_at: Option<Instant>,
     /// Lines of chat that they wrote and that are not kept yet.
     pub(crate) lines_waiting: usize,
     /// The connection is new and was told no layout yet: where the transport lives on, no event brings one.

@@ -47,8 +47,8 @@ pub(crate) use self::{
 use self::{member::Member, roster::Consult};
 use crate::{
     counters::Counters,
-    journal::{Departure, Entry, Scribe, What},
-    limits::{COMMANDS_OWED_MAX, EMPTY_CONSULT_KEPT, TICKETS_SWEEP_INTERVAL},
+    journal::{Departure, Entry, Forbidden, Scribe, What},
+    limits::{COMMANDS_OWED_MAX, EMPTY_CONSULT_KEPT, FORBIDDEN_INTERVAL, TICKETS_SWEEP_INTERVAL},
     media::{MediaPlane, Shard},
 };
 
@@ -234,6 +234,19 @@ impl Registry {
             who: Some(who),
             what: What::Left(why),
         });
+    }
+
+    /// Puts down that somebody asked for what they may not do, once in a while.
+    fn note_forbidden(&mut self, now: Moment, seat: Seat, what: Forbidden) {
+        let tenant = self.tenant_of(seat.consult);
+        let Some(member) = self.seated(seat) else { return };
+        let is_early = |at| now.steady.saturating_duration_since(at) < FORBIDDEN_INTERVAL;
+        if member.forbidden_at.is_some_and(is_early) {
+            return;
+        }
+        member.forbidden_at = Some(now.steady);
+        let (who, what) = (Some(member.as_who()), What::Forbade(what));
+        self.scribe.note(Entry { at: now.wall, tenant, consult: Some(seat.consult), who, what });
     }
 
     fn count_cut(&self, cut: usize) {

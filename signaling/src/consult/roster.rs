@@ -76,6 +76,7 @@ impl Consult {
                 layout_base: 0,
                 layout_last: 0,
                 layout: None,
+                forbidden_at: None,
                 lines_waiting: 0,
                 is_layout_due: false,
             })
