@@ -56,7 +56,7 @@ impl Registry {
     /// say any more.
     pub(crate) fn pass_on(&mut self, line: &Line) {
         self.settle(line);
-        if self.tickets.check(line.ticket, line.from.consult).is_ok() {
+        if !self.is_revoked(line.ticket) {
             let Seat { consult, participant, .. } = line.from;
             self.tell_line(consult, line.id, participant, &line.text, line.entry.at);
         }

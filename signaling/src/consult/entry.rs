@@ -368,9 +368,11 @@ impl Registry {
         self.tickets.revoke(ticket, now.unix_s());
     }
 
-    /// Whether a ticket was taken back.
+    /// Whether a ticket was taken back and nobody is in a consult with it: who stays when tickets are barred keeps what theirs gave.
     pub(crate) fn is_revoked(&self, ticket: TicketId) -> bool {
+        let mut members = self.consults.values().flat_map(|consult| consult.members.values());
         self.tickets.is_revoked(ticket)
+            && !members.any(|member| member.is_present() && member.has_ticket(ticket))
     }
 
     /// Sends away whose break-glass has run out. What they came in with is taken back, so that no resume token brings them in again.

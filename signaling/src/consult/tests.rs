@@ -340,7 +340,7 @@ async fn one_who_writes_faster_than_lines_are_kept_is_told_so_and_holds_up_nobod
 async fn a_barred_ticket_lets_nobody_in_nor_back_and_sends_nobody_out() {
     let (mut registry, _) = registry();
     let now = Moment::now();
-    let (doctor, _notices) = enter(&mut registry, now, &claim(1)).expect("lets in");
+    let (doctor, mut hears) = enter(&mut registry, now, &claim(1)).expect("lets in");
     let patient = Claim { waits: true, ..claim(2) };
     let reservation = registry.reserve(now, &patient, Way::WebSocket).expect("may wait");
     let (notices, mut received) = mpsc::channel(OUTBOX_NOTICES_MAX);
@@ -357,7 +357,10 @@ async fn a_barred_ticket_lets_nobody_in_nor_back_and_sends_nobody_out() {
     assert!(matches!(told.last(), Some(Notice::Refused(ErrorCode::TicketRevoked))), "{told:?}");
     let new = registry.reserve(now, &claim(3), Way::WebSocket).err();
     assert_eq!(new, Some(ErrorCode::TicketRevoked));
-    assert!(registry.take_line(now, doctor, Pii::new("hello".into())).is_ok_and(|line| line.is_some()));
+    say(&mut registry, now, doctor);
+    assert!(matches!(hears.try_recv(), Ok(Notice::Chat { .. })), "who stays is heard");
+    let revoked = [1, 2].map(|number| registry.is_revoked(claim(number).ticket));
+    assert_eq!(revoked, [false, true], "and has what their ticket gave");
     registry.depart(now, doctor, false);
     let resumes = Some(claim::Resumes { participant: doctor.participant, generation: 0 });
     let back = Claim { resumes, ..claim(1) };
