@@ -369,6 +369,10 @@ mod tests {
     }
 
     impl Journal for Full {
+        fn next_line(&self) -> LineId {
+            LineId::from_bytes([0; 16])
+        }
+
         fn record(&self, entries: Vec<Entry>) -> BoxFuture<'_, Result<(), JournalUnavailable>> {
             Box::pin(async move {
                 if !entries.iter().all(|entry| matches!(entry.what, What::Left(_))) {
