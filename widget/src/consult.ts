@@ -77,7 +77,13 @@ export class Consult {
   }
 
   get mayAdmit(): boolean {
-    return this.me?.role === 'provider' || this.me?.role === 'nurse';
+    const isStaff = this.me?.role === 'provider' || this.me?.role === 'nurse';
+    return isStaff && !this.emergencies.some((each) => each.participant === this.me?.participant);
+  }
+
+  /** Whoever lets in also sends out. */
+  get mayRemove(): boolean {
+    return this.mayAdmit && this.phase === 'joined';
   }
 
   async toggle(device: Device): Promise<void> {
@@ -98,6 +104,11 @@ export class Consult {
 
   admit(participant: number): boolean {
     return this.#signaling.send({ type: 'admit', participant });
+  }
+
+  /** Sends somebody out for good. */
+  remove(participant: number): boolean {
+    return this.#signaling.send({ type: 'remove', participant });
   }
 
   leave(): void {

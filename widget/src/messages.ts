@@ -51,7 +51,7 @@ export interface Reoffer {
   slots: SlotCounts;
   ice_restart: boolean;
 }
-export type GoodbyeReason = 'consult_ended' | 'replaced' | 'server_shutdown' | 'media_lost';
+export type GoodbyeReason = 'consult_ended' | 'replaced' | 'server_shutdown' | 'media_lost' | 'removed';
 export type ServerMessage =
   | Welcome
   | Layout
@@ -79,6 +79,7 @@ export type ClientMessage =
   | { type: 'offer'; sdp: string; tracks: OfferedTrack[]; slots: OfferedSlot[] }
   | { type: 'mute'; source: Source; muted: boolean }
   | { type: 'admit'; participant: number }
+  | { type: 'remove'; participant: number }
   | { type: 'chat'; text: string }
   | { type: 'leave' };
 

@@ -29,6 +29,7 @@ const CODE_OF_CLOSE = new Map<number, string>([
 const REASON_OF_CLOSE = new Map<number, string>([
   [4001, 'replaced'],
   [4002, 'media_lost'],
+  [4003, 'removed'],
 ]);
 /** Fatal errors that another attempt may well survive. */
 const PASSING = new Set(['hello_timeout', 'internal', 'node_full', 'too_many_messages']);

@@ -47,6 +47,11 @@ h2, p, ol { margin: 0; padding: 0; }
 .name { font-weight: 600; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 .role { color: #b9d3d6; font-size: 12.5px; white-space: nowrap; }
 .silent { position: absolute; right: 10px; top: 10px; display: grid; place-items: center; width: 30px; height: 30px; border-radius: 50%; background: #0a1a1ecc; color: #ffc9c4; }
+.removal { position: absolute; left: 10px; top: 10px; right: 50px; color: var(--ink); }
+.removal > .small { opacity: .75; font-size: 12.5px; padding: 3px 10px; }
+.removal > .small:hover, .removal > .small:focus-visible { opacity: 1; }
+.question { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; padding: 8px 12px; border-radius: 9px; background: var(--warm); font-size: 13px; }
+.alarm { background: var(--alarm); color: #fff; }
 .silent .icon { width: 17px; height: 17px; }
 
 .self { position: absolute; right: 22px; bottom: 22px; width: clamp(112px, 19cqw, 208px); aspect-ratio: 16 / 10; display: grid; place-items: center; overflow: hidden; border-radius: 12px; background: #25454c; color: #fff; box-shadow: 0 0 0 2px #ffffff2e, 0 8px 28px #0008; }

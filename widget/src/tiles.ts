@@ -4,6 +4,7 @@ import type { Consult } from './consult.js';
 import { element, icon, setText } from './dom.js';
 import { personInSlot, pictureSource, slotName, soundSource } from './layout.js';
 import type { Participant } from './messages.js';
+import { Removal } from './removal.js';
 import type { SlotPlayer } from './slot-player.js';
 import { initials, standingWords } from './words.js';
 
@@ -18,6 +19,7 @@ class Tile {
   #role = element('span', { class: 'role' });
   #label = element('div', { class: 'label' }, this.#name, this.#role);
   #silent = element('span', { class: 'silent', role: 'img', 'aria-label': 'microphone off' }, icon('microphoneOff'));
+  #removal = new Removal();
 
   constructor(player: SlotPlayer) {
     this.#player = player;
@@ -26,14 +28,14 @@ class Tile {
     player.video.className = 'source';
     player.video.setAttribute('aria-hidden', 'true');
     player.video.tabIndex = -1;
-    this.root.append(player.video, player.canvas, this.#placeholder, this.#label, this.#silent, player.audio);
+    this.root.append(player.video, player.canvas, this.#placeholder, this.#label, this.#silent, this.#removal.root, player.audio);
   }
 
   get player(): SlotPlayer {
     return this.#player;
   }
 
-  render(person: Participant | undefined): void {
+  render(consult: Consult, person: Participant | undefined): void {
     const { pool } = this.#player.key;
     const isScreen = pool === 'screen';
     const isPictureLive = person?.live.includes(pictureSource(pool)) === true;
@@ -51,6 +53,7 @@ class Tile {
     setText(this.#placeholderName, name);
     setText(this.#note, isPictureLive ? 'Connecting picture…' : 'Camera is off');
     this.root.setAttribute('aria-label', name);
+    this.#removal.render(consult, isScreen ? undefined : person);
   }
 }
 
@@ -66,7 +69,7 @@ export class Tiles {
     }
     for (const [name, player] of consult.players) {
       if (!this.#tiles.has(name)) this.#add(name, player);
-      this.#tiles.get(name)?.render(personInSlot(consult.layout, player.key));
+      this.#tiles.get(name)?.render(consult, personInSlot(consult.layout, player.key));
     }
     const visible = [...this.#tiles.values()].filter((tile) => !tile.root.hidden);
     this.root.dataset.count = String(visible.length);

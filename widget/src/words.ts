@@ -30,6 +30,11 @@ export function emergencyWords(person: Person, isMe: boolean): string {
   return `${person.display_name} (${roleWord(person.role).toLowerCase()}) is here by emergency access. It is put down in the patient’s record.`;
 }
 
+/** What staff is asked before somebody is sent out. */
+export function removalWords(name: string): string {
+  return `Remove ${name} from the visit? They cannot come back with their link.`;
+}
+
 /** Over a line of chat. Who has left before one came is known by what they were in the visit. */
 export function authorWords(line: ChatLine, author: Person | undefined, isMine: boolean): string {
   if (isMine) return 'You';
@@ -66,6 +71,7 @@ const GOODBYE_WORDS: Record<string, string> = {
   consult_ended: 'Thank you. You can close this page.',
   replaced: 'You are now connected in another tab or on another device. This one has stepped aside.',
   server_shutdown: 'The service is being restarted. Please come back in a minute.',
+  removed: 'The clinic has removed you from this visit. If you think that this is a mistake, please call the clinic.',
   media_lost: 'The connection for picture and sound was lost. Please check your network and join again.',
 };
 

@@ -173,6 +173,7 @@ test('a goodbye that was lost is known by its close code', () => {
   for (const [code, reason] of [
     [4001, 'replaced'],
     [4002, 'media_lost'],
+    [4003, 'removed'],
   ] as const) {
     const { world, seen } = welcomed();
     world.last.closedByServer(code);

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { emergencyWords, endingWords, errorWords, guestProblemWords, initials, standingWords } from '../src/words.js';
+import { emergencyWords, endingWords, errorWords, guestProblemWords, initials, removalWords, standingWords } from '../src/words.js';
 import { problemOf } from '../src/media.js';
 
 test('initials are two letters at most, without titles, in any script', () => {
@@ -45,4 +45,11 @@ test('nobody who came by emergency access looks as if they belonged to the visit
   assert.equal(standingWords({ ...nurse, break_glass: true }), 'Nurse, emergency access');
   assert.match(emergencyWords({ ...nurse, break_glass: true }, false), /^Kim \(nurse\) is here by emergency access/);
   assert.match(emergencyWords({ ...nurse, break_glass: true }, true), /^You are here by emergency access/);
+});
+
+test('who was sent out is told so, and who sends out is asked by name', () => {
+  const { title, text } = endingWords({ kind: 'goodbye', reason: 'removed' });
+  assert.equal(title, 'You are no longer in the visit');
+  assert.match(text, /removed you.*call the clinic/);
+  assert.match(removalWords('Rosa Testname'), /^Remove Rosa Testname from the visit\?/);
 });

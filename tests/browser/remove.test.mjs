@@ -1,0 +1,74 @@
+//! A doctor sends somebody out: what they do for it, what that person's page says, and that the others see them no more.
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+import { launchChromium, launchFirefox } from './support/browsers.mjs';
+import { eventually } from './support/eventually.mjs';
+import { PEOPLE, devicesOf } from './support/fixtures.mjs';
+import { Participant, withScreenshots } from './support/participant.mjs';
+import { startServer } from './support/server.mjs';
+
+const PATIENT = { ...PEOPLE.red, id: 'p-red', role: 'patient', name: 'Rita Red' };
+const DOCTOR = { ...PEOPLE.green, id: 'p-green', role: 'provider', name: 'Dr. Gil Green' };
+const GUEST = { ...PEOPLE.blue, id: 'p-blue', role: 'interpreter', name: 'Bo Blue' };
+
+/** The buttons with which somebody could be sent out. */
+const offersOf = (who) =>
+  who.page.evaluate(() => {
+    const buttons = [...document.querySelector('consult-room').shadowRoot.querySelectorAll('.tile:not([hidden]) .removal button')];
+    return buttons.filter((button) => button.checkVisibility()).map((button) => button.getAttribute('aria-label') ?? button.textContent);
+  });
+
+const press = (who, label) =>
+  who.page.evaluate((wanted) => {
+    const buttons = [...document.querySelector('consult-room').shadowRoot.querySelectorAll('.tile:not([hidden]) .removal button')];
+    buttons.find((button) => button.checkVisibility() && (button.getAttribute('aria-label') ?? button.textContent) === wanted).click();
+  }, label);
+
+const namesOf = (who) =>
+  who.page.evaluate(() => {
+    const tiles = [...document.querySelector('consult-room').shadowRoot.querySelectorAll('.tile:not([hidden])')];
+    return tiles.map((tile) => tile.getAttribute('aria-label')).sort();
+  });
+
+for (const [name, launch] of [['chromium', async () => launchChromium(await devicesOf(PEOPLE.red))], ['firefox', launchFirefox]]) {
+  test(`who is sent out is gone for everybody and told so, with ${name}`, async (t) => {
+    const server = await startServer();
+    t.after(() => server.stop());
+    const consult = await server.createConsult();
+    const browser = await launch();
+    t.after(() => browser.close());
+    const everyone = [];
+    for (const person of [PATIENT, DOCTOR, GUEST]) {
+      const participant = await Participant.open(browser, person);
+      everyone.push(participant);
+      await participant.join(server, consult);
+      await participant.waitForPhase('joined');
+    }
+    await withScreenshots(`remove-${name}`, everyone, async () => {
+      const [patient, doctor, guest] = everyone;
+      const sees = (who, names) =>
+        eventually(`${who.person.name} sees ${names.length}`, async () => {
+          const seen = await namesOf(who);
+          return { ok: JSON.stringify(seen) === JSON.stringify(names), seen };
+        });
+      await sees(patient, ['Bo Blue', 'Dr. Gil Green']);
+      await sees(doctor, ['Bo Blue', 'Rita Red']);
+      assert.deepEqual(await offersOf(patient), [], 'not for a patient to do');
+      await press(doctor, 'Remove Bo Blue');
+      assert.deepEqual((await offersOf(doctor)).sort(), ['Keep', 'Remove', 'Remove Rita Red'], 'asked back first');
+      await press(doctor, 'Keep');
+      await sees(patient, ['Bo Blue', 'Dr. Gil Green']);
+      await press(doctor, 'Remove Bo Blue');
+      await press(doctor, 'Remove');
+
+      await guest.waitForPhase('ended');
+      const said = await guest.page.evaluate(() => document.querySelector('consult-room').shadowRoot.querySelector('.card').textContent);
+      assert.match(said, /You are no longer in the visit.*removed you from this visit/);
+      await sees(patient, ['Dr. Gil Green']);
+      await sees(doctor, ['Rita Red']);
+      for (const who of everyone) assert.deepEqual(who.errors, []);
+    });
+  });
+}

@@ -1,0 +1,52 @@
+//! Sending somebody out: staff asks on that person's tile, and is asked back.
+
+import type { Consult } from './consult.js';
+import { element, setText } from './dom.js';
+import type { Person } from './messages.js';
+import { removalWords } from './words.js';
+
+/** On a tile of somebody else's, for who may send them out. */
+export class Removal {
+  readonly root = element('div', { class: 'removal' });
+  #ask = element('button', { type: 'button', class: 'small' }, 'Remove');
+  #words = element('span');
+  #confirm = element('button', { type: 'button', class: 'small alarm' }, 'Remove');
+  #keep = element('button', { type: 'button', class: 'small' }, 'Keep');
+  #question = element('div', { class: 'question', role: 'alertdialog', hidden: true }, this.#words, this.#confirm, this.#keep);
+  #consult: Consult | undefined;
+  #about: number | undefined;
+  #shown: number | undefined;
+
+  constructor() {
+    this.#ask.onclick = () => this.#turn(this.#shown);
+    this.#keep.onclick = () => this.#turn(undefined);
+    this.#confirm.onclick = () => {
+      if (this.#about !== undefined) this.#consult?.remove(this.#about);
+      this.#turn(undefined);
+    };
+    this.#question.onkeydown = (event) => {
+      if (event.key === 'Escape') this.#turn(undefined);
+    };
+    this.root.append(this.#ask, this.#question);
+  }
+
+  /** A question about somebody is dropped when somebody else takes their place. */
+  render(consult: Consult, person: Person | undefined): void {
+    this.#consult = consult;
+    this.#shown = consult.mayRemove ? person?.participant : undefined;
+    this.root.hidden = this.#shown === undefined;
+    this.#ask.setAttribute('aria-label', `Remove ${person?.display_name ?? ''}`);
+    setText(this.#words, removalWords(person?.display_name ?? ''));
+    if (this.#about !== undefined && this.#about !== this.#shown) this.#turn(undefined);
+  }
+
+  #turn(about: number | undefined): void {
+    const isAsking = about !== undefined;
+    const wasAsking = this.#about !== undefined;
+    this.#about = about;
+    this.#ask.hidden = isAsking;
+    this.#question.hidden = !isAsking;
+    if (isAsking) this.#keep.focus();
+    else if (wasAsking) this.#ask.focus();
+  }
+}
