@@ -32,6 +32,9 @@ pub struct Config {
     /// People who may be in one consult at a time: 1 to [`CONSULT_TRANSPORTS_MAX`].
     #[serde(default = "default_participants_max", deserialize_with = "participants_max")]
     pub consult_participants_max: u8,
+    /// How long the spool may become, in MiB: 1 to 1,024.
+    #[serde(default = "default_spool_mib", deserialize_with = "spool_mib")]
+    pub spool_mib: u16,
     /// Web origins whose pages may call for every tenant, besides the node's own; `"*"` for any.
     #[serde(default)]
     pub allowed_origins: Vec<String>,
@@ -163,6 +166,19 @@ fn default_participants_max() -> u8 {
     32
 }
 
+/// Some 150,000 entries.
+fn default_spool_mib() -> u16 {
+    64
+}
+
+fn spool_mib<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+    let mib = u16::deserialize(deserializer)?;
+    if !(1..=1_024).contains(&mib) {
+        return Err(serde::de::Error::custom("spool_mib must be from 1 to 1024"));
+    }
+    Ok(mib)
+}
+
 fn default_api_requests_per_s() -> NonZeroU32 {
     NonZeroU32::new(control_api::limits::API_REQUESTS_PER_S).unwrap_or(NonZeroU32::MIN)
 }
@@ -228,6 +244,7 @@ impl Config {
             shards: None,
             pin_shards: default_pin_shards(),
             consult_participants_max: default_participants_max(),
+            spool_mib: default_spool_mib(),
             allowed_origins: Vec::new(),
             trusted_proxies: TrustedProxies::default(),
             api_requests_per_s: default_api_requests_per_s(),
@@ -287,6 +304,16 @@ impl Config {
         self.data.join("spool.log")
     }
 
+    /// How long that may become.
+    pub fn spool_bytes_max(&self) -> u64 {
+        u64::from(self.spool_mib) << 20
+    }
+
+    /// Who is in consults on this node.
+    pub fn presences_file(&self) -> PathBuf {
+        self.data.join("presences.log")
+    }
+
     /// What the node remembers of tickets.
     pub fn ticket_log_file(&self) -> PathBuf {
         self.data.join("tickets.log")
@@ -333,6 +360,10 @@ mod tests {
         for (people, is_taken) in [(0, false), (1, true), (128, true), (129, false)] {
             let text = format!("data = \"/x\"\nconsult_participants_max = {people}");
             assert_eq!(toml::from_str::<Config>(&text).is_ok(), is_taken, "{people}");
+        }
+        for (mib, is_taken) in [(0, false), (1, true), (1_024, true), (1_025, false)] {
+            let text = format!("data = \"/x\"\nspool_mib = {mib}");
+            assert_eq!(toml::from_str::<Config>(&text).is_ok(), is_taken, "{mib}");
         }
         for (more, is_by_tls) in [
             ("", false),

@@ -13,11 +13,14 @@ use control_api::{
     new_entry_id,
     permissions::Act,
 };
-use media_model::{Pii, TenantId};
-use signaling::{BoxFuture, Forbidden, Journal, JournalUnavailable, What};
+use media_model::{Pii, RequestId, TenantId};
+use signaling::{BoxFuture, Departure, Forbidden, Journal, JournalUnavailable, What};
 use signaling_protocol::{error::ErrorCode, server::LineId};
 
-use crate::spool::{Named, Spool};
+use crate::{
+    presences::Presences,
+    spool::{Named, Spool},
+};
 
 /// How long the audit log may take before the spool is asked instead. Whoever joins waits for it.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
@@ -35,6 +38,7 @@ const HAND_IN_ENTRIES_MAX: usize = 256;
 pub struct AuditJournal {
     pub api: ControlApi,
     pub spool: Arc<Spool>,
+    pub presences: Arc<Presences>,
 }
 
 impl Journal for AuditJournal {
@@ -43,22 +47,16 @@ impl Journal for AuditJournal {
     }
 
     fn record(&self, entries: Vec<signaling::Entry>) -> BoxFuture<'_, Result<(), JournalUnavailable>> {
-        let named: Vec<Named> = entries.into_iter().map(named).collect();
         Box::pin(async move {
-            // What came earlier is written earlier.
-            if self.spool.waiting() == 0 && self.write(&named).await {
-                return Ok(());
+            let comings: Vec<_> = entries.iter().filter(|entry| is_coming(entry)).cloned().collect();
+            let goings = requests(entries.iter().filter(|entry| matches!(entry.what, What::Left(_))));
+            let named = entries.into_iter().map(named).collect();
+            let (kept, ()) = tokio::join!(self.keep(named), self.presences.came(&comings));
+            match kept {
+                Ok(()) => self.presences.gone(&goings),
+                Err(JournalUnavailable) => self.presences.gone(&requests(comings.iter())),
             }
-            let has_lines = named.iter().any(|(_, entry)| matches!(entry.what, What::Wrote(..)));
-            if has_lines && self.spool.lines_waiting() >= LINES_SPOOLED_MAX {
-                tracing::error!("the spool has no room for further lines of chat");
-                return Err(JournalUnavailable);
-            }
-            let must_not_fail = named.iter().all(|(_, entry)| matches!(entry.what, What::Left(_)));
-            self.spool.keep(named, must_not_fail).await.map_err(|error| {
-                tracing::error!(%error, "neither audit log nor spool can be written");
-                JournalUnavailable
-            })
+            kept
         })
     }
 
@@ -68,6 +66,23 @@ impl Journal for AuditJournal {
 }
 
 impl AuditJournal {
+    async fn keep(&self, named: Vec<Named>) -> Result<(), JournalUnavailable> {
+        // What came earlier is written earlier.
+        if self.spool.waiting() == 0 && self.write(&named).await {
+            return Ok(());
+        }
+        let has_lines = named.iter().any(|(_, entry)| matches!(entry.what, What::Wrote(..)));
+        if has_lines && self.spool.lines_waiting() >= LINES_SPOOLED_MAX {
+            tracing::error!("the spool has no room for further lines of chat");
+            return Err(JournalUnavailable);
+        }
+        let must_not_fail = named.iter().all(|(_, entry)| matches!(entry.what, What::Left(_)));
+        self.spool.keep(named, must_not_fail).await.map_err(|error| {
+            tracing::error!(%error, "neither audit log nor spool can be written");
+            JournalUnavailable
+        })
+    }
+
     async fn write(&self, named: &[Named]) -> bool {
         let entries: Vec<_> = named.iter().cloned().map(seen).collect();
         match tokio::time::timeout(DATABASE_PATIENCE, self.api.record(&entries)).await {
@@ -89,14 +104,25 @@ pub async fn keep_handing_in(api: ControlApi, spool: Arc<Spool>) {
             let oldest = spool.oldest(HAND_IN_ENTRIES_MAX);
             let entries: Vec<_> = oldest.iter().cloned().map(seen).collect();
             // The try that came to nothing may have come to something after all.
-            if let Err(error) = api.record_unless_there(&entries).await {
-                if complain_at <= Instant::now() {
-                    complain_at = Instant::now() + COMPLAINT_INTERVAL;
-                    tracing::warn!(%error, waiting = spool.waiting(), "the spool waits for the audit log");
+            let hopeless = match api.record_what_can_be(&entries).await {
+                Ok(hopeless) => hopeless,
+                Err(error) => {
+                    if complain_at <= Instant::now() {
+                        complain_at = Instant::now() + COMPLAINT_INTERVAL;
+                        tracing::warn!(%error, waiting = spool.waiting(), "the spool waits for the audit log");
+                    }
+                    break;
                 }
+            };
+            for (place, error) in &hopeless {
+                let (id, tenant) = (entries[*place].id, entries[*place].tenant);
+                tracing::error!(entry = %id, %tenant, %error, "the audit log can never take this entry: it is set aside");
+            }
+            let hopeless: Vec<_> = hopeless.iter().map(|(place, _)| oldest[*place].clone()).collect();
+            if let Err(error) = spool.forget(&oldest, &hopeless).await {
+                tracing::error!(%error, "an entry that the audit log cannot take cannot be set aside either");
                 break;
             }
-            spool.forget(oldest.len()).await;
             if spool.waiting() == 0 {
                 tracing::info!("the audit log has everything that waited in the spool");
             }
@@ -105,10 +131,32 @@ pub async fn keep_handing_in(api: ControlApi, spool: Arc<Spool>) {
     }
 }
 
+/// Says in the audit log that the spool has less than it had, once that can be written.
+pub async fn tell_of_missing(api: ControlApi, spool: Arc<Spool>) {
+    let entry = Entry { detail: Some("records_missing"), ..Entry::of(Action::SpoolCut) };
+    let seen = [Seen::new(TenantId::SYSTEM, new_entry_id(), entry)];
+    while spool.missing_to_be_told() > 0 {
+        match api.record_unless_there(&seen).await {
+            Ok(()) => spool.missing_was_told().await,
+            Err(_) => tokio::time::sleep(HAND_IN_INTERVAL).await,
+        }
+    }
+}
+
+/// Whether it begins what a departure ends.
+const fn is_coming(entry: &signaling::Entry) -> bool {
+    matches!(entry.what, What::Joined(_) | What::Waited | What::Admitted { .. })
+}
+
+fn requests<'a>(entries: impl Iterator<Item = &'a signaling::Entry>) -> Vec<RequestId> {
+    entries.filter_map(|entry| entry.call.as_ref()).map(|call| call.request).collect()
+}
+
 const fn act_of(what: Forbidden) -> Act {
     match what {
         Forbidden::Chat => Act::WriteChat,
         Forbidden::Admission => Act::Admit,
+        Forbidden::Removal => Act::Remove,
     }
 }
 
@@ -123,6 +171,11 @@ fn named(entry: signaling::Entry) -> Named {
 
 fn seen((id, entry): Named) -> Seen {
     let line = if let What::Wrote(_, text) = &entry.what { Some(text.clone()) } else { None };
+    let revoked = match entry.what {
+        What::Left(Departure::Removed { ticket, .. }) => Some(ticket),
+        _ => None,
+    };
+    let (request, address) = entry.call.clone().map(|call| (call.request, call.address)).unzip();
     let (action, outcome, actor, detail) = match entry.what {
         What::Joined(way) => (Action::Joined, Outcome::Granted, Actor::Participant, Some(way.as_str())),
         What::Waited => (Action::Waited, Outcome::Granted, Actor::Participant, Some("waiting_room")),
@@ -130,6 +183,9 @@ fn seen((id, entry): Named) -> Seen {
         What::Wrote(..) => (Action::Asked(Act::WriteChat), Outcome::Granted, Actor::Participant, None),
         What::Forbade(what) => {
             (Action::Asked(act_of(what)), Outcome::Refused, Actor::Participant, Some("role_forbids"))
+        }
+        What::Left(departure @ Departure::Removed { by, .. }) => {
+            (Action::Left, Outcome::Granted, Actor::Staff(by), Some(departure.as_str()))
         }
         What::Left(departure) => {
             (Action::Left, Outcome::Granted, Actor::Participant, Some(departure.as_str()))
@@ -142,7 +198,7 @@ fn seen((id, entry): Named) -> Seen {
         _ => None,
     };
     let (participant, person_id, role) =
-        entry.who.map_or((None, None, None), |who| (Some(who.participant), Some(who.person), Some(who.role)));
+        entry.who.map_or((None, None, None), |who| (who.participant, Some(who.person), Some(who.role)));
     let (tenant, consult) = (entry.tenant.unwrap_or(TenantId::SYSTEM), entry.consult);
     let (at, surface) = (entry.at, Surface::Signaling);
     let known = Entry::of(action);
@@ -157,7 +213,9 @@ fn seen((id, entry): Named) -> Seen {
         role,
         detail,
         break_glass,
+        request,
+        duration: entry.lasted,
         ..known
     };
-    Seen { tenant, id, entry, line }
+    Seen { line, address: address.flatten(), revoked, ..Seen::new(tenant, id, entry) }
 }

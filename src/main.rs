@@ -8,6 +8,8 @@
 //! | `api_tokens.rs` | what whoever is in a visit shows the control API |
 //! | `renewal.rs` | takes up a new master key while the node runs |
 //! | `http.rs`, `tls.rs`, `connections.rs` | how connections are served, by which certificate, how many from one address |
+//! | `journal.rs`, `spool/` | signaling's journal into the audit log, and onto the disk while that is away |
+//! | `presences.rs` | who is here, for the case that the node is killed |
 //! | `wiring.rs` | what connects crates that do not know each other |
 //! | `telemetry.rs` | logs and metrics |
 //! | `web.rs` | the HTTP surface put together; the widget's files |
@@ -26,6 +28,7 @@ mod http;
 mod journal;
 mod keys;
 mod pages;
+mod presences;
 mod renewal;
 mod shutdown;
 mod spool;

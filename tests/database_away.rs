@@ -2,6 +2,8 @@
 //!
 //! Beside `kills.rs`, which has a server of its own that it kills.
 
+#[path = "kills/away.rs"]
+mod away;
 #[path = "kills/place.rs"]
 #[allow(dead_code, reason = "a part of it is used")]
 mod place;
@@ -9,7 +11,7 @@ mod support;
 
 use std::time::Duration;
 
-use place::{Place, role_of_nodes};
+use place::Place;
 use serde_json::json;
 use support::{
     control::{BackEnd, PATIENT, PROVIDER},
@@ -17,20 +19,6 @@ use support::{
     signal::Signal,
     within_patience,
 };
-
-impl Place {
-    /// Throws nodes off their database, which lets them in no more, or again.
-    pub async fn shut_nodes_out(&self, is_out: bool) {
-        let Some(postgres) = &self.postgres else { return };
-        let role = role_of_nodes(postgres);
-        let may = if is_out { "NOLOGIN" } else { "LOGIN" };
-        postgres.run(&format!("ALTER ROLE {role} {may}")).await;
-        if is_out {
-            let of_nodes = format!("FROM pg_stat_activity WHERE usename = '{role}'");
-            postgres.run(&format!("SELECT pg_terminate_backend(pid) {of_nodes}")).await;
-        }
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_comes_and_goes_while_the_database_is_away_is_in_the_audit_log_when_it_is_back() {

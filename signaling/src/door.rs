@@ -1,12 +1,14 @@
 //! From a ticket to a place in a consult: verified, kept, written down, and only then opened.
 
+use std::time::Duration;
+
 use media_model::Pii;
 use signaling_protocol::{
     client::Hello,
     error::ErrorCode,
-    limits::{SLOTS_INITIAL, TOKEN_BYTES_MAX},
+    limits::SLOTS_INITIAL,
     server::Welcome,
-    ticket::{LEEWAY_S, ResumeToken},
+    ticket::{LEEWAY_S, ResumeToken, Token, Verifier},
 };
 use tokio::sync::mpsc;
 
@@ -15,7 +17,7 @@ use crate::{
     api_tokens::Visitor,
     consult::{Claim, Moment, Opening, Remembered, Reservation, Seat},
     counters::Counters,
-    journal::{Entry, Way, What, Who},
+    journal::{Departure, Entry, Way, What, Who},
     origin::Page,
     session::{self, Notice},
 };
@@ -29,26 +31,42 @@ pub(crate) fn believe_hello(
 ) -> Result<Claim, ErrorCode> {
     match (&hello.ticket, &hello.resume_token) {
         (Some(ticket), None) => believe_ticket(shared, now, page, ticket.reveal()),
-        (None, Some(token)) => {
-            let token = shared.resume_verifier.verify(token.reveal(), now.unix_s()).map_err(ErrorCode::from);
-            Ok(token.inspect_err(|code| note_unbelieved(shared, now, page, *code))?.into())
-        }
+        (None, Some(token)) => believe(shared, &shared.resume_verifier, now, page, token.reveal()),
         _ => Err(ErrorCode::MessageMalformed),
     }
 }
 
-/// Who a ticket speaks for.
+/// Who a ticket speaks for. The node that it may name is a hint.
 pub(crate) fn believe_ticket(
     shared: &Shared,
     now: Moment,
     page: &Page,
     ticket: &str,
 ) -> Result<Claim, ErrorCode> {
-    let verified = match ticket.len() {
-        0..=TOKEN_BYTES_MAX => shared.tickets.verify(ticket, now.unix_s()).map_err(ErrorCode::from),
-        _ => Err(ErrorCode::TicketInvalid),
-    };
-    Ok(verified.inspect_err(|code| note_unbelieved(shared, now, page, *code))?.into())
+    believe(shared, &shared.tickets, now, page, ticket)
+}
+
+/// Who a token speaks for. A false one is counted; of a genuine one that came too late or too early it is known whose it is.
+fn believe<T: Token + Into<Claim>>(
+    shared: &Shared,
+    verifier: &Verifier<T>,
+    now: Moment,
+    page: &Page,
+    token: &str,
+) -> Result<Claim, ErrorCode> {
+    let turned_away = |code| shared.journal.turned_away(code, page.call.address.clone());
+    let genuine = verifier.genuine(token).map_err(ErrorCode::from).inspect_err(|code| turned_away(*code))?;
+    let in_time = genuine.check_time(now.unix_s()).map_err(ErrorCode::from);
+    let claim = Claim { call: Some(page.call.clone()), ..genuine.into() };
+    if let Err(code) = in_time {
+        if shared.may_note_late(now) {
+            refused(shared, now, &claim, code);
+        } else {
+            turned_away(code);
+        }
+        return Err(code);
+    }
+    Ok(claim)
 }
 
 /// Turns away a page of another tenant's, whatever ticket it has. The ticket stays unused.
@@ -57,7 +75,7 @@ pub(crate) fn check_page(shared: &Shared, now: Moment, page: &Page, claim: &Clai
         return Ok(());
     }
     Counters::add(&shared.counters.origins_refused);
-    refused(shared, now, Some(claim), ErrorCode::Forbidden);
+    refused(shared, now, claim, ErrorCode::Forbidden);
     Err(ErrorCode::Forbidden)
 }
 
@@ -75,7 +93,8 @@ pub(crate) async fn enter(
     let seat = reservation.seat;
     let opening = shared.registry().open(Moment::now(), &claim, &reservation, notices);
     // Taken back while the journal was written.
-    let opening = opening.inspect_err(|code| refused(shared, Moment::now(), Some(&claim), *code))?;
+    let opening =
+        opening.inspect_err(|code| refused_late(shared, Moment::now(), &claim, &reservation, *code))?;
     Ok(match opening {
         Opening::Present(token) => (seat, session::Entry::Welcome(welcome(shared, *token))),
         Opening::Waiting => (seat, session::Entry::Waiting),
@@ -93,7 +112,7 @@ pub(crate) async fn reserve(
     let reservation = match reserved {
         Ok(reservation) => reservation,
         Err(code) => {
-            refused(shared, now, Some(claim), code);
+            refused(shared, now, claim, code);
             return Err(code);
         }
     };
@@ -124,24 +143,31 @@ async fn remember_use(shared: &Shared, claim: &Claim, way: Way) -> Result<(), Er
 }
 
 /// Notes that somebody whose ticket is genuine was turned away.
-pub(crate) fn refused(shared: &Shared, now: Moment, claim: Option<&Claim>, code: ErrorCode) {
-    let (tenant, consult) = claim.map(|claim| (claim.tenant, claim.consult)).unzip();
-    shared.scribe.note(Entry { at: now.wall, tenant, consult, who: None, what: What::Refused(code) });
+pub(crate) fn refused(shared: &Shared, now: Moment, claim: &Claim, code: ErrorCode) {
+    shared.scribe.note(entry(now, claim, claim.as_who(), What::Refused(code)));
 }
 
-/// Notes a genuine ticket that came too late or too early: whose it was, its error does not say. A false one is counted.
-fn note_unbelieved(shared: &Shared, now: Moment, page: &Page, code: ErrorCode) {
-    if code != ErrorCode::TicketExpired {
-        shared.journal.turned_away(code, page.address.clone());
-    } else if shared.may_note_late(now) {
-        refused(shared, now, None, code);
+/// The same of somebody of whom the journal has already that they came.
+fn refused_late(shared: &Shared, now: Moment, claim: &Claim, reservation: &Reservation, code: ErrorCode) {
+    refused(shared, now, claim, code);
+    if !reservation.is_return {
+        let left = entry(now, claim, reservation.who.clone(), What::Left(Departure::Lost));
+        shared.scribe.note(Entry { lasted: Some(Duration::ZERO), ..left });
     }
 }
 
 async fn write(shared: &Shared, now: Moment, claim: &Claim, who: Who, what: What) -> Result<(), ErrorCode> {
-    let (tenant, consult) = (Some(claim.tenant), Some(claim.consult));
-    let entry = Entry { at: now.wall, tenant, consult, who: Some(who), what };
-    shared.scribe.write(entry).await.map_err(|_| ErrorCode::Internal)
+    shared.scribe.write(entry(now, claim, who, what)).await.map_err(|_| ErrorCode::Internal)
+}
+
+fn entry(now: Moment, claim: &Claim, who: Who, what: What) -> Entry {
+    Entry {
+        tenant: Some(claim.tenant),
+        consult: Some(claim.consult),
+        who: Some(who),
+        call: claim.call.clone(),
+        ..Entry::of(now.wall, what)
+    }
 }
 
 /// Welcomes somebody who was let in from the waiting room, once that is written down.
@@ -151,9 +177,9 @@ pub(crate) async fn welcome_admitted(
     by: media_model::ParticipantNumber,
 ) -> Result<session::Entry, ErrorCode> {
     let now = Moment::now();
-    let (tenant, who) = shared.registry().admitted(seat)?;
-    let (tenant, consult) = (Some(tenant), Some(seat.consult));
-    let entry = Entry { at: now.wall, tenant, consult, who: Some(who), what: What::Admitted { by } };
+    let (tenant, who, call) = shared.registry().admitted(seat)?;
+    let (tenant, consult, who) = (Some(tenant), Some(seat.consult), Some(who));
+    let entry = Entry { tenant, consult, who, call, ..Entry::of(now.wall, What::Admitted { by }) };
     if shared.scribe.write(entry).await.is_err() {
         shared.registry().unadmit(Moment::now(), seat);
         return Err(ErrorCode::Internal);

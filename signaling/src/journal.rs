@@ -1,9 +1,15 @@
 //! Who joined, was admitted, left and was refused, and what was written: signaling says it here, the binary keeps it.
 
-use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc, time::SystemTime};
+use std::{
+    future::Future,
+    net::IpAddr,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use media_model::{BreakGlassId, ConsultId, ParticipantNumber, Pii, Role, TenantId};
-use signaling_protocol::{error::ErrorCode, server::LineId};
+use media_model::{BreakGlassId, ConsultId, ParticipantNumber, Pii, RequestId, Role, TenantId};
+use signaling_protocol::{error::ErrorCode, server::LineId, ticket::TicketId};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -45,15 +51,35 @@ pub struct Entry {
     pub consult: Option<ConsultId>,
     /// Whose doing it was, where that is known.
     pub who: Option<Who>,
+    /// By which connection, where there was one: of a departure, the one that they came by.
+    pub call: Option<Call>,
+    /// Of a departure: how long they were here.
+    pub lasted: Option<Duration>,
     /// What happened.
     pub what: What,
 }
 
-/// A person of a consult.
+impl Entry {
+    /// Of nobody's doing; set what else is known.
+    pub const fn of(at: SystemTime, what: What) -> Self {
+        Self { at, tenant: None, consult: None, who: None, call: None, lasted: None, what }
+    }
+}
+
+/// One connection to this node: a WebSocket, or a request of WHIP's or WHEP's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// What it is called.
+    pub request: RequestId,
+    /// From where, where that is known.
+    pub address: Option<Pii<IpAddr>>,
+}
+
+/// A person of a consult, or at its door.
 #[derive(Debug, Clone)]
 pub struct Who {
-    /// Number in the consult.
-    pub participant: ParticipantNumber,
+    /// Number in the consult; of somebody who was turned away, none.
+    pub participant: Option<ParticipantNumber>,
     /// The EHR's identifier.
     pub person: Pii<String>,
     /// Role in the consult.
@@ -91,6 +117,8 @@ pub enum Forbidden {
     Chat,
     /// To let somebody in.
     Admission,
+    /// To send somebody out.
+    Removal,
 }
 
 impl Forbidden {
@@ -99,6 +127,7 @@ impl Forbidden {
         match self {
             Self::Chat => "chat",
             Self::Admission => "admission",
+            Self::Removal => "removal",
         }
     }
 }
@@ -138,8 +167,17 @@ pub enum Departure {
     ConsultEnded,
     /// The ticket was taken back.
     Revoked,
+    /// Somebody of the staff sent them out.
+    Removed {
+        /// Who.
+        by: ParticipantNumber,
+        /// What was taken back.
+        ticket: TicketId,
+    },
     /// The node went down.
     Shutdown,
+    /// The node stopped without a word; they were here until then.
+    NodeLost,
 }
 
 impl Departure {
@@ -151,7 +189,9 @@ impl Departure {
             Self::Replaced => "replaced",
             Self::ConsultEnded => "consult_ended",
             Self::Revoked => "revoked",
+            Self::Removed { .. } => "removed",
             Self::Shutdown => "shutdown",
+            Self::NodeLost => "node_lost",
         }
     }
 }
@@ -210,13 +250,19 @@ impl Scribe {
     /// Waits until the entry is kept.
     pub(crate) async fn write(&self, entry: Entry) -> Result<(), JournalUnavailable> {
         let (written, waits) = oneshot::channel();
+        let at_once =
+            Entry { what: What::Left(Departure::Lost), lasted: Some(Duration::ZERO), ..entry.clone() };
         let write = async {
             self.awaited.send(Awaited { entry, written }).await.map_err(|_| JournalUnavailable)?;
             waits.await.map_err(|_| JournalUnavailable)?
         };
         match tokio::time::timeout(JOURNAL_TIMEOUT, write).await {
             Ok(written) => written,
-            Err(_) => Err(JournalUnavailable),
+            Err(_) => {
+                // It may be kept yet, of somebody who is turned away now.
+                self.note(at_once);
+                Err(JournalUnavailable)
+            }
         }
     }
 
@@ -226,7 +272,7 @@ impl Scribe {
         let Err(refused) = backlog.try_send(Task::Write(entry)) else { return };
         Counters::add(&self.counters.journal_lost);
         if let Task::Write(entry) = refused.into_inner() {
-            let participant = entry.who.as_ref().map(|who| who.participant.csrc());
+            let participant = entry.who.as_ref().and_then(|who| who.participant).map(|number| number.csrc());
             tracing::error!(consult = ?entry.consult, participant, what = ?entry.what, "journal entry lost: backlog full");
         }
     }
@@ -288,10 +334,7 @@ async fn write_backlog(journal: Arc<dyn Journal>, mut tasks: mpsc::Receiver<Task
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        sync::atomic::{AtomicUsize, Ordering::Relaxed},
-        time::Duration,
-    };
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
     use super::*;
 
@@ -322,13 +365,7 @@ mod tests {
     }
 
     fn entry() -> Entry {
-        Entry {
-            at: SystemTime::UNIX_EPOCH,
-            tenant: None,
-            consult: None,
-            who: None,
-            what: What::Joined(Way::WebSocket),
-        }
+        Entry::of(SystemTime::UNIX_EPOCH, What::Joined(Way::WebSocket))
     }
 
     /// Has so many join at once; tells how many were written down, and in how many writes.
@@ -370,7 +407,7 @@ mod tests {
 
     impl Journal for Full {
         fn next_line(&self) -> LineId {
-            LineId::from_bytes([0; 16])
+            LineId::from_bytes([1; 16])
         }
 
         fn record(&self, entries: Vec<Entry>) -> BoxFuture<'_, Result<(), JournalUnavailable>> {

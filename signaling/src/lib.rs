@@ -68,7 +68,7 @@ pub use self::{
     api_tokens::{ApiTokens, Visitor},
     consult::{Headcount, TicketLog, TicketLogError},
     counters::Counters,
-    journal::{BoxFuture, Departure, Entry, Forbidden, Journal, JournalUnavailable, Way, What, Who},
+    journal::{BoxFuture, Call, Departure, Entry, Forbidden, Journal, JournalUnavailable, Way, What, Who},
     media::{MediaPlane, Overloaded, Shard},
     origin::{Address, OriginPolicy, Portals},
 };

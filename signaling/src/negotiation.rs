@@ -9,7 +9,7 @@ use signaling_protocol::{client::Offer, error::ErrorCode, ticket::TicketId};
 
 use crate::{
     Shared,
-    consult::{Ground, Moment, Placed, Seat, refusal_code},
+    consult::{Coming, Ground, Moment, Placed, Seat, refusal_code},
     journal::Way,
     limits::SHARD_TIMEOUT,
     sdp::{self, Negotiated, Ours, SdpError},
@@ -32,7 +32,7 @@ pub(crate) async fn negotiate(
     shared: &Shared,
     seat: Seat,
     way: Way,
-    ticket: Option<TicketId>,
+    session: Option<(TicketId, Coming)>,
     offer: &Offer,
 ) -> Result<Answered, ErrorCode> {
     let ground = shared.registry().ground(seat, way)?;
@@ -41,7 +41,7 @@ pub(crate) async fn negotiate(
     let placed = if agreed.goes_on {
         shared.registry().renegotiate(seat, way, agreed.negotiated)
     } else {
-        shared.registry().join(Moment::now(), seat, way, ticket, agreed.negotiated)
+        shared.registry().join(Moment::now(), seat, way, session, agreed.negotiated)
     }?;
     let Placed::Joining(transport, replied) = placed else {
         return Ok(Answered { sdp, transport: None, ufrag });

@@ -5,16 +5,17 @@
 
 use std::{net::IpAddr, sync::Arc};
 
+use aws_lc_rs::rand;
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use media_model::{Pii, TenantId};
+use media_model::{Pii, RequestId, TenantId};
 use signaling_protocol::error::ErrorCode;
 
-use crate::{Shared, counters::Counters, problem::Problem};
+use crate::{Shared, counters::Counters, journal::Call, problem::Problem};
 
 /// Which `Origin` is let through for every tenant. A request without one is not a web page's, and is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -55,11 +56,11 @@ pub trait Portals: Send + Sync {
 #[derive(Debug, Clone)]
 pub struct Address(pub Pii<IpAddr>);
 
-/// From which page a request comes, as far as it matters once its tenant is known, and from where.
+/// From which page a request comes, as far as it matters once its tenant is known, and by which connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Page {
     origin: PageOrigin,
-    pub(crate) address: Option<Pii<IpAddr>>,
+    pub(crate) call: Call,
 }
 
 #[derive(Debug, Clone)]
@@ -99,7 +100,12 @@ pub(crate) async fn guard(State(shared): State<Arc<Shared>>, mut request: Reques
         return Problem::new(StatusCode::FORBIDDEN, "origin_refused", "this page's origin may not call")
             .into_response();
     };
-    request.extensions_mut().insert(Page { origin, address });
+    let mut id = [0; 16];
+    if rand::fill(&mut id).is_err() {
+        return Problem::from(ErrorCode::Internal).into_response();
+    }
+    let call = Call { request: RequestId::from_bytes(id), address };
+    request.extensions_mut().insert(Page { origin, call });
     let origin = request.headers().get(header::ORIGIN).cloned();
     let is_preflight = request.method() == Method::OPTIONS;
     let mut response = next.run(request).await;

@@ -85,7 +85,7 @@ async fn open(
     let now = Moment::now();
     if claim.waits {
         // Nobody can be shown a waiting room over plain HTTP.
-        door::refused(&shared, now, Some(&claim), ErrorCode::Forbidden);
+        door::refused(&shared, now, &claim, ErrorCode::Forbidden);
         return Err(ErrorCode::Forbidden);
     }
     let id = random_hex::<16>()?;
@@ -93,7 +93,10 @@ async fn open(
     let seat = reservation.seat;
     let opened = shared.registry().open_resource(now, &claim, seat);
     let answered = match opened {
-        Ok(()) => negotiation::negotiate(&shared, seat, way, Some(claim.ticket), &offer).await,
+        Ok(()) => {
+            let session = Some((claim.ticket, claim.coming(now)));
+            negotiation::negotiate(&shared, seat, way, session, &offer).await
+        }
         Err(code) => Err(code),
     };
     let joined = answered.and_then(|answered| {

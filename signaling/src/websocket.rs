@@ -299,6 +299,12 @@ impl Connection {
                     self.session.handle_forbidden();
                 }
             }
+            Output::Remove(participant) => {
+                let removed = self.shared.registry().remove(Moment::now(), seat, participant);
+                if removed == Err(ErrorCode::Forbidden) {
+                    self.session.handle_forbidden();
+                }
+            }
             // The others are dealt with where no seat is needed.
             _ => {}
         }

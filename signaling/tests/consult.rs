@@ -385,7 +385,14 @@ async fn a_ticket_that_comes_too_late_is_written_down_and_not_without_end() {
         peer.hello(&late).await;
         peer.is_refused("ticket_expired").await;
     }
+    let counted = |node: &Node| node.journal.turned_away.load(std::sync::atomic::Ordering::SeqCst) as usize;
+    node.until("each is written down, or counted", |node| {
+        node.journal.entries().len() + counted(node) == 2 * most
+    })
+    .await;
     let entries = node.journal.entries();
     assert!((1..=most).contains(&entries.len()), "{}", entries.len());
+    let by = (Some(media_model::TenantId::SYSTEM), "doctor".to_owned());
+    assert!(node.journal.people().iter().all(|person| *person == by), "a genuine ticket says whose it is");
     assert!(entries.iter().all(|entry| entry == "0 Refused(TicketExpired)"), "{entries:?}");
 }

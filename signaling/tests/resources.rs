@@ -154,4 +154,20 @@ async fn every_session_is_written_down_when_it_starts_and_when_it_ends() {
     node.until("both have left", |node| node.journal.entries().len() == 4).await;
     let expected = ["1 Joined(Whip)", "1 Joined(Whep)", "1 Left(Left)", "1 Left(Lost)"];
     assert_eq!(node.journal.entries(), expected);
+    let by: Vec<_> = node.journal.calls().iter().map(|(_, request)| request.expect("a request")).collect();
+    assert!(by[0] != by[1] && by[..2] == by[2..], "each by its own: {by:?}");
+}
+
+#[tokio::test]
+async fn each_session_ends_as_itself_whichever_ends_first() {
+    let node = Node::start().await;
+    let bearer = format!("Bearer {}", node.ticket("exam-camera", Role::Observer));
+    let auth = ("authorization", bearer.as_str());
+    node.http("POST", "/v1/whip", &[SDP, auth], &sdp(1, "sendonly")).await;
+    let watched = node.http("POST", "/v1/whep", &[SDP, auth], &sdp(2, "recvonly")).await;
+    node.http("DELETE", header(&watched, "location"), &[auth], "").await;
+    node.media.says(Event::Left(transport(0), LeaveReason::ConsentExpired)).await;
+    node.until("both have left", |node| node.journal.entries().len() == 4).await;
+    let by: Vec<_> = node.journal.calls().iter().map(|(_, request)| request.expect("a request")).collect();
+    assert_eq!(by[2..], [by[1], by[0]]);
 }

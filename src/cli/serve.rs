@@ -27,8 +27,10 @@ use crate::{
     http,
     journal::{self, AuditJournal},
     keys::NodeKeys,
-    pages, renewal, shutdown,
-    spool::Spool,
+    pages,
+    presences::Presences,
+    renewal, shutdown,
+    spool::{Spool, SpoolKey},
     telemetry::Metrics,
     tls, web,
     wiring::{LateOrders, TenantPortals},
@@ -36,6 +38,8 @@ use crate::{
 
 /// How long a shutdown may take before connections are cut.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// Entries that the spool keeps as one record.
+const ENTRIES_TOGETHER_MAX: usize = 256;
 
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("mode").required(true).args(["dev", "config"])))]
@@ -84,6 +88,7 @@ struct Node {
     api: ControlApi,
     store: Store,
     spool: Arc<Spool>,
+    presences: Arc<Presences>,
     metrics: Arc<Metrics>,
     connections: Connections,
 }
@@ -112,7 +117,8 @@ impl Node {
         api.refresh_portals().await?;
         let (media, events) = MediaNode::start(media)?;
         let media = Arc::new(media);
-        let spool = Arc::new(Spool::open(&config.spool_file(), &keys.spool_key)?);
+        let spool = Arc::new(Spool::open(&config.spool_file(), &keys.spool_key, config.spool_bytes_max())?);
+        let presences = presences(config, &keys.spool_key, &spool).await?;
         let signaling = Signaling::start(
             signaling::Config {
                 tickets: TicketVerifier::new([keys.ticket_signer.public_key().clone()])?,
@@ -125,12 +131,14 @@ impl Node {
             },
             media.clone(),
             events,
-            Arc::new(AuditJournal { api: api.clone(), spool: spool.clone() }),
+            Arc::new(AuditJournal { api: api.clone(), spool: spool.clone(), presences: presences.clone() }),
         )?;
         orders.connect(signaling.clone());
         api.replay_revocations().await?;
         tokio::spawn(journal::keep_handing_in(api.clone(), spool.clone()));
         tokio::spawn(api.clone().keep_following_orders());
+        tokio::spawn(journal::tell_of_missing(api.clone(), spool.clone()));
+        tokio::spawn(presences.clone().keep_alive());
         tokio::spawn(api.clone().keep_sealing());
         tokio::spawn(api.clone().keep_forgetting_answers());
         tokio::spawn(api.clone().keep_logging_off());
@@ -142,7 +150,7 @@ impl Node {
         let metrics = Arc::new(Metrics::new()?);
         let of_address_max = config.address_connections_max.get();
         let connections = Connections::new(of_address_max, config.trusted_proxies.clone());
-        Ok(Self { media, signaling, api, store, spool, metrics, connections })
+        Ok(Self { media, signaling, api, store, spool, presences, metrics, connections })
     }
 
     async fn serve_until_told_to_stop(self, config: &Config, dev: bool) -> Result<(), Failure> {
@@ -205,6 +213,7 @@ impl Node {
         shutdown::requested().await?;
         tracing::info!("stopping");
         self.signaling.shutdown().await;
+        self.presences.flush().await;
         let media = self.media.clone();
         tokio::task::spawn_blocking(move || media.shutdown()).await?;
         handle.graceful_shutdown(Some(DRAIN_TIMEOUT));
@@ -212,6 +221,16 @@ impl Node {
         self.store.close().await;
         Ok(())
     }
+}
+
+/// Who is here. Whoever was when the node stopped without a word has left: that waits in the spool before anybody comes.
+async fn presences(config: &Config, key: &SpoolKey, spool: &Spool) -> Result<Arc<Presences>, Failure> {
+    let (presences, lost) = Presences::open(&config.presences_file(), key)?;
+    for some in lost.chunks(ENTRIES_TOGETHER_MAX) {
+        spool.keep(some.to_vec(), true).await?;
+    }
+    presences.begin_anew();
+    Ok(Arc::new(presences))
 }
 
 fn media_config(config: &Config, dev: bool, keys: &NodeKeys) -> media_io::Config {
@@ -252,9 +271,8 @@ async fn ready(State(node): State<Node>) -> impl IntoResponse {
 
 /// `GET /metrics`
 async fn metrics(State(node): State<Node>) -> impl IntoResponse {
-    let spooled = node.spool.waiting();
     let refused = node.connections.refused();
-    let rendered = node.metrics.render(&node.media, &node.signaling, &node.api, spooled, refused);
+    let rendered = node.metrics.render(&node.media, &node.signaling, &node.api, &node.spool, refused);
     match rendered {
         Ok(text) => {
             (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()

@@ -5,31 +5,49 @@
 //! ```
 //!
 //! The number and the hash are authenticated with the entries, so that a record that was changed does not open, and one that was taken out or
-//! moved is noticed. Numbers begin anew when all was handed in. An entry has one id, however often it is handed in, so that
-//! nothing stands in the audit log twice.
+//! moved is noticed. Numbers go on when all was handed in, and a file beside it says where they stand, so that a spool that was cut is
+//! noticed, too. An entry has one id, however often it is handed in, so that nothing stands in the audit log twice.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `key.rs`, `cipher.rs` | the node's own key, and what it seals |
+//! | `record.rs` | entries as bytes |
+//! | `chain.rs` | records that name the one before |
+//! | `marks.rs` | where the chain began and ended last |
+//! | `aside.rs` | entries that the audit log can never take |
 
+mod aside;
+mod chain;
+mod cipher;
 mod key;
+mod marks;
 mod record;
 
 use std::{
     collections::VecDeque,
     path::Path,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
-use aws_lc_rs::{
-    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
-    digest, rand,
-};
 use node_log::{AppendError, Limits, NodeLog, OpenError};
 use signaling::What;
 
-pub use self::{key::SpoolKey, record::Named};
+use self::{
+    aside::Aside,
+    chain::{Follower, unseal},
+    marks::{Marks, MarksFile},
+};
+pub use self::{
+    cipher::Cipher,
+    key::SpoolKey,
+    record::{Named, decode, encode},
+};
 
-/// Some 200,000 entries; a tenth of it is kept for those that must not fail.
-const LIMITS: Limits = Limits { bytes_max: 64 << 20, reserve_bytes: 6 << 20 };
-const CONTEXT: &[u8] = b"consilium spool 1";
-const HASH_BYTES: usize = 32;
+/// A tenth of it is kept for entries that must not fail.
+const RESERVE_SHARE: u64 = 10;
 
 /// A spool that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -44,40 +62,51 @@ pub enum SpoolError {
     NotOurs(usize),
 }
 
-/// Where the chain of records stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Head {
-    number: u64,
-    hash: [u8; HASH_BYTES],
-}
-
 /// The spool of a node.
 pub struct Spool {
     log: NodeLog,
-    key: LessSafeKey,
+    cipher: Cipher,
+    marks_file: MarksFile,
     /// Held while a record is written, so that they stand in the file in the order of their numbers.
-    head: tokio::sync::Mutex<Head>,
+    marks: tokio::sync::Mutex<Marks>,
     /// What the audit log does not have yet, oldest first.
     waiting: Mutex<VecDeque<Named>>,
+    aside: Aside,
+    /// Records that were not there when the node started.
+    missing: u64,
+    /// Whether the audit log does not say so yet.
+    is_to_be_told: AtomicBool,
 }
 
 impl Spool {
-    /// Opens the file, or begins it.
-    pub fn open(path: &Path, key: &SpoolKey) -> Result<Self, SpoolError> {
-        let (log, records) = node_log::open(path, LIMITS)?;
-        let key =
-            LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key.reveal()).expect("AES-256 takes 32 bytes"));
-        let (mut head, mut waiting) = (Head::default(), VecDeque::new());
+    /// Opens the file, or begins it, which may become so long.
+    pub fn open(path: &Path, key: &SpoolKey, bytes_max: u64) -> Result<Self, SpoolError> {
+        let limits = Limits { bytes_max, reserve_bytes: bytes_max / RESERVE_SHARE };
+        let (log, records) = node_log::open(path, limits)?;
+        let (cipher, marks_file) = (Cipher::new(key), MarksFile::beside(path));
+        let (aside, hopeless) = Aside::beside(path, &cipher)?;
+        let mut waiting = VecDeque::from(hopeless);
+        let mut follower = Follower::new(marks_file.read(&cipher));
         for (place, sealed) in records.into_iter().enumerate() {
-            let (before, entries) = unseal(&key, &sealed).ok_or(SpoolError::NotOurs(place))?;
-            // All was handed in, and the file could not be begun anew.
-            if before != head && before != Head::default() {
-                tracing::error!(record = place, "records of the spool before this one are missing");
-            }
-            head = after(before, &sealed);
+            let (before, entries) = unseal(&cipher, &sealed).ok_or(SpoolError::NotOurs(place))?;
+            follower.follow(before, &sealed);
             waiting.extend(entries);
         }
-        Ok(Self { log, key, head: tokio::sync::Mutex::new(head), waiting: Mutex::new(waiting) })
+        let (marks, missing) = follower.finish();
+        if missing > 0 {
+            tracing::error!(missing, "records of the spool are missing");
+        }
+        let (marks, waiting) = (tokio::sync::Mutex::new(marks), Mutex::new(waiting));
+        Ok(Self {
+            log,
+            cipher,
+            marks_file,
+            marks,
+            waiting,
+            aside,
+            missing,
+            is_to_be_told: AtomicBool::new(missing > 0),
+        })
     }
 
     /// How many entries the audit log does not have yet.
@@ -90,17 +119,37 @@ impl Spool {
         self.lock().iter().filter(|(_, entry)| matches!(entry.what, What::Wrote(..))).count()
     }
 
+    /// How many entries are set aside.
+    pub fn set_aside(&self) -> usize {
+        self.aside.count()
+    }
+
+    /// How many records were not there that should have been when the node started.
+    pub const fn missing(&self) -> u64 {
+        self.missing
+    }
+
+    /// The same while the audit log does not say so.
+    pub fn missing_to_be_told(&self) -> u64 {
+        if self.is_to_be_told.load(Relaxed) { self.missing } else { 0 }
+    }
+
     /// Keeps entries, 256 at most, on disk, all of them or none; those that must not fail are left to be written soon, into the reserve if need be.
     pub async fn keep(&self, entries: Vec<Named>, must_not_fail: bool) -> Result<(), AppendError> {
-        let mut head = self.head.lock().await;
-        let sealed = seal(&self.key, *head, &record::encode(&entries));
-        let next = after(*head, &sealed);
-        if must_not_fail {
-            self.log.note(sealed);
-        } else {
-            self.log.append(sealed).await?;
+        let mut marks = self.marks.lock().await;
+        let sealed = marks.ends.seal(&self.cipher, &entries);
+        let next = marks.ends.after(&sealed);
+        let kept = self.log.append(sealed.clone()).await;
+        match kept {
+            Ok(()) => {}
+            Err(_) if must_not_fail => self.log.note(sealed),
+            Err(error) => return Err(error),
         }
-        *head = next;
+        marks.ends = next;
+        // What is not on disk yet is not said to be.
+        if kept.is_ok() {
+            self.marks_file.write(&self.cipher, *marks);
+        }
         self.lock().extend(entries);
         Ok(())
     }
@@ -110,62 +159,45 @@ impl Spool {
         self.lock().iter().take(count).cloned().collect()
     }
 
-    /// The audit log has the oldest entries, this many. Once it has all of them the file is begun anew.
-    pub async fn forget(&self, count: usize) {
-        let head = self.head.lock().await;
+    /// The audit log has these, the oldest, but for those in `hopeless`, which are set aside. Once nothing waits the file is begun anew.
+    pub async fn forget(&self, oldest: &[Named], hopeless: &[Named]) -> Result<(), AppendError> {
+        for entry in hopeless {
+            self.aside.add(&self.cipher, entry).await?;
+        }
+        let is_hopeless = |named: &Named| hopeless.iter().any(|(id, _)| *id == named.0);
+        self.aside.forget(oldest.iter().filter(|named| !is_hopeless(named)).map(|(id, _)| *id));
+        let marks = self.marks.lock().await;
         let is_empty = {
             let mut waiting = self.lock();
-            let count = count.min(waiting.len());
+            let count = oldest.len().min(waiting.len());
             waiting.drain(..count);
             waiting.is_empty()
         };
-        if is_empty {
-            self.begin_anew(head);
+        if is_empty && self.missing_to_be_told() == 0 {
+            self.begin_anew(marks);
+        }
+        Ok(())
+    }
+
+    /// That records are missing stands in the audit log.
+    pub async fn missing_was_told(&self) {
+        let marks = self.marks.lock().await;
+        self.is_to_be_told.store(false, Relaxed);
+        if self.waiting() == 0 {
+            self.begin_anew(marks);
         }
     }
 
-    fn begin_anew(&self, mut head: tokio::sync::MutexGuard<'_, Head>) {
-        *head = Head::default();
+    fn begin_anew(&self, mut marks: tokio::sync::MutexGuard<'_, Marks>) {
+        marks.begins = marks.ends;
+        // First: a file that has more than is noted is none that was cut.
+        self.marks_file.write(&self.cipher, *marks);
         self.log.begin_anew(Vec::new());
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Named>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn seal(key: &LessSafeKey, before: Head, plaintext: &[u8]) -> Vec<u8> {
-    let mut nonce = [0; NONCE_LEN];
-    rand::fill(&mut nonce).expect("the system's random source works");
-    let mut record = before.number.to_be_bytes().to_vec();
-    record.extend(before.hash);
-    let context = [CONTEXT, &record].concat();
-    record.extend(nonce);
-    let start = record.len();
-    record.extend(plaintext);
-    let nonce = Nonce::assume_unique_for_key(nonce);
-    let tag = key.seal_in_place_separate_tag(nonce, Aad::from(context), &mut record[start..]);
-    record.extend(tag.expect("a record is far below GCM's 64 GiB").as_ref());
-    record
-}
-
-/// What stood before a record, and what is in it.
-fn unseal(key: &LessSafeKey, record: &[u8]) -> Option<(Head, Vec<Named>)> {
-    let (number, rest) = record.split_first_chunk()?;
-    let (hash, rest) = rest.split_first_chunk::<HASH_BYTES>()?;
-    let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_LEN>()?;
-    let before = Head { number: u64::from_be_bytes(*number), hash: *hash };
-    let context = [CONTEXT, number.as_slice(), hash.as_slice()].concat();
-    let mut opened = ciphertext.to_vec();
-    let nonce = Nonce::assume_unique_for_key(*nonce);
-    let plaintext = key.open_in_place(nonce, Aad::from(context), &mut opened).ok()?;
-    Some((before, record::decode(plaintext)?))
-}
-
-fn after(before: Head, record: &[u8]) -> Head {
-    let digest = digest::digest(&digest::SHA256, record);
-    let hash = digest.as_ref().try_into().expect("SHA-256 has 32 bytes");
-    Head { number: before.number + 1, hash }
 }
 
 #[cfg(test)]
@@ -181,13 +213,21 @@ mod tests {
         SpoolKey::from_bytes(&[byte; 32]).expect("32 bytes")
     }
 
+    fn open(path: &Path, byte: u8) -> Result<Spool, SpoolError> {
+        Spool::open(path, &key(byte), 64 << 20)
+    }
+
+    async fn hand_in(spool: &Spool, count: usize) {
+        spool.forget(&spool.oldest(count), &[]).await.expect("nothing is set aside");
+    }
+
     fn named(numbers: impl IntoIterator<Item = u8>) -> Vec<Named> {
         let entry = |number| {
             let at = SystemTime::UNIX_EPOCH;
             let what = What::Left(Departure::Lost);
             (
                 EntryId::from_bytes([number; 16]),
-                Entry { at, tenant: "clinic".parse().ok(), consult: None, who: None, what },
+                Entry { tenant: "clinic".parse().ok(), ..Entry::of(at, what) },
             )
         };
         numbers.into_iter().map(entry).collect()
@@ -201,7 +241,7 @@ mod tests {
     async fn what_is_kept_waits_also_after_a_restart_until_it_was_handed_in() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("spool.log");
-        let spool = Spool::open(&path, &key(9)).expect("a new spool");
+        let spool = open(&path, 9).expect("a new spool");
         spool.keep(named(1..=100), false).await.expect("room");
         spool.keep(named([101]), true).await.expect("it must not fail");
         spool.keep(named([102]), false).await.expect("room");
@@ -209,13 +249,13 @@ mod tests {
         assert!(!text.windows(6).any(|window| window == b"clinic"), "nothing stands in it in the clear");
         drop(spool);
 
-        let spool = Spool::open(&path, &key(9)).expect("the same spool");
+        let spool = open(&path, 9).expect("the same spool");
         assert_eq!(numbers(&spool), (1..=102).collect::<Vec<_>>());
-        spool.forget(60).await;
+        hand_in(&spool, 60).await;
         assert_eq!((spool.waiting(), numbers(&spool)[0]), (42, 61));
-        spool.forget(42).await;
+        hand_in(&spool, 42).await;
         spool.keep(named([103]), false).await.expect("room");
-        assert_eq!(numbers(&Spool::open(&path, &key(9)).expect("the same spool")), [103]);
+        assert_eq!(numbers(&open(&path, 9).expect("the same spool")), [103]);
     }
 
     #[tokio::test]
@@ -223,22 +263,27 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("spool.log");
         let person = media_model::Pii::new("\"".repeat(signaling_protocol::limits::PERSON_ID_BYTES_MAX));
-        let participant = media_model::ParticipantNumber::new(u32::MAX).expect("not zero");
+        let participant = media_model::ParticipantNumber::new(u32::MAX);
         let role = media_model::Role::Interpreter;
-        let who = signaling::Who { participant, person, role, break_glass: None };
+        let break_glass = Some(media_model::BreakGlassId::from_bytes([255; 16]));
+        let who = signaling::Who { participant, person, role, break_glass };
+        let address = Some(media_model::Pii::new(std::net::Ipv6Addr::from_bits(u128::MAX).into()));
+        let call = Some(signaling::Call { request: media_model::RequestId::from_bytes([255; 16]), address });
+        let tenant = "t".repeat(media_model::limits::TENANT_ID_BYTES_MAX).parse().ok();
         let longest = named([255; 256]).into_iter().map(|(id, entry)| {
             let consult = Some(media_model::ConsultId::from_bytes([255; 16]));
-            (id, Entry { who: Some(who.clone()), consult, ..entry })
+            let lasted = Some(std::time::Duration::from_secs(86_400));
+            (id, Entry { who: Some(who.clone()), consult, tenant, lasted, call: call.clone(), ..entry })
         });
-        let spool = Spool::open(&path, &key(9)).expect("a new spool");
+        let spool = open(&path, 9).expect("a new spool");
         spool.keep(longest.collect(), false).await.expect("room");
-        assert_eq!(Spool::open(&path, &key(9)).expect("the same spool").waiting(), 256);
+        assert_eq!(open(&path, 9).expect("the same spool").waiting(), 256);
 
         let text = "\u{1f469}".repeat(signaling_protocol::limits::CHAT_CHARS_MAX);
         let chat = named([255; signaling::limits::CHAT_BATCH_MAX]).into_iter().map(|(id, entry)| {
             let line = signaling_protocol::server::LineId::from_bytes(id.to_bytes());
             let what = What::Wrote(line, media_model::Pii::new(text.clone()));
-            (id, Entry { who: Some(who.clone()), what, ..entry })
+            (id, Entry { who: Some(who.clone()), tenant, call: call.clone(), what, ..entry })
         });
         spool.keep(chat.collect(), false).await.expect("room");
         assert_eq!(spool.lines_waiting(), signaling::limits::CHAT_BATCH_MAX);
@@ -248,18 +293,85 @@ mod tests {
     async fn a_spool_of_another_key_or_one_that_was_changed_is_not_taken() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("spool.log");
-        Spool::open(&path, &key(9)).expect("a new spool").keep(named([1]), false).await.expect("room");
-        let error = Spool::open(&path, &key(8)).err().expect("another key");
+        open(&path, 9).expect("a new spool").keep(named([1]), false).await.expect("room");
+        let error = open(&path, 8).err().expect("another key");
         assert!(matches!(error, SpoolError::NotOurs(0)), "{error}");
-        assert_eq!(numbers(&Spool::open(&path, &key(9)).expect("the right one")), [1]);
+        assert_eq!(numbers(&open(&path, 9).expect("the right one")), [1]);
 
-        let cipher = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key(9).reveal()).expect("a key"));
-        let sealed = seal(&cipher, Head::default(), &record::encode(&named([1])));
+        let cipher = Cipher::new(&key(9));
+        let sealed = Marks::default().ends.seal(&cipher, &named([1]));
         assert!(unseal(&cipher, &sealed).is_some());
         for place in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[place] ^= 1;
             assert!(unseal(&cipher, &changed).is_none(), "byte {place}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_spool_that_was_cut_or_emptied_or_taken_away_is_noticed_until_it_has_been_said() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("spool.log");
+        let spool = open(&path, 9).expect("a new spool");
+        spool.keep(named([1]), false).await.expect("room");
+        let one = std::fs::read(&path).expect("the file");
+        hand_in(&spool, 1).await;
+        for number in 2..=4 {
+            spool.keep(named([number]), true).await.expect("room");
+        }
+        drop(spool);
+        let whole = std::fs::read(&path).expect("the file");
+        assert_eq!(open(&path, 9).expect("the same spool").missing(), 0, "nothing was touched");
+
+        let header = one.len() - (whole.len() - one.len()) / 2;
+        assert!(header < one.len());
+        let record = (whole.len() - header) / 3;
+        for (bytes, missing, left) in [
+            (whole[..header].to_vec(), 3, vec![]),
+            (whole[..header + record].to_vec(), 2, vec![2]),
+            (whole[..header + 2 * record].to_vec(), 1, vec![2, 3]),
+            ([&whole[..header], &whole[header + record..]].concat(), 1, vec![3, 4]),
+            ([&whole[..header + record], &whole[header + 2 * record..]].concat(), 1, vec![2, 4]),
+            (one.clone(), 3, vec![1]),
+            (Vec::new(), 3, vec![]),
+        ] {
+            std::fs::write(&path, &bytes).expect("a file that was cut");
+            for _ in 0..2 {
+                let spool = open(&path, 9).expect("it goes on");
+                assert_eq!((spool.missing(), numbers(&spool)), (missing, left.clone()), "of {}", bytes.len());
+            }
+        }
+        std::fs::remove_file(&path).expect("it is gone");
+        let spool = open(&path, 9).expect("it goes on");
+        spool.keep(named([5]), false).await.expect("room");
+        hand_in(&spool, 1).await;
+        drop(spool);
+        let spool = open(&path, 9).expect("it goes on");
+        assert_eq!((spool.missing(), numbers(&spool)), (3, vec![5]), "until it stands in the audit log");
+        hand_in(&spool, 1).await;
+        spool.missing_was_told().await;
+        spool.keep(named([6]), false).await.expect("room");
+        let spool = open(&path, 9).expect("it goes on");
+        assert_eq!((spool.missing(), numbers(&spool)), (0, vec![6]));
+    }
+
+    #[tokio::test]
+    async fn what_the_audit_log_never_takes_is_set_aside_and_tried_again_when_the_node_starts() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("spool.log");
+        let spool = open(&path, 9).expect("a new spool");
+        spool.keep(named(1..=4), false).await.expect("room");
+        spool.forget(&spool.oldest(4), &named([2, 3])).await.expect("room");
+        assert_eq!((spool.waiting(), spool.set_aside()), (0, 2));
+        let text = std::fs::read(path.with_file_name("spool-aside.log")).expect("the file");
+        assert!(!text.windows(6).any(|window| window == b"clinic"), "still sealed");
+        drop(spool);
+        let spool = open(&path, 9).expect("the same spool");
+        assert_eq!(numbers(&spool), [2, 3]);
+        spool.forget(&spool.oldest(2), &named([3])).await.expect("room");
+        spool.keep(named([5]), false).await.expect("room");
+        drop(spool);
+        let spool = open(&path, 9).expect("the same spool");
+        assert_eq!((numbers(&spool), spool.set_aside()), (vec![3, 5], 1));
     }
 }

@@ -1,22 +1,27 @@
 //! Entries of signaling's journal as the spool has them: JSON, sealed.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    net::IpAddr,
+    time::{Duration, SystemTime},
+};
 
 use control_api::audit::EntryId;
-use media_model::{BreakGlassId, ConsultId, ParticipantNumber, Pii, Role, TenantId};
+use media_model::{BreakGlassId, ConsultId, ParticipantNumber, Pii, RequestId, Role, TenantId};
 use serde::{Deserialize, Serialize};
-use signaling::{Departure, Entry, Forbidden, Way, What, Who};
-use signaling_protocol::{error::ErrorCode, server::LineId};
+use signaling::{Call, Departure, Entry, Forbidden, Way, What, Who};
+use signaling_protocol::{error::ErrorCode, server::LineId, ticket::TicketId};
 
 const WAYS: [Way; 3] = [Way::WebSocket, Way::Whip, Way::Whep];
-const FORBIDDEN: [Forbidden; 2] = [Forbidden::Chat, Forbidden::Admission];
-const DEPARTURES: [Departure; 6] = [
+const FORBIDDEN: [Forbidden; 3] = [Forbidden::Chat, Forbidden::Admission, Forbidden::Removal];
+/// But for who was sent out, which says by whom.
+const DEPARTURES: [Departure; 7] = [
     Departure::Left,
     Departure::Lost,
     Departure::Replaced,
     Departure::ConsultEnded,
     Departure::Revoked,
     Departure::Shutdown,
+    Departure::NodeLost,
 ];
 
 /// An entry with the id that it has in the audit log, however often it is handed in.
@@ -30,11 +35,17 @@ struct Line {
     consult: Option<ConsultId>,
     who: Option<LineWho>,
     what: LineWhat,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    request: Option<RequestId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    address: Option<Pii<IpAddr>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lasted_us: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct LineWho {
-    participant: u32,
+    participant: Option<u32>,
     person: Pii<String>,
     role: Role,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,6 +60,7 @@ enum LineWhat {
     Admitted(u32),
     Wrote(Pii<String>),
     Left(String),
+    Removed(u32, TicketId),
     Forbade(String),
     Refused(ErrorCode),
 }
@@ -71,19 +83,23 @@ fn line_of((id, entry): &Named) -> Line {
         What::Joined(way) => LineWhat::Joined(way.as_str().to_owned()),
         What::Waited => LineWhat::Waited,
         What::Admitted { by } => LineWhat::Admitted(by.csrc()),
+        What::Left(Departure::Removed { by, ticket }) => LineWhat::Removed(by.csrc(), *ticket),
         What::Left(departure) => LineWhat::Left(departure.as_str().to_owned()),
         What::Wrote(_, text) => LineWhat::Wrote(text.clone()),
         What::Forbade(what) => LineWhat::Forbade(what.as_str().to_owned()),
         What::Refused(code) => LineWhat::Refused(*code),
     };
     let who = entry.who.as_ref().map(|who| LineWho {
-        participant: who.participant.csrc(),
+        participant: who.participant.map(|number| number.csrc()),
         person: who.person.clone(),
         role: who.role,
         break_glass: who.break_glass,
     });
-    let at_us = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
-    Line { id: *id, at_us, tenant: entry.tenant, consult: entry.consult, who, what }
+    let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    let (at_us, lasted_us) = (micros(since), entry.lasted.map(micros));
+    let (request, address) = entry.call.clone().map(|call| (call.request, call.address)).unzip();
+    let (tenant, consult, address) = (entry.tenant, entry.consult, address.flatten());
+    Line { id: *id, at_us, tenant, consult, who, what, request, address, lasted_us }
 }
 
 fn entry_of(line: Line) -> Option<Named> {
@@ -92,6 +108,9 @@ fn entry_of(line: Line) -> Option<Named> {
         LineWhat::Waited => What::Waited,
         LineWhat::Admitted(by) => What::Admitted { by: ParticipantNumber::new(by)? },
         LineWhat::Left(name) => What::Left(*DEPARTURES.iter().find(|why| why.as_str() == name)?),
+        LineWhat::Removed(by, ticket) => {
+            What::Left(Departure::Removed { by: ParticipantNumber::new(by)?, ticket })
+        }
         LineWhat::Wrote(text) => What::Wrote(LineId::from_bytes(line.id.to_bytes()), text),
         LineWhat::Forbade(name) => What::Forbade(*FORBIDDEN.iter().find(|what| what.as_str() == name)?),
         LineWhat::Refused(code) => What::Refused(code),
@@ -99,11 +118,18 @@ fn entry_of(line: Line) -> Option<Named> {
     let who = match line.who {
         None => None,
         Some(LineWho { participant, person, role, break_glass }) => {
-            Some(Who { participant: ParticipantNumber::new(participant)?, person, role, break_glass })
+            let participant = match participant {
+                None => None,
+                Some(number) => Some(ParticipantNumber::new(number)?),
+            };
+            Some(Who { participant, person, role, break_glass })
         }
     };
     let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_micros(line.at_us))?;
-    Some((line.id, Entry { at, tenant: line.tenant, consult: line.consult, who, what }))
+    let call = line.request.map(|request| Call { request, address: line.address });
+    let (tenant, consult) = (line.tenant, line.consult);
+    let lasted = line.lasted_us.map(Duration::from_micros);
+    Some((line.id, Entry { at, tenant, consult, who, call, lasted, what }))
 }
 
 #[cfg(test)]
@@ -115,13 +141,16 @@ mod tests {
         let number = ParticipantNumber::new(7).expect("not zero");
         let person = Pii::new("person".to_owned());
         let break_glass = Some(BreakGlassId::from_bytes([3; 16]));
-        let who = Who { participant: number, person, role: Role::Nurse, break_glass };
+        let who = Who { participant: Some(number), person, role: Role::Nurse, break_glass };
+        let address = Some(Pii::new([192, 0, 2, 1].into()));
+        let call = Call { request: RequestId::from_bytes([4; 16]), address };
         let kinds = WAYS.map(What::Joined).into_iter().chain(DEPARTURES.map(What::Left));
         let kinds = kinds.chain(FORBIDDEN.map(What::Forbade));
         let others = [
             What::Waited,
             What::Admitted { by: number },
-            What::Wrote(LineId::from_bytes([13; 16]), Pii::new("two\nlines of \"chat\"".to_owned())),
+            What::Left(Departure::Removed { by: number, ticket: TicketId::from_bytes([12; 16]) }),
+            What::Wrote(LineId::from_bytes([16; 16]), Pii::new("two\nlines of \"chat\"".to_owned())),
             What::Refused(ErrorCode::TicketRevoked),
         ];
         let entries: Vec<Named> = kinds
@@ -133,6 +162,8 @@ mod tests {
                     tenant: "clinic".parse().ok(),
                     consult: (n % 2 == 0).then_some(ConsultId::from_bytes([n as u8; 16])),
                     who: (n % 3 != 0).then_some(who.clone()),
+                    call: (n % 4 != 0).then_some(call.clone()),
+                    lasted: (n % 2 != 0).then_some(Duration::from_micros(n as u64)),
                     what,
                 };
                 (EntryId::from_bytes([n as u8; 16]), entry)
@@ -141,6 +172,7 @@ mod tests {
         let read = decode(&encode(&entries)).expect("our own");
         assert_eq!(format!("{read:?}"), format!("{entries:?}"));
         assert!(read.iter().zip(&entries).all(|(one, other)| one.1.what == other.1.what));
+        assert!(read.iter().zip(&entries).all(|(one, other)| one.1.call == other.1.call));
         assert!(read.iter().zip(&entries).all(|(one, other)| {
             one.1.who.as_ref().map(|who| who.person.reveal().clone())
                 == other.1.who.as_ref().map(|who| who.person.reveal().clone())

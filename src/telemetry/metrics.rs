@@ -9,6 +9,8 @@ use prometheus::{
 };
 use signaling::Signaling;
 
+use crate::spool::Spool;
+
 const CPU_TIME: &str = "process_cpu_seconds_total";
 
 /// Renders the counters of the whole process.
@@ -31,7 +33,7 @@ impl Metrics {
         media: &MediaNode,
         signaling: &Signaling,
         api: &ControlApi,
-        spooled: usize,
+        spool: &Spool,
         refused_connections: u64,
     ) -> Result<String, prometheus::Error> {
         let page = Registry::new();
@@ -42,7 +44,11 @@ impl Metrics {
         total(&page, "consilium_shard_restarts_total", help, media.restarts())?;
         add_signaling(&page, signaling)?;
         let help = "Audit entries that wait in the node's spool for the audit log.";
-        gauge(&page, "consilium_audit_spool_entries", help, spooled as u64)?;
+        gauge(&page, "consilium_audit_spool_entries", help, spool.waiting() as u64)?;
+        let help = "Audit entries that the audit log can never take, set aside on the node.";
+        gauge(&page, "consilium_audit_spool_set_aside", help, spool.set_aside() as u64)?;
+        let help = "Records of the spool that were not there when the node started.";
+        gauge(&page, "consilium_audit_spool_missing", help, spool.missing())?;
         let help = "Connections that were closed at once because their address had too many.";
         total(&page, "consilium_connections_refused_total", help, refused_connections)?;
         add_rate_limits(&page, api)?;

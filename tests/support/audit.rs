@@ -15,6 +15,12 @@ pub struct Entry {
     pub person: Option<String>,
     pub role: Option<String>,
     pub detail: Option<String>,
+    pub patient: Option<String>,
+    /// Sealed.
+    pub address: Option<Vec<u8>>,
+    pub request: Option<String>,
+    pub duration_us: Option<i64>,
+    pub at_ms: i64,
 }
 
 /// Every entry of the node with this folder, oldest first.
@@ -22,7 +28,9 @@ pub async fn entries(data: &Path) -> Vec<Entry> {
     let options = SqliteConnectOptions::new().filename(data.join("consilium.db")).read_only(true);
     let mut database = SqliteConnection::connect_with(&options).await.expect("the database opens");
     let rows = sqlx::query(
-        "SELECT action, outcome, actor, consult_id, participant, person_id, role, detail FROM audit ORDER BY nr",
+        "SELECT action, outcome, actor, consult_id, participant, person_id, role, detail, patient,
+                address, request, duration_us, at
+         FROM audit ORDER BY nr",
     )
     .fetch_all(&mut database)
     .await
@@ -37,6 +45,19 @@ pub async fn entries(data: &Path) -> Vec<Entry> {
         person: row.get(5),
         role: row.get(6),
         detail: row.get(7),
+        patient: row.get(8),
+        address: row.get(9),
+        request: row.get(10),
+        duration_us: row.get(11),
+        at_ms: row.get(12),
     };
     rows.into_iter().map(entry).collect()
+}
+
+/// Ids of the tickets that were taken back.
+pub async fn revoked_tickets(data: &Path) -> Vec<String> {
+    let options = SqliteConnectOptions::new().filename(data.join("consilium.db")).read_only(true);
+    let mut database = SqliteConnection::connect_with(&options).await.expect("the database opens");
+    let ids = sqlx::query_scalar("SELECT id FROM tickets WHERE revoked_at IS NOT NULL");
+    ids.fetch_all(&mut database).await.expect("the tickets can be read")
 }

@@ -193,7 +193,10 @@ impl ControlApi {
 }
 
 /// Whom a consult is about, where anybody could say.
-async fn patient_of(tx: &mut TenantTx, consult: ConsultId) -> Result<Option<PersonId>, StoreError> {
+pub(super) async fn patient_of(
+    tx: &mut TenantTx,
+    consult: ConsultId,
+) -> Result<Option<PersonId>, StoreError> {
     match store::appointments::of_consult(tx, consult).await? {
         Some(appointment) => Ok(Some(appointment.patient)),
         None => store::tickets::only_patient(tx, consult).await,

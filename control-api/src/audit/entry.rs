@@ -6,6 +6,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+pub use media_model::RequestId;
 use media_model::{ConsultId, ParticipantNumber, Pii, Role, random_id};
 use signaling_protocol::ticket::TicketId;
 
@@ -32,11 +33,6 @@ impl EntryId {
         bytes[..8].copy_from_slice(&following(before.unwrap_or_default()).to_be_bytes());
         Self::from_bytes(bytes)
     }
-}
-
-random_id! {
-    /// One request, as its answer and the log call it.
-    RequestId, "request"
 }
 
 /// The address that a request came from, sealed under the tenant's keys for the place that its request id names.
@@ -99,7 +95,7 @@ pub struct Entry {
     pub address: Option<SealedAddress>,
     /// By which request.
     pub request: Option<RequestId>,
-    /// How long it took until the answer was ready.
+    /// How long it took until the answer was ready; of who has left, how long they were there.
     pub duration: Option<Duration>,
 }
 
@@ -179,6 +175,8 @@ pub enum Action {
     AuditVerified,
     /// Retention dropped the log's beginning.
     AuditDropped,
+    /// What a node had kept while the database was away is not all there any more.
+    SpoolCut,
     /// Everything was copied.
     BackedUp,
     /// The database was made from a copy.
@@ -212,6 +210,7 @@ impl Action {
             Self::AnonymousRefused => "anonymous_refused",
             Self::AuditVerified => "audit_verified",
             Self::AuditDropped => "audit_dropped",
+            Self::SpoolCut => "spool_cut",
             Self::BackedUp => "backed_up",
             Self::Restored => "restored",
             Self::Asked(act) => act.as_str(),

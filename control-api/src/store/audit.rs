@@ -186,7 +186,7 @@ fn sealed_of(row: &AnyRow) -> Result<SealedRow, StoreError> {
 /// Comings and goings in a consult, in the order in which they were written down.
 pub(crate) async fn passages(tx: &mut TenantTx, consult: ConsultId) -> Result<Vec<Passage>, StoreError> {
     let rows = sqlx::query(
-        "SELECT at, action, person_id, role FROM audit
+        "SELECT at, action, person_id, role, request FROM audit
          WHERE tenant = $1 AND consult_id = $2 AND outcome = 'granted' AND action IN ('joined', 'admitted', 'left')
            AND person_id IS NOT NULL AND role IS NOT NULL
          ORDER BY nr LIMIT $3",
@@ -201,6 +201,7 @@ pub(crate) async fn passages(tx: &mut TenantTx, consult: ConsultId) -> Result<Ve
             at_ms: row.try_get("at")?,
             person: parsed(row, "person_id")?,
             role: parsed(row, "role")?,
+            request: row.try_get::<Option<&str>, _>("request")?.and_then(|request| request.parse().ok()),
             came: row.try_get::<&str, _>("action")? != "left",
         })
     };

@@ -27,6 +27,7 @@ mod resealing;
 mod retention;
 mod roles;
 mod scopes;
+mod seen;
 mod sessions;
 mod sign_in;
 mod support;

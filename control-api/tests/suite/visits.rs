@@ -8,7 +8,7 @@ use control_api::{
     Seen,
     audit::{Action, Entry},
 };
-use media_model::{Pii, Role};
+use media_model::{Pii, RequestId, Role};
 use serde_json::{Value, json};
 
 /// An appointment that begins now, for a patient and a provider.
@@ -33,6 +33,17 @@ fn path(appointment: &Value, rest: &str) -> String {
 
 /// What signaling saw, so many seconds after the visit began.
 async fn seen(f: &Fixture, appointment: &Value, role: Role, action: Action, after_s: u64) {
+    seen_by(f, appointment, (role, None), action, after_s).await;
+}
+
+/// The same, by one of their connections.
+async fn seen_by(
+    f: &Fixture,
+    appointment: &Value,
+    (role, request): (Role, Option<RequestId>),
+    action: Action,
+    after_s: u64,
+) {
     let people = appointment["people"].as_array().expect("people");
     let person = people.iter().find(|person| person["role"] == role.as_str()).expect("booked");
     let started = time::OffsetDateTime::parse(
@@ -45,6 +56,7 @@ async fn seen(f: &Fixture, appointment: &Value, role: Role, action: Action, afte
         consult: Some(appointment["consult"].as_str().expect("an id").parse().expect("an id")),
         person_id: Some(Pii::new(person["id"].as_str().expect("an id").to_owned())),
         role: Some(role),
+        request,
         ..Entry::of(action)
     };
     f.api
@@ -99,6 +111,37 @@ async fn a_summary_tells_who_was_there_for_how_long_and_why() {
         let reads =
             f.audit().await.into_iter().filter(|entry| format!("{entry:?}").contains("read_notes")).count();
         assert_eq!(reads, 1, "the look was put down, and not those that were shown nothing");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_reloads_the_page_or_comes_by_two_devices_was_there_all_the_time() {
+    on_both(async |f| {
+        let appointment = booked(&f).await;
+        let (_, started) = f.post(&path(&appointment, "start"), json!(null)).await;
+        let by = |number| Some(RequestId::from_bytes([number; 16]));
+        for (role, connection, action, after_s) in [
+            (Role::Provider, 1, Action::Joined, 2),
+            (Role::Patient, 2, Action::Joined, 4),
+            (Role::Provider, 3, Action::Joined, 10),
+            (Role::Provider, 1, Action::Left, 11),
+            (Role::Patient, 4, Action::Joined, 12),
+            (Role::Patient, 4, Action::Left, 13),
+            (Role::Provider, 3, Action::Left, 18),
+            (Role::Patient, 2, Action::Left, 20),
+        ] {
+            seen_by(&f, &started, (role, by(connection)), action, after_s).await;
+        }
+        f.send("POST", &path(&appointment, "end"), &f.key, String::new()).await;
+        let later =
+            "UPDATE appointments SET started_at = started_at / 1000 * 1000, ended_at = started_at + 60000";
+        sqlx::query(later).execute(&f.raw().await).await.expect("the owner may");
+        let (_, told) = f.send("GET", &path(&appointment, "summary"), &f.key, String::new()).await;
+        let present = told["attendance"].as_array().expect("a list").iter();
+        let present: Vec<_> = present.map(|a| (&a["role"], &a["present_s"])).collect();
+        assert_eq!(present, [(&json!("provider"), &json!(16)), (&json!("patient"), &json!(16))]);
+        assert_eq!(told["together_s"], 14, "{told}");
     })
     .await;
 }

@@ -113,6 +113,11 @@ macro_rules! random_id {
 }
 
 random_id! {
+    /// One request, or one WebSocket, as its answer, the log and the audit log call it.
+    RequestId, "request"
+}
+
+random_id! {
     /// One consult. Knowing one says nothing about another.
     ConsultId, "consult"
 }

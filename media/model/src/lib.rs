@@ -19,8 +19,8 @@ mod role;
 mod tenant;
 
 pub use ids::{
-    BreakGlassId, ConsultId, InvalidId, Mid, ParticipantNumber, RandomId, ShardId, SlotIndex, SlotPool,
-    TransportId,
+    BreakGlassId, ConsultId, InvalidId, Mid, ParticipantNumber, RandomId, RequestId, ShardId, SlotIndex,
+    SlotPool, TransportId,
 };
 pub use media::{Codec, MediaKind, Source};
 pub use pii::Pii;

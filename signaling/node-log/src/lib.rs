@@ -31,7 +31,7 @@ pub use self::writer::NodeLog;
 use self::{file::LogFile, format::Fault};
 
 /// The longest record.
-pub const RECORD_BYTES_MAX: usize = 128 * 1024;
+pub const RECORD_BYTES_MAX: usize = 192 * 1024;
 
 /// What a log may take up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -30,6 +30,12 @@ pub enum ClientMessage {
         /// Who, by the number in `lobby`.
         participant: ParticipantNumber,
     },
+    /// Sends somebody out for good, also from the waiting room: ends their connections at once and takes their ticket and resume
+    /// token back. Staff only, and nobody themselves.
+    Remove {
+        /// Who, by the number in `layout` or `lobby`.
+        participant: ParticipantNumber,
+    },
     /// A line of text for everyone who is admitted, which comes back to you as well once it is written down. Observers,
     /// and who came by break-glass, do not write.
     Chat {
@@ -121,7 +127,7 @@ fn why_malformed(text: &str) -> ErrorCode {
 
 impl ClientMessage {
     /// Every `type` that a client may say.
-    pub const TYPES: [&'static str; 6] = ["hello", "offer", "mute", "admit", "chat", "leave"];
+    pub const TYPES: [&'static str; 7] = ["hello", "offer", "mute", "admit", "remove", "chat", "leave"];
 
     fn is_within_limits(&self) -> bool {
         match self {
@@ -131,7 +137,7 @@ impl ClientMessage {
                     && offer.tracks.len() + offer.slots.len() <= TRANSPORT_MEDIA_MAX
             }
             Self::Chat { text } => is_chat(text.reveal()),
-            Self::Mute { .. } | Self::Admit { .. } | Self::Leave {} => true,
+            Self::Mute { .. } | Self::Admit { .. } | Self::Remove { .. } | Self::Leave {} => true,
         }
     }
 }

@@ -183,6 +183,8 @@ pub enum GoodbyeReason {
     ConsultEnded,
     /// The same person came back on another connection. Closes with 4001.
     Replaced,
+    /// Somebody of the staff sent you out; neither ticket nor resume token opens any more. Closes with 4003.
+    Removed,
     /// The node is going down: come back soon. Closes with 1001.
     ServerShutdown,
     /// Your media connection could not be set up, or was lost twice. Closes with 4002.
@@ -197,6 +199,7 @@ impl GoodbyeReason {
             Self::ServerShutdown => 1001,
             Self::Replaced => 4001,
             Self::MediaLost => 4002,
+            Self::Removed => 4003,
         }
     }
 }

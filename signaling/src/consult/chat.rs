@@ -46,9 +46,9 @@ impl Registry {
             return Err(ErrorCode::ChatBusy);
         }
         member.lines_waiting += 1;
-        let (who, ticket) = (Some(member.as_who()), member.ticket);
-        let what = What::Wrote(id, text.clone());
-        let entry = Entry { at: now.wall, tenant, consult: Some(from.consult), who, what };
+        let (who, call, ticket) = (Some(member.as_who()), member.call.clone(), member.ticket);
+        let known = Entry::of(now.wall, What::Wrote(id, text.clone()));
+        let entry = Entry { tenant, consult: Some(from.consult), who, call, ..known };
         Ok(Some(Line { entry, taken_at: now.steady, id, from, ticket, text }))
     }
 

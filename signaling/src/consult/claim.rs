@@ -3,6 +3,9 @@
 use media_model::{ConsultId, ParticipantNumber, Pii, Role, TenantId};
 use signaling_protocol::ticket::{Glass, ResumeToken, Ticket, TicketId};
 
+use super::{Moment, member::Coming};
+use crate::journal::{Call, Who};
+
 /// A person who stands at the door.
 #[derive(Debug, Clone)]
 pub(crate) struct Claim {
@@ -19,6 +22,25 @@ pub(crate) struct Claim {
     pub(crate) expires_unix_s: u64,
     /// Was here before.
     pub(crate) resumes: Option<Resumes>,
+    /// By which connection.
+    pub(crate) call: Option<Call>,
+}
+
+impl Claim {
+    /// The person as the journal sees them who is not let in.
+    pub(crate) fn as_who(&self) -> Who {
+        Who {
+            participant: self.resumes.map(|resumes| resumes.participant),
+            person: self.person.clone(),
+            role: self.role,
+            break_glass: self.glass.map(|glass| glass.id),
+        }
+    }
+
+    /// Their coming now.
+    pub(crate) fn coming(&self, now: Moment) -> Coming {
+        Coming { call: self.call.clone(), since: now.steady }
+    }
 }
 
 /// The place that a resume token names.
@@ -41,6 +63,7 @@ impl From<Ticket> for Claim {
             glass: ticket.break_glass,
             expires_unix_s: ticket.expires_at_unix_s,
             resumes: None,
+            call: None,
         }
     }
 }
@@ -58,6 +81,7 @@ impl From<ResumeToken> for Claim {
             glass: token.break_glass,
             expires_unix_s: token.expires_at_unix_s,
             resumes: Some(Resumes { participant: token.participant, generation: token.generation }),
+            call: None,
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::{Claim, ConnectionId, Consult, Moment, Owed, Registry, Seat, claim::Resumes, member::Standing};
 use crate::{
     counters::Counters,
-    journal::{Departure, Forbidden, Way, Who},
+    journal::{Call, Departure, Forbidden, Way, Who},
     limits::{CONSULTS_MAX, EARLIER_TICKETS_MAX, RESUME_GRACE},
     session::Notice,
 };
@@ -126,7 +126,7 @@ impl Registry {
         let consult = self.consults.get_mut(&id).ok_or(ErrorCode::Internal)?;
         let turn = consult.next_turn();
         let member = consult.members.get_mut(&participant).ok_or(ErrorCode::Internal)?;
-        let (who, was_here) = (member.as_who(), member.presences());
+        let (who, mut over) = (member.as_who(), member.comings());
         let was_connected = member.connection.is_some();
         member.dismiss(Notice::Goodbye(GoodbyeReason::Replaced));
         member.connection = Some(connection);
@@ -141,6 +141,9 @@ impl Registry {
         member.role = claim.role;
         member.display_name = claim.display_name.clone();
         member.glass = claim.glass;
+        member.call = claim.call.clone();
+        let goes_on = reservation.is_return && !over.is_empty();
+        member.coming = if goes_on { over.remove(0) } else { claim.coming(now) };
         let waits = reservation.waits && !member.is_present();
         member.standing = if waits { Standing::Waiting(turn) } else { Standing::Present { lost_at: None } };
         let others =
@@ -152,8 +155,8 @@ impl Registry {
             Counters::add(&self.counters.replaced);
             tracing::info!(consult = %id, participant = participant.csrc(), "replaced by a newer connection");
         }
-        for _ in usize::from(reservation.is_return)..was_here {
-            self.note_left(now, id, who.clone(), Departure::Replaced);
+        for coming in over {
+            self.note_left(now, id, who.clone(), &coming, Departure::Replaced);
         }
         if waits {
             self.tell_lobby(id);
@@ -170,7 +173,8 @@ impl Registry {
             return Err(ErrorCode::TicketInUse);
         }
         let replaced = matches!(member.standing, Standing::Present { lost_at: Some(_) });
-        let replaced = replaced.then(|| member.as_who());
+        let replaced = replaced.then(|| (member.as_who(), member.coming.clone()));
+        member.coming = claim.coming(now);
         member.ticket = claim.ticket;
         member.role = claim.role;
         member.display_name = claim.display_name.clone();
@@ -180,8 +184,8 @@ impl Registry {
         for transport in others {
             self.remove_transport(transport);
         }
-        if let Some(who) = replaced {
-            self.note_left(now, seat.consult, who, Departure::Replaced);
+        if let Some((who, coming)) = replaced {
+            self.note_left(now, seat.consult, who, &coming, Departure::Replaced);
         }
         Ok(())
     }
@@ -189,7 +193,7 @@ impl Registry {
     /// Gives the place of a WHIP or WHEP session back that came to nothing.
     pub(crate) fn close_resource(&mut self, now: Moment, claim: &Claim, seat: Seat, way: Way) {
         self.give_up(claim, way);
-        self.end_presence(now, seat.consult, seat.participant, Departure::Lost);
+        self.end_presence(now, seat.consult, seat.participant, claim.coming(now), Departure::Lost);
     }
 
     /// Makes the next resume token of somebody who is admitted; earlier ones are good until it is confirmed.
@@ -222,11 +226,13 @@ impl Registry {
         }
     }
 
-    /// Who sits here and was admitted, and whose consult it is.
-    pub(crate) fn admitted(&mut self, seat: Seat) -> Result<(TenantId, Who), ErrorCode> {
+    /// Who sits here and was admitted, by which connection they came, and whose consult it is.
+    pub(crate) fn admitted(&mut self, seat: Seat) -> Result<(TenantId, Who, Option<Call>), ErrorCode> {
         let tenant = self.tenant_of(seat.consult).ok_or(ErrorCode::Internal)?;
         let member = self.seated(seat).filter(|member| member.is_present()).ok_or(ErrorCode::Internal)?;
-        Ok((tenant, member.as_who()))
+        // Not from where: whoever admitted sits elsewhere.
+        let call = member.coming.call.as_ref().map(|call| Call { request: call.request, address: None });
+        Ok((tenant, member.as_who(), call))
     }
 
     /// Takes an admission back that could not be written down. The person may come and wait again.
@@ -263,9 +269,35 @@ impl Registry {
         let Some(member) = self.member(by.consult, participant) else { return Ok(()) };
         if matches!(member.standing, Standing::Waiting(_)) {
             member.standing = Standing::Present { lost_at: None };
+            member.coming.since = now.steady;
             member.tell(Notice::Admitted { by: by.participant });
             self.tell_lobby(by.consult);
         }
+        Ok(())
+    }
+
+    /// Sends somebody out for good: what they came in with is taken back, and neither the database nor the network is asked.
+    /// Nobody sends themselves out: whoever wants to go leaves.
+    pub(crate) fn remove(
+        &mut self,
+        now: Moment,
+        by: Seat,
+        participant: ParticipantNumber,
+    ) -> Result<(), ErrorCode> {
+        let staff = self.seated(by).ok_or(ErrorCode::Internal)?;
+        if !staff.may_remove() || participant == by.participant {
+            self.note_forbidden(now, by, Forbidden::Removal);
+            return Err(ErrorCode::Forbidden);
+        }
+        let Some(member) = self.member(by.consult, participant) else { return Ok(()) };
+        let ticket = member.ticket;
+        let tickets: Vec<_> = member.tickets().collect();
+        member.dismiss(Notice::Goodbye(GoodbyeReason::Removed));
+        for ticket in tickets {
+            self.tickets.revoke(ticket, now.unix_s());
+        }
+        let why = Departure::Removed { by: by.participant, ticket };
+        self.send_away(now, by.consult, participant, why);
         Ok(())
     }
 
@@ -321,7 +353,7 @@ impl Registry {
         why: Departure,
     ) {
         let Some(member) = self.member(consult, participant) else { return };
-        let presences = member.presences();
+        let comings = member.comings();
         let was = std::mem::replace(&mut member.standing, Standing::Absent);
         let who = member.as_who();
         let transports: Vec<_> = member.transports.iter().map(|transport| transport.id).collect();
@@ -331,8 +363,8 @@ impl Registry {
         if was == Standing::Absent {
             return;
         }
-        for _ in 0..presences {
-            self.note_left(now, consult, who.clone(), why);
+        for coming in comings {
+            self.note_left(now, consult, who.clone(), &coming, why);
         }
         if matches!(was, Standing::Waiting(_)) {
             self.tell_lobby(consult);

@@ -12,7 +12,7 @@ use signaling_protocol::{
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    journal::{Way, Who},
+    journal::{Call, Way, Who},
     sdp::Negotiated,
     session::Notice,
 };
@@ -35,6 +35,13 @@ pub(crate) enum Standing {
     },
 }
 
+/// One coming of a person, which the journal has: it gets its end, too.
+#[derive(Debug, Clone)]
+pub(crate) struct Coming {
+    pub(crate) call: Option<Call>,
+    pub(crate) since: Instant,
+}
+
 /// One person.
 pub(crate) struct Member {
     pub(crate) number: ParticipantNumber,
@@ -46,6 +53,10 @@ pub(crate) struct Member {
     /// What they came in with last.
     pub(crate) ticket: TicketId,
     pub(crate) standing: Standing,
+    /// How they came last, unless it was with a resume token: then they never left.
+    pub(crate) coming: Coming,
+    /// The connection that they use now.
+    pub(crate) call: Option<Call>,
     /// The WebSocket that counts; an earlier one has no say any more.
     pub(crate) connection: Option<ConnectionId>,
     /// The way to its session, until it is cut off for not reading.
@@ -81,6 +92,8 @@ pub(crate) struct Transport {
     pub(crate) id: TransportId,
     pub(crate) way: Way,
     pub(crate) ticket: TicketId,
+    /// Of WHIP and WHEP: each session is a coming of its own.
+    pub(crate) coming: Coming,
     pub(crate) agreed: Arc<Negotiated>,
     /// Whether its handshake is done: then it supersedes older ones of its way.
     pub(crate) connected: bool,
@@ -105,13 +118,19 @@ impl Member {
         self.is_present() && self.role.admits_others() && self.glass.is_none()
     }
 
-    /// How many comings of this person the journal has and no going yet: each WHIP and WHEP session is one.
-    pub(crate) fn presences(&self) -> usize {
-        let sessions = self.transports.iter().filter(|transport| transport.way != Way::WebSocket).count();
-        match self.standing {
-            Standing::Absent => 0,
-            Standing::Waiting(_) | Standing::Present { .. } => sessions.max(1),
+    /// Whether they send others out: whoever lets in.
+    pub(crate) const fn may_remove(&self) -> bool {
+        self.may_admit()
+    }
+
+    /// Comings of this person that the journal has and no going yet: each WHIP and WHEP session is one.
+    pub(crate) fn comings(&self) -> Vec<Coming> {
+        if self.standing == Standing::Absent {
+            return Vec::new();
         }
+        let sessions = self.transports.iter().filter(|transport| transport.way != Way::WebSocket);
+        let comings: Vec<_> = sessions.map(|session| session.coming.clone()).collect();
+        if comings.is_empty() { vec![self.coming.clone()] } else { comings }
     }
 
     /// The person as others see them.
@@ -123,7 +142,7 @@ impl Member {
     /// The person as the journal sees them.
     pub(crate) fn as_who(&self) -> Who {
         let break_glass = self.glass.map(|glass| glass.id);
-        Who { participant: self.number, person: self.person.clone(), role: self.role, break_glass }
+        Who { participant: Some(self.number), person: self.person.clone(), role: self.role, break_glass }
     }
 
     /// Tells the connection something. One that has too much waiting is not reading: it is cut off, and the
@@ -167,6 +186,12 @@ impl Member {
         let mut superseded = std::mem::take(&mut self.earlier_tickets);
         superseded.push(self.ticket);
         (self.generation, superseded)
+    }
+
+    /// What they came in with, by whichever way.
+    pub(crate) fn tickets(&self) -> impl Iterator<Item = TicketId> {
+        let sessions = self.transports.iter().map(|transport| transport.ticket);
+        self.earlier_tickets.iter().copied().chain([self.ticket]).chain(sessions)
     }
 
     /// Whether they came in with this ticket, by whichever way.

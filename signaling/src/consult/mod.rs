@@ -39,7 +39,7 @@ pub(crate) use self::{
     chat::Line,
     claim::Claim,
     entry::{Opening, Reservation},
-    member::{ConnectionId, refusal_code},
+    member::{Coming, ConnectionId, refusal_code},
     remembered::Remembered,
     tickets::Tickets,
     transports::{Ground, Placed},
@@ -47,7 +47,7 @@ pub(crate) use self::{
 use self::{member::Member, roster::Consult};
 use crate::{
     counters::Counters,
-    journal::{Departure, Entry, Forbidden, Scribe, What},
+    journal::{Departure, Entry, Forbidden, Scribe, What, Who},
     limits::{COMMANDS_OWED_MAX, EMPTY_CONSULT_KEPT, FORBIDDEN_INTERVAL, TICKETS_SWEEP_INTERVAL},
     media::{MediaPlane, Shard},
 };
@@ -225,14 +225,16 @@ impl Registry {
         self.consults.get(&consult).map(|consult| consult.tenant)
     }
 
-    fn note_left(&self, now: Moment, consult: ConsultId, who: crate::journal::Who, why: Departure) {
-        tracing::info!(%consult, participant = who.participant.csrc(), why = why.as_str(), "left");
+    fn note_left(&self, now: Moment, consult: ConsultId, who: Who, coming: &Coming, why: Departure) {
+        let participant = who.participant.map(|number| number.csrc());
+        tracing::info!(%consult, participant, why = why.as_str(), "left");
         self.scribe.note(Entry {
-            at: now.wall,
             tenant: self.tenant_of(consult),
             consult: Some(consult),
             who: Some(who),
-            what: What::Left(why),
+            call: coming.call.clone(),
+            lasted: Some(now.steady.saturating_duration_since(coming.since)),
+            ..Entry::of(now.wall, What::Left(why))
         });
     }
 
@@ -245,8 +247,9 @@ impl Registry {
             return;
         }
         member.forbidden_at = Some(now.steady);
-        let (who, what) = (Some(member.as_who()), What::Forbade(what));
-        self.scribe.note(Entry { at: now.wall, tenant, consult: Some(seat.consult), who, what });
+        let (who, call) = (Some(member.as_who()), member.call.clone());
+        let known = Entry::of(now.wall, What::Forbade(what));
+        self.scribe.note(Entry { tenant, consult: Some(seat.consult), who, call, ..known });
     }
 
     fn count_cut(&self, cut: usize) {

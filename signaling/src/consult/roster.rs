@@ -15,7 +15,7 @@ use signaling_protocol::{
 
 use super::{
     claim::Claim,
-    member::{Member, Standing},
+    member::{Coming, Member, Standing},
 };
 use crate::{limits::CONSULT_PEOPLE_MAX, media::Shard, session::Notice};
 
@@ -52,6 +52,7 @@ impl Consult {
     /// A resume token that outlived a restart of the node asks for the number that its person had, and gets it unless
     /// somebody else was faster.
     pub(crate) fn member_of(&mut self, claim: &Claim) -> Result<&mut Member, ErrorCode> {
+        let now = self.empty_since;
         let number = match self.numbers.get(&claim.person) {
             Some(number) => *number,
             None => self.new_number(claim)?,
@@ -76,6 +77,8 @@ impl Consult {
                 layout_base: 0,
                 layout_last: 0,
                 layout: None,
+                coming: Coming { call: claim.call.clone(), since: now },
+                call: None,
                 forbidden_at: None,
                 lines_waiting: 0,
                 is_layout_due: false,

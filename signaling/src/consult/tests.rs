@@ -9,18 +9,18 @@ use std::{
     time::Duration,
 };
 
-use media_model::{BreakGlassId, Pii, Role};
+use media_model::{BreakGlassId, Pii, RequestId, Role};
 use signaling_protocol::{
     error::ErrorCode,
     limits::CHAT_LINES_WAITING_MAX,
-    server::LineId,
+    server::{GoodbyeReason, LineId},
     ticket::{Glass, TicketId},
 };
 use tokio::sync::mpsc;
 
 use super::*;
 use crate::{
-    journal::{BoxFuture, Journal, JournalUnavailable, Way},
+    journal::{BoxFuture, Call, Journal, JournalUnavailable, Way},
     limits::{OUTBOX_NOTICES_MAX, RESUME_GRACE},
     media::Overloaded,
     session::Notice,
@@ -83,9 +83,35 @@ impl Journal for Forgetful {
     }
 }
 
+/// Remembers who has left: by which connection, for how many seconds they were here, and why.
+#[derive(Default)]
+struct Kept(Mutex<Vec<(u8, u64, Departure)>>);
+
+impl Journal for Kept {
+    fn next_line(&self) -> LineId {
+        LineId::from_bytes([1; 16])
+    }
+
+    fn record(&self, entries: Vec<Entry>) -> BoxFuture<'_, Result<(), JournalUnavailable>> {
+        Box::pin(async move {
+            for entry in entries {
+                let What::Left(why) = entry.what else { continue };
+                let by = entry.call.map_or(0, |call| call.request.to_bytes()[0]);
+                let lasted = entry.lasted.expect("it ends something").as_secs();
+                self.0.lock().expect("not poisoned").push((by, lasted, why));
+            }
+            Ok(())
+        })
+    }
+}
+
 fn registry() -> (Registry, Arc<Shelf>) {
+    registry_with(Arc::new(Forgetful))
+}
+
+fn registry_with(journal: Arc<dyn Journal>) -> (Registry, Arc<Shelf>) {
     let (shelf, counters) = (Arc::new(Shelf::default()), Arc::new(Counters::default()));
-    let scribe = Scribe::start(Arc::new(Forgetful), Arc::clone(&counters));
+    let scribe = Scribe::start(journal, Arc::clone(&counters));
     (Registry::new(Tickets::default(), Arc::new(OneShard(Arc::clone(&shelf))), scribe, counters, 32), shelf)
 }
 
@@ -101,6 +127,7 @@ fn claim(person: u8) -> Claim {
         glass: None,
         expires_unix_s: u64::MAX,
         resumes: None,
+        call: None,
     }
 }
 
@@ -124,6 +151,80 @@ fn say(registry: &mut Registry, now: Moment, seat: Seat) {
 
 fn later(now: Moment, by: Duration) -> Moment {
     Moment { steady: now.steady + by, wall: now.wall + by }
+}
+
+/// The same person by another connection, with another ticket.
+fn claim_by(person: u8, connection: u8) -> Claim {
+    let call = Call { request: RequestId::from_bytes([connection; 16]), address: None };
+    Claim { ticket: TicketId::from_bytes([connection; 16]), call: Some(call), ..claim(person) }
+}
+
+#[tokio::test]
+async fn each_coming_has_one_going_by_the_connection_that_it_was_by() {
+    let kept = Arc::new(Kept::default());
+    let (mut registry, _) = registry_with(Arc::clone(&kept) as _);
+    let (now, seconds) = (Moment::now(), Duration::from_secs);
+    let (_, _first) = enter(&mut registry, now, &claim_by(1, 1)).expect("lets in");
+    let (notices, _second) = mpsc::channel(OUTBOX_NOTICES_MAX);
+    let again = claim_by(1, 2);
+    let reservation = registry.reserve(now, &again, Way::WebSocket).expect("a place");
+    let opened = registry.open(later(now, seconds(5)), &again, &reservation, notices);
+    let Ok(Opening::Present(token)) = opened else { panic!("lets in") };
+    registry.depart(later(now, seconds(10)), reservation.seat, false);
+    let back = Claim { call: claim_by(1, 3).call, ..Claim::from(*token) };
+    let (seat, _third) = enter(&mut registry, later(now, seconds(12)), &back).expect("lets in");
+    registry.depart(later(now, seconds(65)), seat, true);
+    registry.scribe.flush().await;
+    let kept = kept.0.lock().expect("not poisoned").clone();
+    assert_eq!(kept, [(1, 5, Departure::Replaced), (2, 60, Departure::Left)], "who comes back never left");
+}
+
+#[tokio::test]
+async fn who_is_sent_out_by_staff_is_gone_and_comes_back_with_nothing_that_they_have() {
+    let kept = Arc::new(Kept::default());
+    let (mut registry, _) = registry_with(Arc::clone(&kept) as _);
+    let now = Moment::now();
+    let nurse = Claim { role: Role::Nurse, ..claim_by(1, 1) };
+    let (nurse, _notices) = enter(&mut registry, now, &nurse).expect("lets in");
+    let guest = claim_by(2, 2);
+    let reservation = registry.reserve(now, &guest, Way::WebSocket).expect("a place");
+    let (notices, mut hears) = mpsc::channel(OUTBOX_NOTICES_MAX);
+    let Ok(Opening::Present(token)) = registry.open(now, &guest, &reservation, notices) else {
+        panic!("lets in")
+    };
+    let guest = reservation.seat;
+    assert_eq!(registry.remove(now, guest, nurse.participant), Err(ErrorCode::Forbidden), "not by a patient");
+    assert_eq!(
+        registry.remove(now, nurse, nurse.participant),
+        Err(ErrorCode::Forbidden),
+        "nobody themselves"
+    );
+    let glass = Glass { id: BreakGlassId::from_bytes([3; 16]), until_unix_s: now.unix_s() + 600 };
+    let looking = Claim { role: Role::Provider, glass: Some(glass), ..claim_by(3, 3) };
+    let (looking, _looks) = enter(&mut registry, now, &looking).expect("lets in");
+    assert_eq!(
+        registry.remove(now, looking, guest.participant),
+        Err(ErrorCode::Forbidden),
+        "not by who looks"
+    );
+    assert_eq!(registry.headcount().participants, 3);
+
+    registry.remove(now, nurse, guest.participant).expect("staff may");
+    assert!(matches!(hears.try_recv(), Ok(Notice::Goodbye(GoodbyeReason::Removed))));
+    assert_eq!(registry.headcount().participants, 2);
+    let resumed = registry.reserve(now, &Claim::from(*token), Way::WebSocket);
+    assert_eq!(resumed.err(), Some(ErrorCode::TicketRevoked));
+    assert_eq!(registry.reserve(now, &claim_by(2, 2), Way::Whip).err(), Some(ErrorCode::TicketRevoked));
+    registry.remove(now, nurse, guest.participant).expect("again is no harm");
+
+    let waits = Claim { waits: true, ..claim_by(4, 4) };
+    let (waits, mut told) = enter(&mut registry, now, &waits).expect("waits");
+    registry.remove(now, nurse, waits.participant).expect("from the waiting room, too");
+    assert!(matches!(told.try_recv(), Ok(Notice::Goodbye(GoodbyeReason::Removed))));
+    registry.scribe.flush().await;
+    let kept = kept.0.lock().expect("not poisoned").clone();
+    let removed = |n| Departure::Removed { by: nurse.participant, ticket: TicketId::from_bytes([n; 16]) };
+    assert_eq!(kept, [(2, 0, removed(2)), (4, 0, removed(4))], "once each");
 }
 
 #[tokio::test]
@@ -287,7 +388,7 @@ async fn who_came_by_break_glass_is_seen_to_have_and_leaves_when_it_runs_out() {
     let waiting = Claim { waits: true, ..claim(3) };
     let (waits, mut patient) = enter(&mut registry, now, &waiting).expect("waits");
     registry.greet(reservation.seat);
-    let admitted = registry.admit(now, reservation.seat, waits.participant);
+    let admitted = registry.admit(reservation.seat, waits.participant);
     assert_eq!(admitted, Err(ErrorCode::Forbidden), "nor to let others in");
     assert!(patient.try_recv().is_err() && received.try_recv().is_err(), "nor told who waits");
     registry.depart(now, waits, true);

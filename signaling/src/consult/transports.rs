@@ -19,7 +19,7 @@ use signaling_protocol::{
 use tokio::sync::oneshot;
 
 use super::{
-    Moment, Owed, Registry, Seat,
+    Coming, Moment, Owed, Registry, Seat,
     member::{Member, Standing, Transport, refusal_code},
 };
 use crate::{
@@ -73,7 +73,7 @@ impl Registry {
         now: Moment,
         seat: Seat,
         way: Way,
-        ticket: Option<TicketId>,
+        session: Option<(TicketId, Coming)>,
         mut agreed: Negotiated,
     ) -> Result<Placed, ErrorCode> {
         let shard = self.shard(seat.consult).ok_or(ErrorCode::Internal)?;
@@ -101,12 +101,13 @@ impl Registry {
         }
         agreed.answer.shrink_to_fit();
         let (reply, replied) = oneshot::channel();
-        let ticket = ticket.unwrap_or(member.ticket);
+        let (ticket, coming) = session.unwrap_or_else(|| (member.ticket, member.coming.clone()));
         let reply = Some(reply);
         member.transports.push(Transport {
             id,
             way,
             ticket,
+            coming,
             agreed: Arc::new(agreed),
             connected: false,
             reply,
@@ -199,8 +200,11 @@ impl Registry {
     /// Ends a WHIP or WHEP session: its transport, and its person's presence with the last of them.
     pub(crate) fn end_resource(&mut self, now: Moment, id: TransportId, why: Departure) {
         let Some((consult, participant)) = self.owners.get(&id).copied() else { return };
+        let coming = self.owner(id).and_then(|member| find(member, id)).map(|session| session.coming.clone());
         self.remove_transport(id);
-        self.end_presence(now, consult, participant, why);
+        if let Some(coming) = coming {
+            self.end_presence(now, consult, participant, coming, why);
+        }
     }
 
     /// One WHIP or WHEP session is over. With it goes its person, whom neither a WebSocket nor another transport connects.
@@ -209,15 +213,17 @@ impl Registry {
         now: Moment,
         consult: ConsultId,
         participant: ParticipantNumber,
+        coming: Coming,
         why: Departure,
     ) {
         let Some(member) = self.member(consult, participant) else { return };
         let is_in_grace = matches!(member.standing, Standing::Present { lost_at: Some(_) });
         if member.transports.is_empty() && member.connection.is_none() && !is_in_grace {
+            member.coming = coming;
             return self.send_away(now, consult, participant, why);
         }
         let who = member.as_who();
-        self.note_left(now, consult, who, why);
+        self.note_left(now, consult, who, &coming, why);
     }
 
     /// Whether this transport is still there.
@@ -340,11 +346,12 @@ impl Registry {
         let Some(member) = self.owner(id) else { return };
         let Some(transport) = find(member, id) else { return };
         let (way, slots) = (transport.way, slot_counts(&transport.agreed.media));
+        let coming = transport.coming.clone();
         let was_newest = member.transport(way).is_some_and(|t| t.id == id);
         tracing::info!(%consult, participant = participant.csrc(), ?reason, "transport ended");
         self.forget_transport(id);
         if way != Way::WebSocket {
-            return self.end_presence(now, consult, participant, Departure::Lost);
+            return self.end_presence(now, consult, participant, coming, Departure::Lost);
         }
         let Some(member) = self.member(consult, participant) else { return };
         if !was_newest {

@@ -80,6 +80,8 @@ pub(crate) enum Output {
     /// Pass to the consult.
     Admit(ParticipantNumber),
     /// Pass to the consult.
+    Remove(ParticipantNumber),
+    /// Pass to the consult.
     Chat(Pii<String>),
     /// Count this error, and log its code.
     Erred(ErrorCode),
@@ -183,6 +185,9 @@ impl Session {
             }
             (Admitted | Negotiated, ClientMessage::Admit { participant }) => {
                 self.outputs.push_back(Output::Admit(participant));
+            }
+            (Admitted | Negotiated, ClientMessage::Remove { participant }) => {
+                self.outputs.push_back(Output::Remove(participant));
             }
             (Admitted | Negotiated, ClientMessage::Chat { text }) => {
                 self.outputs.push_back(Output::Chat(text))

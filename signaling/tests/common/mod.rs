@@ -13,13 +13,14 @@ use std::{
 
 use futures_util::{SinkExt, StreamExt};
 use media_engine::api::{Command, Event, LeaveReason};
-use media_model::{ConsultId, Pii, Role, TenantId, TransportId};
+use media_model::{ConsultId, Pii, RequestId, Role, TenantId, TransportId};
 use serde_json::{Value, json};
 use signaling::{
     ApiTokens, BoxFuture, Config, Entry, Journal, JournalUnavailable, MediaPlane, OriginPolicy, Overloaded,
     Portals, Shard, Signaling, Visitor, What,
 };
 use signaling_protocol::{
+    error::ErrorCode,
     server::LineId,
     ticket::{ResumeSigner, Ticket, TicketId, TicketSigner, TicketVerifier},
 };
@@ -100,8 +101,12 @@ impl Shard for FakeShard {
 #[derive(Default)]
 pub struct FakeJournal {
     entries: Mutex<Vec<String>>,
+    calls: Mutex<Vec<(What, Option<RequestId>)>>,
+    people: Mutex<Vec<(Option<TenantId>, String)>>,
     lines: Mutex<Vec<String>>,
     next_line: AtomicU64,
+    /// Those who were turned away and only counted.
+    pub turned_away: AtomicU64,
     pub is_down: AtomicBool,
     /// Writes of lines of chat that are let through; without it, all are.
     pub lines_may_pass: Mutex<Option<Arc<Semaphore>>>,
@@ -112,13 +117,27 @@ impl FakeJournal {
         self.entries.lock().expect("not poisoned").clone()
     }
 
+    /// What was done by which connection, but for lines of chat.
+    pub fn calls(&self) -> Vec<(What, Option<RequestId>)> {
+        self.calls.lock().expect("not poisoned").clone()
+    }
+
+    /// Whose doing each entry was, lines of chat included.
+    pub fn people(&self) -> Vec<(Option<TenantId>, String)> {
+        self.people.lock().expect("not poisoned").clone()
+    }
+
     /// Lines of chat that it has.
     pub fn lines(&self) -> Vec<String> {
         self.lines.lock().expect("not poisoned").clone()
     }
 
     fn keep(&self, entry: Entry) {
-        let who = entry.who.map_or(0, |who| who.participant.csrc());
+        let person = entry.who.as_ref().map_or(String::new(), |who| who.person.reveal().clone());
+        self.people.lock().expect("not poisoned").push((entry.tenant, person));
+        let who = entry.who.and_then(|who| who.participant).map_or(0, |number| number.csrc());
+        let request = entry.call.map(|call| call.request);
+        self.calls.lock().expect("not poisoned").push((entry.what.clone(), request));
         let (kept, line) = match entry.what {
             What::Wrote(_, text) => (&self.lines, format!("{who} {}", text.reveal())),
             what => (&self.entries, format!("{who} {what:?}")),
@@ -132,6 +151,10 @@ impl Journal for FakeJournal {
         LineId::from_bytes(
             self.next_line.fetch_add(1, SeqCst).to_be_bytes().repeat(2).try_into().expect("16"),
         )
+    }
+
+    fn turned_away(&self, _: ErrorCode, _: Option<Pii<std::net::IpAddr>>) {
+        self.turned_away.fetch_add(1, SeqCst);
     }
 
     fn record(&self, entries: Vec<Entry>) -> BoxFuture<'_, Result<(), JournalUnavailable>> {

@@ -46,6 +46,7 @@ pub fn client() -> Vec<(String, String)> {
         }),
         ClientMessage::Mute { source: Source::Microphone, muted: true },
         ClientMessage::Admit { participant: number(3) },
+        ClientMessage::Remove { participant: number(3) },
         ClientMessage::Chat { text: Pii::new("Can you hear me?".into()) },
         ClientMessage::Leave {},
     ])

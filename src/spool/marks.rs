@@ -1,0 +1,69 @@
+//! Where the spool's chain of records began and ended last, in a file of its own: a spool that was emptied, or whose end was cut
+//! off, has less than this says.
+//!
+//! ```text
+//! begins   number, 8 bytes │ hash, 32   │ ends   number, 8 │ hash, 32       sealed
+//! ```
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Cipher,
+    chain::{HASH_BYTES, Head},
+};
+
+const CONTEXT: &[u8] = b"consilium spool head 1";
+const HEAD_BYTES: usize = 8 + HASH_BYTES;
+
+/// Of the records that wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Marks {
+    /// What stands before the first.
+    pub begins: Head,
+    /// What stands behind the last.
+    pub ends: Head,
+}
+
+/// The file.
+pub struct MarksFile(PathBuf);
+
+impl MarksFile {
+    /// Beside the spool.
+    pub fn beside(spool: &Path) -> Self {
+        Self(spool.with_extension("head"))
+    }
+
+    /// What it says; nothing if it is not there or not this node's.
+    pub fn read(&self, cipher: &Cipher) -> Option<Marks> {
+        let bytes = cipher.open(CONTEXT, &fs::read(&self.0).ok()?)?;
+        let (begins, ends) = bytes.split_at_checked(HEAD_BYTES)?;
+        Some(Marks { begins: head_of(begins)?, ends: head_of(ends)? })
+    }
+
+    /// Has it say this. On disk when it returns; a crash leaves the one before.
+    pub fn write(&self, cipher: &Cipher, marks: Marks) {
+        let bytes =
+            [marks.begins, marks.ends].map(|head| [&head.number.to_be_bytes()[..], &head.hash].concat());
+        if let Err(error) = self.put(&cipher.seal(CONTEXT, &bytes.concat())) {
+            tracing::warn!(%error, "it cannot be noted where the spool ends: one that is cut would not be noticed");
+        }
+    }
+
+    fn put(&self, bytes: &[u8]) -> io::Result<()> {
+        let aside = self.0.with_extension("head.new");
+        let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&aside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&aside, &self.0)
+    }
+}
+
+fn head_of(bytes: &[u8]) -> Option<Head> {
+    let (number, hash) = bytes.split_first_chunk()?;
+    Some(Head { number: u64::from_be_bytes(*number), hash: hash.try_into().ok()? })
+}
