@@ -68,6 +68,20 @@ async fn a_full_spool_turns_newcomers_away_and_keeps_every_departure() {
         }
         tokio::time::sleep(Duration::from_millis(if before < 1_000.0 { 3_000 } else { 500 })).await;
     }
+    // To the last entry: many that come together may find no room where one does.
+    loop {
+        before = spooled().await;
+        let answer = whip::post(node.address(), "/v1/whip", &tickets[0].token, &offer).await;
+        assert_eq!(answer.status, 409, "{answer:?}");
+        let grows = async {
+            while spooled().await <= before {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        if tokio::time::timeout(Duration::from_millis(2_500), grows).await.is_err() {
+            break;
+        }
+    }
     let refused = tries_to_come(&node, &tickets[3].token).await;
     assert_eq!(refused, Some(("internal".into(), 4500)), "nobody comes unseen");
     provider.expect_publishers(&[patient.number, nurse.number]).await;
