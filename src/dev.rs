@@ -98,7 +98,7 @@ async fn mint(
         consult: demo.consult,
         role,
         person_id: Pii::new(person_id.to_owned()),
-        display_name: Pii::new(display_name.to_owned()),
+        display_name: Some(Pii::new(display_name.to_owned())),
         lifetime: TICKET_LIFETIME,
     };
     let ticket =

@@ -74,15 +74,16 @@ async fn every_coming_and_going_is_kept_in_order() {
     let all = entries(node.data()).await;
     let (p, d) = (back_end.id_of(PATIENT).await, back_end.id_of(PROVIDER).await);
     let (p, d) = (p.as_str(), d.as_str());
+    let (of_ticket, of_device) = (format!("ticket:{}", ticket.id), format!("ticket:{}", device.id));
     let expected = [
         line("consult_created", "granted", "", ""),
-        line("ticket_minted", "granted", p, ""),
+        line("ticket_minted", "granted", p, &of_ticket),
         line("joined", "granted", p, "websocket"),
         line("joined", "refused", p, "ticket_in_use"),
         line("left", "granted", p, "left"),
-        line("ticket_minted", "granted", d, ""),
+        line("ticket_minted", "granted", d, &of_device),
         line("joined", "granted", d, "whip"),
-        line("ticket_revoked", "granted", "", ""),
+        line("ticket_revoked", "granted", d, &of_device),
         line("left", "granted", d, "revoked"),
         line("consult_ended", "granted", "", ""),
     ];

@@ -44,6 +44,7 @@ mod retain;
 mod retention;
 mod rfc3339;
 mod routes;
+mod shell_user;
 mod sign_in;
 mod store;
 mod verify;
@@ -52,8 +53,8 @@ pub mod webhooks;
 
 pub use access::{AccessSigner, AccessToken, AccessTokenId};
 pub use app::{
-    BootstrapError, ClientSummary, ControlApi, NewTicket, Portals, Refused, Renewed, ReplayError, Resealed,
-    RoleChange, RunningConsults, Said, Seen, new_entry_id,
+    BootstrapError, ClientSummary, ControlApi, MasterKeyChange, NewTicket, Portals, Refused, Renewed,
+    ReplayError, Resealed, RoleChange, RunningConsults, Said, Seen, new_entry_id,
 };
 pub use auth::ApiKey;
 pub use networks::Networks;
@@ -65,6 +66,7 @@ pub use retain::{Retain, RetainError, Retained, RetainedLog};
 pub use retention::{HoldReason, InvalidRetention, RetentionMonths};
 pub use rfc3339::rfc3339;
 pub use routes::openapi;
+pub use shell_user::ShellUser;
 pub use sign_in::{InvalidSignIn, SignInCounts, SignInRefusal, SignInSettings};
 pub use store::{
     Database, PostgresSnapshot, Store, StoreError, back_up_sqlite, migrate_postgres, restore_sqlite,

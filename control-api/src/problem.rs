@@ -47,8 +47,6 @@ pub(crate) enum Problem {
     NotBooked,
     /// Somebody else changed it at the same time; nothing was done.
     ChangedMeanwhile,
-    /// The tenant has no consults without an appointment.
-    DirectConsultsDisabled,
     /// Too many requests; seconds until the next is taken.
     TooManyRequests(u32),
     /// The idempotency key has a form that none has.
@@ -128,11 +126,6 @@ impl Problem {
             Self::ChangedMeanwhile => {
                 (StatusCode::CONFLICT, "changed_meanwhile", "Somebody else changed it; read it again")
             }
-            Self::DirectConsultsDisabled => (
-                StatusCode::FORBIDDEN,
-                "direct_consults_disabled",
-                "This tenant has no consults without an appointment",
-            ),
             Self::TooMany => (StatusCode::CONFLICT, "too_many", "There are as many as there may be"),
             Self::ConsultEnded => (StatusCode::CONFLICT, "consult_ended", "The consult has ended"),
             Self::TooManyRequests(_) => {

@@ -16,7 +16,7 @@ use std::{collections::BTreeMap, io, path::Path};
 use media_model::TenantId;
 
 use crate::{
-    Database, Store, StoreError,
+    Database, ShellUser, Store, StoreError,
     app::{new_entry_id, now_ms},
     audit::{
         Action, Actor, Anchor, CheckpointKeys, CheckpointSigner, Entry, Finding, Head, Kind, LineFault,
@@ -194,8 +194,8 @@ async fn delete(store: &Store, tenant: TenantId, up_to: i64, kept_from_ms: i64) 
             return Ok(entries);
         }
         if entries == 0 {
-            let entry =
-                Entry { actor: Actor::Shell, surface: Surface::Cli, ..Entry::of(Action::AuditDropped) };
+            let (actor, surface) = (Actor::Shell(ShellUser::of_process()), Surface::Cli);
+            let entry = Entry { actor, surface, ..Entry::of(Action::AuditDropped) };
             let month: String = rfc3339(kept_from_ms).chars().take(7).collect();
             let detail = Some(format!("up_to:{up_to}:before:{month}"));
             let entry = StoredEntry { detail, ..StoredEntry::of(&entry, new_entry_id()) };

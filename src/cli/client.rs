@@ -9,6 +9,9 @@ use media_model::TenantId;
 use super::shell::Shell;
 use crate::failure::Failure;
 
+/// What a portal needs that has consults without appointments.
+const DEFAULT_SCOPES: [Scope; 3] = [Scope::ConsultsCreate, Scope::ConsultsWrite, Scope::TicketsWrite];
+
 #[derive(Debug, Args)]
 pub struct ClientCommand {
     #[command(subcommand)]
@@ -29,7 +32,7 @@ enum Action {
         #[arg(long)]
         name: String,
         /// What it may do; once for each (docs/control-api.md has the list).
-        #[arg(long = "scope", value_name = "SCOPE", default_values_t = [Scope::ConsultsWrite, Scope::TicketsWrite])]
+        #[arg(long = "scope", value_name = "SCOPE", default_values_t = DEFAULT_SCOPES)]
         scopes: Vec<Scope>,
     },
     /// Prints the tenant's clients: id, since when, until when, what they may do.

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use control_api::keys::{LocalMasterKeys, MasterFile};
+use control_api::{
+    Database, MasterKeyChange,
+    keys::{LocalMasterKeys, MasterFile, MasterName},
+};
 
 use super::shell::Shell;
 use crate::{config::Config, failure::Failure};
@@ -36,8 +39,8 @@ struct Where {
 impl MasterKeyCommand {
     pub async fn run(self) -> Result<(), Failure> {
         match self.action {
-            Action::Create(at) => Ok(at.file()?.create()?),
-            Action::Rotate(at) => at.rotate(),
+            Action::Create(at) => at.create().await,
+            Action::Rotate(at) => at.rotate().await,
             Action::List(at) => at.list().await,
             Action::Retire(at) => at.retire().await,
         }
@@ -56,12 +59,41 @@ impl Where {
         Ok(MasterFile::at(config.master_keys_file()))
     }
 
-    fn rotate(&self) -> Result<(), Failure> {
-        let file = self.file()?;
-        file.rotate()?;
-        let names = LocalMasterKeys::from_file(file.path())?.names();
-        let newest = names.first().map(ToString::to_string).unwrap_or_default();
+    /// The node's store, once there is one: the file may be made before that.
+    async fn shell(&self) -> Result<Option<Shell>, Failure> {
+        let config = Config::load(&self.config)?;
+        let is_there = match config.database()? {
+            Database::Sqlite(file) => file.exists(),
+            Database::Postgres(_) => config.data.join("keys").exists(),
+        };
+        if is_there { Shell::open(&self.config).await.map(Some) } else { Ok(None) }
+    }
+
+    /// The key that wraps.
+    fn newest(&self) -> Result<MasterName, Failure> {
+        let names = LocalMasterKeys::from_file(self.file()?.path())?.names();
+        Ok(names.into_iter().next().ok_or("the file has no key")?)
+    }
+
+    async fn create(&self) -> Result<(), Failure> {
+        self.file()?.create()?;
+        if let Some(shell) = self.shell().await? {
+            shell.api.note_master_key(MasterKeyChange::Created, self.newest()?).await?;
+            shell.close().await;
+        }
+        Ok(())
+    }
+
+    async fn rotate(&self) -> Result<(), Failure> {
+        // First the store: what cannot be put down is not done.
+        let shell = self.shell().await?;
+        self.file()?.rotate()?;
+        let newest = self.newest()?;
         println!("{newest} wraps from now on: send SIGHUP to every node that has this file");
+        if let Some(shell) = shell {
+            shell.api.note_master_key(MasterKeyChange::Rotated, newest).await?;
+            shell.close().await;
+        }
         Ok(())
     }
 
@@ -83,10 +115,11 @@ impl Where {
         let file = self.file()?;
         let shell = Shell::open(&self.config).await?;
         let in_use = shell.api.master_keys_in_use().await?;
-        shell.close().await;
         for name in file.retire(|name| !in_use.contains_key(name))? {
             println!("{name} is gone from the file");
+            shell.api.note_master_key(MasterKeyChange::Retired, name).await?;
         }
+        shell.close().await;
         Ok(())
     }
 }

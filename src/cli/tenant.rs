@@ -1,8 +1,8 @@
-//! `consilium tenant create --config FILE NAME`, `sign-in`, `origins`, `rotate-key`, `reseal`, `retention`, `hold` and `release`
+//! `consilium tenant create --config FILE NAME`, `sign-in`, `origins`, `direct-consults`, `rotate-key`, `reseal`, `retention`, `hold` and `release`
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use control_api::{PortalOrigin, Resealed};
 use media_model::TenantId;
 
@@ -55,6 +55,17 @@ enum Action {
         #[arg(long, value_name = "ORIGIN")]
         remove: Vec<PortalOrigin>,
     },
+    /// Says whether a tenant has consults without an appointment; it has where nobody said.
+    DirectConsults {
+        /// The node's configuration file.
+        #[arg(long)]
+        config: PathBuf,
+        /// Whose consults.
+        #[arg(long)]
+        tenant: TenantId,
+        /// Whether it has.
+        switch: Switch,
+    },
     /// Gives a tenant a new sealing key, and seals what is under older ones anew. Nodes go on meanwhile.
     RotateKey {
         /// The node's configuration file.
@@ -79,6 +90,12 @@ enum Action {
     Release(Release),
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
+
 impl TenantCommand {
     pub async fn run(self) -> Result<(), Failure> {
         match self.action {
@@ -101,6 +118,11 @@ impl TenantCommand {
                 for origin in shell.api.change_portal_origins(tenant, &add, &remove).await? {
                     println!("{}", origin.as_str());
                 }
+                shell.close().await;
+            }
+            Action::DirectConsults { config, tenant, switch } => {
+                let shell = Shell::open(&config).await?;
+                shell.api.set_direct_consults_from_shell(tenant, switch == Switch::On).await?;
                 shell.close().await;
             }
             Action::RotateKey { config, name } => {

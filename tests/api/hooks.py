@@ -263,6 +263,8 @@ FOR_PEOPLE = {
     "setRoles": {"tenant_role": "admin"},
     "readOrigins": {"tenant_role": "admin"},
     "setOrigins": {"tenant_role": "admin"},
+    "readDirectConsults": {"tenant_role": "admin"},
+    "setDirectConsults": {"tenant_role": "admin"},
     "listClients": {"tenant_role": "admin"},
     "revokeClient": {"tenant_role": "admin"},
     "openBreakGlass": {"standing": "nurse"},
@@ -311,6 +313,9 @@ def before_call(context, case, kwargs):
         case.body.update({"role": "observer", "person_id": None})
     if operation == "setOrigins":
         case.body["origins"] = [f"https://portal-{next(numbers)}.example"]
+    if operation == "setDirectConsults":
+        # What is tried out afterwards needs them.
+        case.body["allowed"] = True
     if operation == "openBreakGlass":
         case.body["patient"] = consenting()[0]
     if operation == "linkIdentity":

@@ -14,7 +14,7 @@ import { Participant, withScreenshots } from './support/participant.mjs';
 import { command, startConfigured } from './support/server.mjs';
 
 const ROSA = { role: 'patient', person_id: 'ehr-1', display_name: 'Rosa Red' };
-const SCOPES = ['appointments:write', 'consents:write', 'consults:write', 'people:write', 'tickets:write'];
+const SCOPES = ['appointments:write', 'consents:write', 'consults:create', 'consults:write', 'people:write', 'tickets:write'];
 const REDEEM = '/v1/guest-links/redeem';
 
 /** A node with one tenant, and what its back end does. */

@@ -20,13 +20,14 @@ pub use postgres::Crash;
 use postgres::Postgres;
 
 /// What the back ends do.
-const SCOPES: [&str; 8] = [
+const SCOPES: [&str; 9] = [
     "people:write",
     "people:read",
     "people:erase",
     "consents:write",
     "appointments:write",
     "appointments:read",
+    "consults:create",
     "consults:write",
     "chat:read",
 ];

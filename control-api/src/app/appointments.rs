@@ -60,7 +60,9 @@ impl ControlApi {
         let mut act = self.permit_in(act, &caller, Act::BookAppointment, &relation).await?;
         let course = Course::book(new.time, now_ms).map_err(Problem::AppointmentRefused)?;
         if !store::consents::is_given(&mut act, patient).await? {
-            return Err(Problem::ConsentMissing);
+            let asked = by(&caller, Action::Asked(Act::BookAppointment));
+            let entry = Entry { patient: Some(patient), ..asked };
+            return Err(self.refuse_by_rule(act, entry, Problem::ConsentMissing).await?);
         }
         let consult = Consult {
             id: ConsultId::from_bytes(random_bytes()),
@@ -162,7 +164,8 @@ impl ControlApi {
         };
         let after = before.after(change, now_ms).map_err(Problem::AppointmentRefused)?;
         if change == Change::Start && !store::consents::is_given(&mut act, appointment.patient).await? {
-            return Err(Problem::ConsentMissing);
+            let entry = about(caller, act_of(change), &appointment);
+            return Err(self.refuse_by_rule(act, entry, Problem::ConsentMissing).await?);
         }
         if !store::appointments::go_on(&mut act, id, before, after).await? {
             return Err(Problem::ChangedMeanwhile);

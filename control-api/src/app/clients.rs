@@ -5,7 +5,7 @@ use media_model::TenantId;
 use super::{BootstrapError, ControlApi, by, now_ms, random_id, record, tenants::from_shell};
 use crate::{
     ApiKey, StoreError,
-    audit::{Action, Entry},
+    audit::{Action, Entry, Object},
     auth::Caller,
     limits::API_CLIENT_NAME_BYTES_MAX,
     permissions::{Act, Scopes},
@@ -55,7 +55,7 @@ impl ControlApi {
             return Err(BootstrapError::NoTenant(tenant));
         }
         store::api_clients::insert(&mut act, &client, &key.hash(), now_ms).await?;
-        let entry = Entry { client: Some(client.id), ..from_shell(Action::ApiClientCreated) };
+        let entry = Entry { object: Some(Object::Client(client.id)), ..from_shell(Action::ApiClientCreated) };
         record(&mut act, &entry).await?;
         self.commit(act).await?;
         Ok(key)
@@ -67,7 +67,10 @@ impl ControlApi {
         if store::tenants::find(&mut tx).await?.is_none() {
             return Err(BootstrapError::NoTenant(tenant));
         }
-        Ok(store::api_clients::all(&mut tx).await?.into_iter().map(ClientSummary::from).collect())
+        let clients = store::api_clients::all(&mut tx).await?;
+        drop(tx);
+        self.note_read(tenant, &listed(from_shell(Action::Asked(Act::ManageClients)))).await?;
+        Ok(clients.into_iter().map(ClientSummary::from).collect())
     }
 
     /// Revokes a client: from now on neither its key nor a token of its opens anything.
@@ -76,7 +79,8 @@ impl ControlApi {
         if !store::api_clients::revoke(&mut act, id, now_ms()).await? {
             return Err(BootstrapError::NoClient(id.to_owned()));
         }
-        let entry = Entry { client: Some(id.to_owned()), ..from_shell(Action::ApiClientRevoked) };
+        let entry =
+            Entry { object: Some(Object::Client(id.to_owned())), ..from_shell(Action::ApiClientRevoked) };
         record(&mut act, &entry).await?;
         Ok(self.commit(act).await?)
     }
@@ -85,7 +89,10 @@ impl ControlApi {
     pub(crate) async fn clients(&self, caller: Caller) -> Result<Vec<ClientSummary>, Problem> {
         self.permit(&caller, Act::ManageClients).await?;
         let mut tx = self.store.read(caller.tenant).await?;
-        Ok(store::api_clients::all(&mut tx).await?.into_iter().map(ClientSummary::from).collect())
+        let clients = store::api_clients::all(&mut tx).await?;
+        drop(tx);
+        self.note_read(caller.tenant, &listed(by(&caller, Action::Asked(Act::ManageClients)))).await?;
+        Ok(clients.into_iter().map(ClientSummary::from).collect())
     }
 
     /// The same for an admin.
@@ -95,7 +102,8 @@ impl ControlApi {
         if !store::api_clients::revoke(&mut act, id, now_ms()).await? {
             return Err(Problem::NotFound);
         }
-        let entry = Entry { client: Some(id.to_owned()), ..by(&caller, Action::ApiClientRevoked) };
+        let entry =
+            Entry { object: Some(Object::Client(id.to_owned())), ..by(&caller, Action::ApiClientRevoked) };
         record(&mut act, &entry).await?;
         self.keep(act, &caller, ()).await
     }
@@ -111,4 +119,8 @@ impl ControlApi {
         let mut tx = self.store.read(key.tenant()).await?;
         store::api_clients::find_by_secret(&mut tx, &key.hash()).await
     }
+}
+
+fn listed(entry: Entry) -> Entry {
+    Entry { detail: Some("clients_listed"), ..entry }
 }

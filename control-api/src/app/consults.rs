@@ -21,7 +21,6 @@ pub(crate) struct NewConsult {
 
 impl ControlApi {
     pub(crate) async fn create_consult(&self, caller: Caller, new: NewConsult) -> Result<Consult, Problem> {
-        self.permit(&caller, Act::CreateConsult).await?;
         let now_ms = now_ms();
         let consult = Consult {
             id: ConsultId::from_bytes(random_bytes()),
@@ -30,10 +29,8 @@ impl ControlApi {
             ended_at_ms: None,
         };
         let mut act = self.begin(&caller).await?;
-        let tenant = store::tenants::find(&mut act).await?.ok_or(Problem::NotFound)?;
-        if !tenant.direct_consults {
-            return Err(Problem::DirectConsultsDisabled);
-        }
+        let relation = facts::to_direct_consults(&mut act).await?;
+        let mut act = self.permit_in(act, &caller, Act::CreateConsult, &relation).await?;
         store::consults::insert(&mut act, &consult).await?;
         let entry = Entry { consult: Some(consult.id), ..by(&caller, Action::ConsultCreated) };
         record(&mut act, &entry).await?;
@@ -53,7 +50,8 @@ impl ControlApi {
             consult.ended_at_ms = Some(now_ms);
             store::consults::set_ended(&mut act, id, now_ms).await?;
             store::tickets::revoke_all(&mut act, id, now_ms).await?;
-            let entry = Entry { consult: Some(id), ..by(&caller, Action::ConsultEnded) };
+            let patient = facts::patient_of(&mut act, id).await?;
+            let entry = Entry { consult: Some(id), patient, ..by(&caller, Action::ConsultEnded) };
             record(&mut act, &entry).await?;
             let event = Event { consult: Some(id), ..Event::of(EventKind::ConsultEnded) };
             self.tell(&mut act, &event, now_ms).await?;

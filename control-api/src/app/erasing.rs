@@ -103,6 +103,7 @@ impl ControlApi {
         }
         drop(tx);
         let mut act = self.store.begin(erasure.tenant).await?;
+        self.end_sessions_of(&mut act, erasure.person, "erased", &Entry::of(Action::SignedOut)).await?;
         store::people::erase(&mut act, erasure).await?;
         let again = Entry { detail: Some("replayed"), ..Entry::of(Action::PersonErased) };
         record(&mut act, &about(erasure.person, again)).await?;
@@ -125,6 +126,7 @@ impl ControlApi {
             let listed = list.append(erasure).await;
             listed.map_err(|error| StoreError::Failed(sqlx::Error::Io(error)))?;
         }
+        self.end_sessions_of(&mut act, id, "erased", &by(&caller, Action::SignedOut)).await?;
         if !store::people::erase(&mut act, &erasure).await? {
             return Err(Problem::NotFound);
         }

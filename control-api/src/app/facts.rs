@@ -46,6 +46,23 @@ pub(super) async fn to_consult(
     }
 }
 
+/// Whom a consult is about: whose appointment it is or, where it has none, who alone was given tickets to it as a patient.
+pub(super) async fn patient_of(
+    tx: &mut TenantTx,
+    consult: ConsultId,
+) -> Result<Option<PersonId>, StoreError> {
+    match store::appointments::of_consult(tx, consult).await? {
+        Some(appointment) => Ok(Some(appointment.patient)),
+        None => store::tickets::only_patient(tx, consult).await,
+    }
+}
+
+/// To the tenant as one that has consults without an appointment, or has none.
+pub(super) async fn to_direct_consults(tx: &mut TenantTx) -> Result<Relation, StoreError> {
+    let tenant = store::tenants::find(tx).await?;
+    Ok(Relation::to_tenant().with_direct_consults(tenant.is_some_and(|tenant| tenant.direct_consults)))
+}
+
 /// To a person: by the appointments of theirs that the caller has a part in and that were not called off.
 pub(super) async fn to_patient(
     tx: &mut TenantTx,

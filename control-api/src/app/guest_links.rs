@@ -29,8 +29,8 @@ pub(crate) struct NewGuestLink {
     pub role: Role,
     /// Somebody who is booked, by their id of the EHR's; nobody for a guest who only watches.
     pub person_id: Option<Pii<String>>,
-    /// What the others see.
-    pub display_name: Pii<String>,
+    /// What the others see; nothing for the name by which they are known.
+    pub display_name: Option<Pii<String>>,
 }
 
 /// A link that was made.
@@ -79,7 +79,11 @@ impl ControlApi {
         let person = match &new.person_id {
             Some(external_id) => {
                 let person = self.person_of(&mut act, external_id).await?;
-                self.check_admission(&mut act, appointment.consult, person, new.role).await?;
+                let admitted = self.check_admission(&mut act, appointment.consult, person, new.role).await;
+                if let Err(problem) = admitted {
+                    let entry = linked(person, new.role, about(&caller, Act::IssueTicket, &appointment));
+                    return Err(self.refuse_by_rule(act, entry, problem).await?);
+                }
                 person
             }
             // The EHR knows nothing of them: they are somebody new, by an id that nobody has.
@@ -87,8 +91,8 @@ impl ControlApi {
         };
         let (id, code) = (GuestLinkId::from_bytes(super::random_bytes()), GuestCode::generate(caller.tenant));
         let row = id.to_string();
-        let name =
-            self.seal_about(&mut act, person, &name_of(caller.tenant, &row), &new.display_name).await?;
+        let name = self.shown_name(&mut act, person, new.display_name).await?;
+        let name = self.seal_about(&mut act, person, &name_of(caller.tenant, &row), &name).await?;
         let link = store::guest_links::NewGuestLink {
             id,
             code_hash: &code.hash(),

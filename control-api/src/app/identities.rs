@@ -140,7 +140,8 @@ impl ControlApi {
         if !store::identities::delete(&mut tx, person, identity).await? {
             return Err(Problem::NotFound);
         }
-        store::sessions::delete_about(&mut tx, person).await?;
+        let signed_out = by(&caller, Action::SignedOut);
+        self.end_sessions_of(&mut tx, person, "unlinked", &signed_out).await?;
         let entry = Entry { detail: Some("identity_unlinked"), ..by(&caller, Action::Asked(act)) };
         record(&mut tx, &about(person, entry)).await?;
         self.keep(tx, &caller, ()).await

@@ -7,7 +7,7 @@ use signaling_protocol::ticket::Glass;
 
 use super::{ControlApi, by, facts, now, record, tickets::Holder, tickets::Minted};
 use crate::{
-    audit::{Action, Entry},
+    audit::{Action, Entry, Object},
     auth::Caller,
     permissions::{Act, BreakGlass, Ground, Reason},
     problem::Problem,
@@ -21,7 +21,7 @@ impl ControlApi {
         &self,
         caller: Caller,
         consult: ConsultId,
-        display_name: Pii<String>,
+        display_name: Option<Pii<String>>,
         lifetime: Duration,
     ) -> Result<Minted, Problem> {
         let mut act = self.begin(&caller).await?;
@@ -35,9 +35,18 @@ impl ControlApi {
         if found.ended_at_ms.is_some() {
             return Err(Problem::ConsultEnded);
         }
+        let entry = Entry {
+            consult: Some(consult),
+            patient: relation.patient(),
+            person_id: Some(Pii::new(person.id.to_string())),
+            ..by(&caller, Action::TicketMinted)
+        };
         let (role, glass) = match (ground, person.standing, relation.glass()) {
             (Ground::Role(role), ..) => {
-                self.check_admission(&mut act, consult, person.id, role).await?;
+                if let Err(problem) = self.check_admission(&mut act, consult, person.id, role).await {
+                    let entry = Entry { role: Some(role), ..entry };
+                    return Err(self.refuse_by_rule(act, entry, problem).await?);
+                }
                 (role, None)
             }
             (Ground::BreakGlass(_), Some(standing), Some(glass)) => (standing, Some(*glass)),
@@ -47,6 +56,7 @@ impl ControlApi {
                 return Err(self.refuse(&caller, Act::Join, &relation, Reason::FactsDoNotFit).await?);
             }
         };
+        let display_name = self.shown_name(&mut act, person.id, display_name).await?;
         let waits = found.waiting_room && !role.admits_others() && glass.is_none();
         let lifetime = glass.as_ref().map_or(lifetime, |glass| lifetime.min(left_of(glass)));
         let holder =
@@ -55,15 +65,10 @@ impl ControlApi {
         if let Some(glass) = &glass {
             store::break_glasses::insert_ticket(&mut act, glass.id, minted.id).await?;
         }
-        let entry = Entry {
-            consult: Some(consult),
-            patient: relation.patient(),
-            person_id: Some(Pii::new(person.id.to_string())),
-            role: Some(role),
-            break_glass: glass.map(|glass| glass.id),
-            ..by(&caller, Action::TicketMinted)
-        };
-        record(&mut act, &entry).await?;
+        // Whoever looks into a glass finds all of its entries by that alone.
+        let object = glass.is_none().then_some(Object::Ticket(minted.id));
+        let break_glass = glass.map(|glass| glass.id);
+        record(&mut act, &Entry { role: Some(role), break_glass, object, ..entry }).await?;
         self.keep(act, &caller, minted).await
     }
 }

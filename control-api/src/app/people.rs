@@ -21,6 +21,7 @@ pub(crate) struct Person {
     pub id: PersonId,
     /// `None` once erased.
     pub external_id: Option<Pii<String>>,
+    pub display_name: Option<Pii<String>>,
     pub created_at_ms: i64,
     pub erased_at_ms: Option<i64>,
 }
@@ -33,6 +34,11 @@ pub(crate) fn is_external_id(text: &str) -> bool {
 /// Where a person's id of the EHR's is sealed.
 fn external_id_of(tenant: TenantId, row: &str) -> Place<'_> {
     Place { tenant, table: "people", row, column: "external_id" }
+}
+
+/// Where the name is sealed by which others know somebody.
+fn name_of(tenant: TenantId, row: &str) -> Place<'_> {
+    Place { tenant, table: "people", row, column: "display_name" }
 }
 
 impl ControlApi {
@@ -122,10 +128,15 @@ impl ControlApi {
         let kept = store::people::load(tx, id).await?.ok_or(Problem::NotFound)?;
         let (tenant, row) = (tx.tenant(), id.to_string());
         let open = |keys: &TenantKeys| {
-            keys.person(id, &kept.keys)?.open_text(&external_id_of(tenant, &row), &kept.external_id)
+            let person = keys.person(id, &kept.keys)?;
+            let name = kept.display_name.as_deref();
+            let name = name.map(|sealed| person.open_text(&name_of(tenant, &row), sealed)).transpose()?;
+            Ok((person.open_text(&external_id_of(tenant, &row), &kept.external_id)?.value(), name))
         };
-        let external_id = self.vault.with_keys(tx, open).await?.value();
-        Ok(Person { id, external_id, created_at_ms: kept.created_at_ms, erased_at_ms: kept.erased_at_ms })
+        let (external_id, name) = self.vault.with_keys(tx, open).await?;
+        let (created_at_ms, erased_at_ms) = (kept.created_at_ms, kept.erased_at_ms);
+        let display_name = name.and_then(Opened::value);
+        Ok(Person { id, external_id, display_name, created_at_ms, erased_at_ms })
     }
 
     /// Makes the person of an id of the EHR's known, or finds who is.
@@ -133,15 +144,70 @@ impl ControlApi {
         &self,
         caller: Caller,
         external_id: Pii<String>,
+        display_name: Option<Pii<String>>,
     ) -> Result<Person, Problem> {
         self.permit(&caller, Act::ManagePeople).await?;
         let mut act = self.begin(&caller).await?;
         let id = self.person_of(&mut act, &external_id).await?;
+        if display_name.is_some() {
+            self.put_name(&mut act, id, display_name.as_ref()).await?;
+        }
         let kept = store::people::load(&mut act, id).await?.ok_or(Problem::NotFound)?;
         let entry = about(id, by(&caller, Action::PersonRegistered));
         record(&mut act, &entry).await?;
         let external_id = Some(external_id);
         let (created_at_ms, erased_at_ms) = (kept.created_at_ms, kept.erased_at_ms);
-        self.keep(act, &caller, Person { id, external_id, created_at_ms, erased_at_ms }).await
+        let told = Person { id, external_id, display_name, created_at_ms, erased_at_ms };
+        self.keep(act, &caller, told).await
+    }
+
+    /// Says by which name others know somebody from now on; nothing takes it away.
+    pub(crate) async fn set_display_name(
+        &self,
+        caller: Caller,
+        id: PersonId,
+        name: Option<Pii<String>>,
+    ) -> Result<(), Problem> {
+        self.permit(&caller, Act::ManagePeople).await?;
+        let mut act = self.begin(&caller).await?;
+        self.put_name(&mut act, id, name.as_ref()).await?;
+        let detail = Some(if name.is_some() { "display_name_set" } else { "display_name_taken_away" });
+        let entry = Entry { detail, ..by(&caller, Action::Asked(Act::ManagePeople)) };
+        record(&mut act, &about(id, entry)).await?;
+        self.keep(act, &caller, ()).await
+    }
+
+    async fn put_name(
+        &self,
+        act: &mut TenantTx,
+        id: PersonId,
+        name: Option<&Pii<String>>,
+    ) -> Result<(), Problem> {
+        let (tenant, row) = (act.tenant(), id.to_string());
+        let sealed = match name {
+            None => None,
+            Some(name) => Some(self.seal_about(act, id, &name_of(tenant, &row), name).await?),
+        };
+        let is_there = store::people::set_display_name(act, id, sealed.as_deref()).await?;
+        is_there.then_some(()).ok_or(Problem::NotFound)
+    }
+
+    /// What the others see of somebody: the name that was said now, or else the one by which they are known.
+    pub(super) async fn shown_name(
+        &self,
+        act: &mut TenantTx,
+        id: PersonId,
+        said: Option<Pii<String>>,
+    ) -> Result<Pii<String>, Problem> {
+        if let Some(name) = said {
+            return Ok(name);
+        }
+        let kept = store::people::load(act, id).await?.ok_or(Problem::NotFound)?;
+        let (tenant, row) = (act.tenant(), id.to_string());
+        let name = match &kept.display_name {
+            None => None,
+            Some(sealed) => self.open_about(act, id, &name_of(tenant, &row), sealed).await?,
+        };
+        name.ok_or(Problem::FieldInvalid("display_name"))
     }
 }

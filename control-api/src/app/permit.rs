@@ -1,13 +1,16 @@
 //! What the caller may not do is refused, and that is put down.
 
+use media_model::Pii;
+
 use super::{ControlApi, by, record};
 use crate::{
     StoreError,
     audit::{Action, Entry, Outcome},
     auth::Caller,
+    ids::PersonId,
     permissions::{Act, Ground, Reason, Relation, Verdict, may},
     problem::Problem,
-    store::TenantTx,
+    store::{self, TenantTx},
 };
 
 impl ControlApi {
@@ -63,6 +66,29 @@ impl ControlApi {
         }
     }
 
+    /// Puts down that the rules refuse what the table grants: nobody who is booked, no consent. What was begun is undone, and who was
+    /// made known by it is not.
+    pub(super) async fn refuse_by_rule(
+        &self,
+        tx: TenantTx,
+        entry: Entry,
+        problem: Problem,
+    ) -> Result<Problem, StoreError> {
+        if !matches!(problem, Problem::NotBooked | Problem::ConsentMissing) {
+            return Ok(problem);
+        }
+        let tenant = tx.tenant();
+        drop(tx);
+        let mut tx = self.store.begin(tenant).await?;
+        let patient = known(&mut tx, entry.patient).await?;
+        let person = entry.person_id.as_ref().and_then(|id| id.reveal().parse().ok());
+        let person_id = known(&mut tx, person).await?.map(|id| Pii::new(id.to_string()));
+        let (outcome, detail) = (Outcome::Refused, Some(problem.code()));
+        record(&mut tx, &Entry { outcome, detail, patient, person_id, ..entry }).await?;
+        self.commit(tx).await?;
+        Ok(problem)
+    }
+
     /// Puts a refusal down; what to answer.
     pub(super) async fn refuse(
         &self,
@@ -82,5 +108,13 @@ impl ControlApi {
         record(&mut tx, &entry).await?;
         self.commit(tx).await?;
         Ok(Problem::Forbidden(reason))
+    }
+}
+
+/// Nobody, where there is none of this id.
+async fn known(tx: &mut TenantTx, person: Option<PersonId>) -> Result<Option<PersonId>, StoreError> {
+    match person {
+        Some(id) if store::people::is_known(tx, id).await? => Ok(Some(id)),
+        _ => Ok(None),
     }
 }

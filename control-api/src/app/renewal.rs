@@ -8,7 +8,7 @@ use media_model::TenantId;
 
 use super::{ControlApi, now_ms, record};
 use crate::{
-    StoreError,
+    ShellUser, StoreError,
     audit::{Action, Actor, Entry, Surface},
     keys::{MasterName, TenantKeys},
     limits::RENEWAL_PAGE_KEYS,
@@ -48,7 +48,7 @@ impl ControlApi {
         let keys = self.vault.keys(&mut act).await?;
         let (_, row) = keys.rotate(self.vault.master()).await?;
         store::tenant_keys::insert(&mut act, &row, now_ms()).await?;
-        record(&mut act, &rotated(Actor::Shell, Surface::Cli, "new_key")).await?;
+        record(&mut act, &rotated(Actor::Shell(ShellUser::of_process()), Surface::Cli, "new_key")).await?;
         self.commit(act).await?;
         self.renew_keys_of(tenant).await
     }

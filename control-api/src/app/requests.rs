@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 use aws_lc_rs::digest;
 use media_model::{Pii, TenantId};
 
-use super::{ControlApi, by, facts, now_ms, record};
+use super::{ControlApi, by, erasing::about, facts, now_ms, record};
 use crate::{
     ApiKey, StoreError,
     answer::Answer,
@@ -134,7 +134,12 @@ impl ControlApi {
             }
         };
         let (detail, break_glass) = (Some("repeated"), ground.break_glass());
-        let entry = Entry { detail, break_glass, ..by(caller, Action::Asked(act)) };
+        let (patient, consult) = (relation.patient(), relation.consult());
+        let entry = Entry { detail, break_glass, patient, consult, ..by(caller, Action::Asked(act)) };
+        let entry = match kept.about.or(relation.whose()) {
+            None => entry,
+            Some(person) => about(person, entry),
+        };
         record(&mut tx, &entry).await?;
         self.commit(tx).await?;
         let status = u16::try_from(kept.status).map_err(|_| Problem::StoredValueDamaged)?;
@@ -214,6 +219,7 @@ async fn stands(
     let relation = match (consult, patient) {
         (Some(consult), _) => facts::to_consult(tx, caller, act, consult).await?,
         (None, Some(patient)) => facts::to_patient(tx, caller, patient).await?,
+        (None, None) if act == Act::CreateConsult => facts::to_direct_consults(tx).await?,
         (None, None) => Relation::to_nothing(act),
     };
     Ok((act, whose.map_or(relation, |whose| relation.of(whose))))

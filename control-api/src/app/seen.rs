@@ -5,11 +5,7 @@ use std::{borrow::Cow, collections::HashMap, net::IpAddr};
 use media_model::{ConsultId, Pii, TenantId};
 use signaling_protocol::ticket::TicketId;
 
-use super::{
-    ControlApi,
-    chat::{NewLine, patient_of},
-    webhooks,
-};
+use super::{ControlApi, chat::NewLine, facts, webhooks};
 use crate::{
     StoreError,
     audit::{Entry, EntryId, StoredEntry, unix_ms},
@@ -124,7 +120,7 @@ impl ControlApi {
         let key = (act.tenant(), consult);
         let patient = match patients.get(&key) {
             Some(known) => *known,
-            None => *patients.entry(key).or_insert(patient_of(act, consult).await?),
+            None => *patients.entry(key).or_insert(facts::patient_of(act, consult).await?),
         };
         Ok(match patient {
             None => entry,

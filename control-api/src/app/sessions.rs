@@ -2,16 +2,20 @@
 
 use media_model::TenantId;
 
-use super::{ControlApi, erasing::about, now_ms, record};
+use super::{ControlApi, erasing::about, new_entry_id, now_ms, record};
 use crate::{
     StoreError,
-    audit::{Action, Actor, Entry, Outcome},
+    audit::{Action, Actor, Entry, Outcome, StoredEntry},
     auth::{Caller, Request, SessionCookie},
+    ids::PersonId,
     limits::{SESSION_SEEN_STEP, SESSION_SWEEP_INTERVAL, SESSION_SWEEP_MAX},
     permissions::{Act, Person},
     problem::Problem,
     store::{self, TenantTx, sessions::Session},
 };
+
+/// Why whoever signed in with one factor is signed out, once their tenant asks for two.
+pub(super) const MFA_REQUIRED: &str = "mfa_required";
 
 /// Somebody who is signed in.
 #[derive(Debug, Clone)]
@@ -123,6 +127,19 @@ impl ControlApi {
         Ok(true)
     }
 
+    /// Ends all of a person's sessions; `ended` tells by whom.
+    pub(super) async fn end_sessions_of(
+        &self,
+        act: &mut TenantTx,
+        person: PersonId,
+        why: &'static str,
+        ended: &Entry,
+    ) -> Result<(), StoreError> {
+        let sessions = store::sessions::delete_about(act, person).await?;
+        let whose: Vec<_> = (0..sessions).map(|_| person).collect();
+        note_ended(act, &whose, why, ended).await
+    }
+
     /// Logs off whoever was idle for too long, for as long as the process lives: also where no request comes any more that
     /// could find out.
     pub async fn keep_logging_off(self) {
@@ -158,8 +175,23 @@ impl ControlApi {
     }
 }
 
+/// Puts down whose sessions were ended and why, an entry for each; `ended` tells by whom.
+pub(super) async fn note_ended(
+    act: &mut TenantTx,
+    whose: &[PersonId],
+    why: &'static str,
+    ended: &Entry,
+) -> Result<(), StoreError> {
+    let entry = |person: &PersonId| about(*person, Entry { detail: Some(why), ..ended.clone() });
+    let entries: Vec<_> = whose.iter().map(|one| StoredEntry::of(&entry(one), new_entry_id())).collect();
+    store::audit::insert(act, &entries).await
+}
+
 /// Why a session is over, if it is.
 fn end_of(session: &Session, now_ms: i64) -> Option<&'static str> {
+    if session.lacks_factor {
+        return Some(MFA_REQUIRED);
+    }
     if now_ms >= session.expires_at_ms {
         return Some("expired");
     }

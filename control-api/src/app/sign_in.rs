@@ -7,7 +7,13 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use media_model::{Pii, TenantId};
 use url::Url;
 
-use super::{BootstrapError, ControlApi, erasing::about, now, now_ms, record, tenants::from_shell};
+use super::{
+    BootstrapError, ControlApi,
+    erasing::about,
+    now, now_ms, record,
+    sessions::{MFA_REQUIRED, note_ended},
+    tenants::from_shell,
+};
 use crate::{
     StoreError,
     audit::{Action, Actor, Entry, Outcome, Surface},
@@ -107,7 +113,8 @@ fn attempt_of(tenant: TenantId, state: &str) -> Place<'_> {
 }
 
 impl ControlApi {
-    /// Has a tenant's people sign in there from now on. Whoever is signed in stays so unless the provider is another.
+    /// Has a tenant's people sign in there from now on. Whoever is signed in stays so unless the provider
+    /// is another, or there was one factor and two are asked for.
     pub async fn set_sign_in(
         &self,
         tenant: TenantId,
@@ -126,8 +133,13 @@ impl ControlApi {
             }
         };
         let before = store::sign_in::find(&mut act).await?;
+        let signed_out = from_shell(Action::SignedOut);
         if before.is_some_and(|before| before.issuer != settings.issuer) {
-            store::sessions::delete_all(&mut act).await?;
+            let ended = store::sessions::delete_all(&mut act).await?;
+            note_ended(&mut act, &ended, "other_provider", &signed_out).await?;
+        } else if settings.mfa_required {
+            let ended = store::sessions::delete_one_factor(&mut act).await?;
+            note_ended(&mut act, &ended, MFA_REQUIRED, &signed_out).await?;
         }
         let row = store::sign_in::SignIn {
             issuer: settings.issuer.clone(),
@@ -149,7 +161,8 @@ impl ControlApi {
     pub async fn remove_sign_in(&self, tenant: TenantId) -> Result<(), BootstrapError> {
         let mut act = self.store.begin(tenant).await?;
         store::sign_in::remove(&mut act).await?;
-        store::sessions::delete_all(&mut act).await?;
+        let ended = store::sessions::delete_all(&mut act).await?;
+        note_ended(&mut act, &ended, "no_sign_in", &from_shell(Action::SignedOut)).await?;
         let entry = Entry { detail: Some("no_sign_in"), ..from_shell(Action::Asked(Act::ManageTenant)) };
         record(&mut act, &entry).await?;
         Ok(self.commit(act).await?)
@@ -308,6 +321,7 @@ impl ControlApi {
             seen_at_ms: now_ms,
             idle_ms: settings.idle.as_millis() as i64,
             expires_at_ms: now_ms + SESSION_LIFETIME.as_millis() as i64,
+            lacks_factor: false,
         };
         if let Some(before) = before.filter(|before| before.tenant() == tenant) {
             self.end_session(&mut act, &before.hash(), "signed_in_again", Some(request)).await?;

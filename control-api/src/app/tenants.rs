@@ -5,9 +5,12 @@ use signaling_protocol::limits::PERSON_ID_BYTES_MAX;
 
 use super::{ControlApi, Seen, new_entry_id, now_ms, record};
 use crate::{
-    StoreError,
-    audit::{Action, Actor, Entry, Surface},
+    ShellUser, StoreError,
+    audit::{Action, Actor, Entry, Object, Surface},
+    keys::MasterName,
     limits::{API_CLIENT_NAME_BYTES_MAX, PORTAL_ORIGINS_MAX, SUBJECT_BYTES_MAX},
+    named::named,
+    permissions::Act,
     sign_in::InvalidSignIn,
     store::{self, tenants::Tenant},
 };
@@ -54,6 +57,18 @@ pub enum BootstrapError {
     Store(#[from] StoreError),
 }
 
+named! {
+    /// What was done with a master key.
+    pub enum MasterKeyChange {
+        /// A file was made with it.
+        Created = "master_key_created",
+        /// It was put before the others.
+        Rotated = "master_key_rotated",
+        /// It was taken out.
+        Retired = "master_key_retired",
+    }
+}
+
 impl ControlApi {
     /// Makes a tenant.
     pub async fn create_tenant(&self, tenant: TenantId) -> Result<(), BootstrapError> {
@@ -75,6 +90,13 @@ impl ControlApi {
         self.record(&[Seen::new(TenantId::SYSTEM, new_entry_id(), from_shell(Action::BackedUp))]).await
     }
 
+    /// Puts down what was done with a master key in its file.
+    pub async fn note_master_key(&self, change: MasterKeyChange, name: MasterName) -> Result<(), StoreError> {
+        let (detail, object) = (Some(change.as_str()), Some(Object::MasterKey(name)));
+        let entry = Entry { detail, object, ..from_shell(Action::Asked(Act::RotateKeys)) };
+        self.record(&[Seen::new(TenantId::SYSTEM, new_entry_id(), entry)]).await
+    }
+
     /// Puts down that the database was made from a copy.
     pub async fn note_restore(&self) -> Result<(), StoreError> {
         self.record(&[Seen::new(TenantId::SYSTEM, new_entry_id(), from_shell(Action::Restored))]).await
@@ -82,5 +104,5 @@ impl ControlApi {
 }
 
 pub(super) fn from_shell(action: Action) -> Entry {
-    Entry { actor: Actor::Shell, surface: Surface::Cli, ..Entry::of(action) }
+    Entry { actor: Actor::Shell(ShellUser::of_process()), surface: Surface::Cli, ..Entry::of(action) }
 }

@@ -8,7 +8,7 @@ use signaling_protocol::ticket::{self, Glass, TicketId};
 use super::{ControlApi, by, facts, now, now_ms, random_bytes, record};
 use crate::{
     StoreError,
-    audit::{Action, Entry},
+    audit::{Action, Entry, Object},
     auth::Caller,
     ids::PersonId,
     permissions::Act,
@@ -25,8 +25,8 @@ pub struct NewTicket {
     pub role: Role,
     /// Who, by the EHR's opaque identifier.
     pub person_id: Pii<String>,
-    /// What the others see.
-    pub display_name: Pii<String>,
+    /// What the others see; nothing for the name by which they are known.
+    pub display_name: Option<Pii<String>>,
     /// How long the ticket opens the door.
     pub lifetime: Duration,
 }
@@ -63,23 +63,32 @@ impl ControlApi {
             return Err(Problem::ConsultEnded);
         }
         let person = self.person_of(&mut act, &request.person_id).await?;
-        self.check_admission(&mut act, request.consult, person, request.role).await?;
-        let holder = Holder {
-            person,
-            role: request.role,
-            display_name: request.display_name,
-            lifetime: request.lifetime,
-            waits: consult.waiting_room && !request.role.admits_others(),
-            glass: None,
-        };
         let entry = Entry {
             consult: Some(request.consult),
+            patient: relation.patient(),
             person_id: Some(Pii::new(person.to_string())),
             role: Some(request.role),
             ..by(&caller, Action::TicketMinted)
         };
+        let admitted = self.check_admission(&mut act, request.consult, person, request.role).await;
+        if let Err(problem) = admitted {
+            return Err(self.refuse_by_rule(act, entry, problem).await?);
+        }
+        let holder = Holder {
+            person,
+            role: request.role,
+            display_name: self.shown_name(&mut act, person, request.display_name).await?,
+            lifetime: request.lifetime,
+            waits: consult.waiting_room && !request.role.admits_others(),
+            glass: None,
+        };
         let minted = self.give_out(&mut act, request.consult, holder).await?;
-        record(&mut act, &entry).await?;
+        let patient = match request.role {
+            Role::Patient => Some(person),
+            _ => facts::patient_of(&mut act, request.consult).await?,
+        };
+        let object = Some(Object::Ticket(minted.id));
+        record(&mut act, &Entry { patient, object, ..entry }).await?;
         self.keep(act, &caller, minted).await
     }
 
@@ -130,10 +139,16 @@ impl ControlApi {
         let mut act = self.begin(&caller).await?;
         let relation = facts::to_consult(&mut act, &caller, Act::RevokeTicket, consult).await?;
         let mut act = self.permit_in(act, &caller, Act::RevokeTicket, &relation).await?;
-        if !store::tickets::set_revoked(&mut act, consult, id, now_ms).await? {
-            return Err(Problem::NotFound);
-        }
-        let entry = Entry { consult: Some(consult), ..by(&caller, Action::TicketRevoked) };
+        let (person, role) = store::tickets::find(&mut act, consult, id).await?.ok_or(Problem::NotFound)?;
+        store::tickets::set_revoked(&mut act, consult, id, now_ms).await?;
+        let entry = Entry {
+            consult: Some(consult),
+            patient: facts::patient_of(&mut act, consult).await?,
+            person_id: Some(Pii::new(person.to_string())),
+            role: Some(role),
+            object: Some(Object::Ticket(id)),
+            ..by(&caller, Action::TicketRevoked)
+        };
         record(&mut act, &entry).await?;
         self.keep(act, &caller, ()).await?;
         self.running.revoke_ticket(consult, id);

@@ -5,7 +5,7 @@ use media_model::Pii;
 use super::{ControlApi, by, now_ms, random_bytes, record};
 use crate::{
     StoreError,
-    audit::{Action, Entry, Outcome},
+    audit::{Action, Entry, Object, Outcome},
     auth::Caller,
     keys::Place,
     limits::{DEAD_LETTERS_LISTED_MAX, WEBHOOKS_MAX},
@@ -49,6 +49,12 @@ pub(super) fn event_of(entry: &Entry) -> Option<Event> {
     Some(Event { consult: entry.consult, person, role: entry.role, ..Event::of(kind) })
 }
 
+/// What was done with which webhook.
+fn managed(caller: &Caller, what: &'static str, id: WebhookId) -> Entry {
+    let (detail, object) = (Some(what), Some(Object::Webhook(id)));
+    Entry { detail, object, ..by(caller, Action::Asked(Act::ManageWebhooks)) }
+}
+
 impl ControlApi {
     /// Makes a webhook, and its secret, which is told this once.
     pub(crate) async fn create_webhook(
@@ -72,7 +78,7 @@ impl ControlApi {
             gone_at_ms: None,
         };
         webhooks::insert(&mut act, &row).await?;
-        record(&mut act, &by(&caller, Action::Asked(Act::ManageWebhooks))).await?;
+        record(&mut act, &managed(&caller, "webhook_created", id)).await?;
         let url = Pii::new(url.reveal().to_string());
         let webhook = Webhook { id, url, events, created_at_ms: now_ms, gone_at_ms: None };
         self.keep(act, &caller, NewWebhook { webhook, secret: secret.reveal() }).await
@@ -103,7 +109,7 @@ impl ControlApi {
         if !webhooks::delete(&mut act, id).await? {
             return Err(Problem::NotFound);
         }
-        record(&mut act, &by(&caller, Action::Asked(Act::ManageWebhooks))).await?;
+        record(&mut act, &managed(&caller, "webhook_deleted", id)).await?;
         self.keep(act, &caller, ()).await
     }
 
@@ -117,7 +123,7 @@ impl ControlApi {
         webhooks::set_gone(&mut act, id, None).await?;
         let body = event.body(&rfc3339(now_ms));
         store::outbox::add_for(&mut act, id, message, event.kind, &body, now_ms).await?;
-        record(&mut act, &by(&caller, Action::Asked(Act::ManageWebhooks))).await?;
+        record(&mut act, &managed(&caller, "webhook_tested", id)).await?;
         let sent = self.keep(act, &caller, Sent(message)).await?;
         self.due.note(caller.tenant, now_ms);
         Ok(sent)
@@ -134,7 +140,9 @@ impl ControlApi {
         webhooks::find(&mut tx, id).await?.ok_or(Problem::NotFound)?;
         let letters = store::outbox::dead(&mut tx, id, DEAD_LETTERS_LISTED_MAX).await?;
         drop(tx);
-        self.note_read(caller.tenant, &by(&caller, Action::Asked(Act::SeeWebhooks))).await?;
+        let object = Some(Object::Webhook(id));
+        let entry = Entry { object, ..by(&caller, Action::Asked(Act::SeeWebhooks)) };
+        self.note_read(caller.tenant, &entry).await?;
         Ok(letters)
     }
 
@@ -152,7 +160,7 @@ impl ControlApi {
             return Err(Problem::NotFound);
         }
         webhooks::set_gone(&mut act, webhook, None).await?;
-        record(&mut act, &by(&caller, Action::Asked(Act::ManageWebhooks))).await?;
+        record(&mut act, &managed(&caller, "dead_letter_retried", webhook)).await?;
         let sent = self.keep(act, &caller, Sent(id)).await?;
         self.due.note(caller.tenant, now_ms);
         Ok(sent)

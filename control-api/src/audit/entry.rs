@@ -10,10 +10,12 @@ pub use media_model::RequestId;
 use media_model::{ConsultId, ParticipantNumber, Pii, Role, random_id};
 use signaling_protocol::ticket::TicketId;
 
+use super::Object;
 use crate::{
     ids::{BreakGlassId, PersonId},
     named::named,
     permissions::Act,
+    shell_user::ShellUser,
 };
 
 random_id! {
@@ -87,8 +89,8 @@ pub struct Entry {
     pub detail: Option<&'static str>,
     /// Which break-glass it is about, or opened the door: it stands in the place of the code.
     pub break_glass: Option<BreakGlassId>,
-    /// The API client that it is about, by its id.
-    pub client: Option<String>,
+    /// What else it is about, which stands behind the code.
+    pub object: Option<Object>,
     /// How often it happened, beside the code; once where absent.
     pub tally: Option<Tally>,
     /// From where.
@@ -115,7 +117,7 @@ impl Entry {
             role: None,
             detail: None,
             break_glass: None,
-            client: None,
+            object: None,
             tally: None,
             address: None,
             request: None,
@@ -171,8 +173,6 @@ pub enum Action {
     GuestLinkRedeemed,
     /// Somebody was refused, or many were, of whom nothing is known.
     AnonymousRefused,
-    /// The audit log was verified.
-    AuditVerified,
     /// Retention dropped the log's beginning.
     AuditDropped,
     /// What a node had kept while the database was away is not all there any more.
@@ -208,7 +208,6 @@ impl Action {
             Self::TokenIssued => "token_issued",
             Self::GuestLinkRedeemed => "guest_link_redeemed",
             Self::AnonymousRefused => "anonymous_refused",
-            Self::AuditVerified => "audit_verified",
             Self::AuditDropped => "audit_dropped",
             Self::SpoolCut => "spool_cut",
             Self::BackedUp => "backed_up",
@@ -267,7 +266,7 @@ pub enum Actor {
     /// The node itself.
     Server,
     /// Somebody with a shell on the server.
-    Shell,
+    Shell(ShellUser),
 }
 
 impl Actor {
@@ -293,7 +292,7 @@ impl fmt::Display for Actor {
             }
             Self::Anonymous => f.write_str("anonymous"),
             Self::Server => f.write_str("server"),
-            Self::Shell => f.write_str("shell"),
+            Self::Shell(user) => write!(f, "{user}"),
         }
     }
 }

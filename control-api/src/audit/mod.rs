@@ -3,6 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `entry.rs` | one entry: who did what to whom, when, and whether it was allowed |
+//! | `object.rs` | what it is about where that is neither a person nor a consult |
 //! | `stored.rs` | an entry as its row has it, and the bytes that are hashed |
 //! | `chain.rs` | the chain that a tenant's entries are sealed into |
 //! | `checkpoint.rs` | signed statements about a chain, a line each |
@@ -25,6 +26,7 @@ mod chain;
 mod checkpoint;
 mod entry;
 mod finding;
+mod object;
 mod stored;
 mod suspects;
 mod verify;
@@ -35,5 +37,6 @@ pub use checkpoint::{CheckpointKeys, CheckpointSigner, InvalidKey, Kind, LineFau
 pub(crate) use entry::unix_ms;
 pub use entry::{Action, Actor, Entry, EntryId, Outcome, RequestId, SealedAddress, Surface, Tally};
 pub use finding::{Finding, Findings};
+pub use object::Object;
 pub use stored::{ENTRY_VERSION, StoredEntry, UnknownVersion};
 pub use verify::{Report, SealedRow, Unsealed, Verifier};

@@ -72,8 +72,6 @@ pub struct StoredEntry {
 impl StoredEntry {
     /// The row of an entry.
     pub fn of(entry: &Entry, id: EntryId) -> Self {
-        let glass = entry.break_glass.map(|id| format!("break_glass:{id}"));
-        let client = entry.client.as_ref().map(|id| format!("client:{id}"));
         let duration_us = entry.duration.map(|taken| i64::try_from(taken.as_micros()).unwrap_or(i64::MAX));
         Self {
             version: ENTRY_VERSION,
@@ -89,7 +87,7 @@ impl StoredEntry {
             participant: entry.participant.map(|number| i64::from(number.csrc())),
             person: entry.person_id.as_ref().map(|id| id.reveal().clone()),
             role: entry.role.map(|role| role.as_str().to_owned()),
-            detail: glass.or(client).or_else(|| entry.detail.map(|code| counted(code, entry.tally))),
+            detail: detail_of(entry),
             address: entry.address.as_ref().map(|sealed| sealed.as_bytes().to_vec()),
             request: entry.request.map(|id| id.to_string()),
             duration_us,
@@ -118,6 +116,17 @@ impl StoredEntry {
         text(&mut bytes, self.request.as_deref());
         integer(&mut bytes, self.duration_us);
         Ok(bytes)
+    }
+}
+
+/// A code or the broken glass in its place, and what it is about: `webhook_deleted webhook:ID`.
+fn detail_of(entry: &Entry) -> Option<String> {
+    let glass = entry.break_glass.map(|id| format!("break_glass:{id}"));
+    let code = glass.or_else(|| entry.detail.map(|code| counted(code, entry.tally)));
+    let object = entry.object.as_ref().map(ToString::to_string);
+    match (code, object) {
+        (Some(code), Some(object)) => Some(format!("{code} {object}")),
+        (code, object) => code.or(object),
     }
 }
 

@@ -25,7 +25,9 @@ named! {
         ConsentsRead = "consents:read",
         /// Put consents down.
         ConsentsWrite = "consents:write",
-        /// Consults without an appointment, and steering any consult for a person.
+        /// Open consults without an appointment.
+        ConsultsCreate = "consults:create",
+        /// End consults, and steer them for a person.
         ConsultsWrite = "consults:write",
         /// Give out and take back tickets and guest links.
         TicketsWrite = "tickets:write",

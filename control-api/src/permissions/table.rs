@@ -101,7 +101,7 @@ const TABLE: [Row; Act::ALL.len()] = [
     line(RecordConsent,      Patient, [Y,  Y,   Y,  x,  Y,  x],  [x,  x,  x,  x],    Alone(ConsentsWrite),         x),
     line(ErasePerson,        Patient, [x,  x,   x,  x,  x,  x],  [x,  M,  x,  x],    Alone(PeopleErase),           x),
     line(OpenBreakGlass,     Patient, [x,  x,   x,  x,  x,  x],  [O,  x,  x,  x],    Never,                        x),
-    line(CreateConsult,      Tenant,  [x,  x,   x,  x,  x,  x],  [Y,  x,  x,  x],    Alone(ConsultsWrite),         x),
+    line(CreateConsult,      Tenant,  [x,  x,   x,  x,  x,  x],  [Y,  x,  x,  x],    Alone(ConsultsCreate),        x),
     line(ManagePeople,       Tenant,  [x,  x,   x,  x,  x,  x],  [x,  Y,  x,  x],    Alone(PeopleWrite),           x),
     line(GrantRole,          Tenant,  [x,  x,   x,  x,  x,  x],  [x,  O,  x,  x],    Never,                        Y),
     line(ManageClients,      Tenant,  [x,  x,   x,  x,  x,  x],  [x,  M,  x,  x],    Never,                        Y),

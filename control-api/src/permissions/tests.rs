@@ -304,9 +304,9 @@ fn a_reason_says_something_and_is_never_printed() {
 
 #[test]
 fn consults_without_an_appointment_are_the_tenant_s_to_disable() {
-    let back_end = Subject::Client(Scopes::from_iter([Scope::ConsultsWrite]));
+    let back_end = Subject::Client(Scopes::from_iter([Scope::ConsultsCreate]));
     let verdict = |on| may(&back_end, Act::CreateConsult, &Relation::to_tenant().with_direct_consults(on));
-    assert_eq!(verdict(true), Verdict::Granted(Ground::Scope(Scope::ConsultsWrite)));
+    assert_eq!(verdict(true), Verdict::Granted(Ground::Scope(Scope::ConsultsCreate)));
     assert_eq!(verdict(false), Verdict::Refused(Reason::DirectConsultsDisabled));
 }
 

@@ -55,8 +55,7 @@ pub(super) fn operations() -> Vec<Operation> {
         Operation::post("/v1/consults", create)
             .is("createConsult", Act::CreateConsult, "Creates a consult without an appointment")
             .takes::<CreateBody>()
-            .gives::<ConsultBody>(StatusCode::CREATED)
-            .refuses([Problem::DirectConsultsDisabled]),
+            .gives::<ConsultBody>(StatusCode::CREATED),
         Operation::post("/v1/consults/{consult}/end", end)
             .is("endConsult", Act::EndConsult, "Ends a consult for good; ending it again changes nothing")
             .gives::<ConsultBody>(StatusCode::OK),

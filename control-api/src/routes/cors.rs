@@ -49,6 +49,9 @@ impl Page {
 /// Turns pages away that are nobody's here, and tells the browsers of the others that they may call.
 pub(super) async fn guard(State(api): State<ControlApi>, mut request: Request, next: Next) -> Response {
     let Some(page) = Page::of(&api, request.uri(), request.headers()) else {
+        if let Some(asked) = request.extensions().get() {
+            api.turned_away(None, Problem::OriginRefused.code(), asked);
+        }
         return Problem::OriginRefused.into_response();
     };
     let Some(origin) = request.headers().get(header::ORIGIN).cloned() else {

@@ -39,8 +39,9 @@ struct LinkBody {
     #[serde(default)]
     #[schemars(schema_with = "schema::external_id_of_guest")]
     person_id: Option<Pii<String>>,
-    #[schemars(schema_with = "schema::display_name")]
-    display_name: Pii<String>,
+    #[serde(default)]
+    #[schemars(schema_with = "schema::shown_name")]
+    display_name: Option<Pii<String>>,
 }
 
 impl LinkBody {
@@ -52,6 +53,9 @@ impl LinkBody {
         }
         if person_id.is_none() && role != Role::Observer {
             return Err(Problem::FieldInvalid("person_id"));
+        }
+        if person_id.is_none() && name.is_none() {
+            return Err(Problem::FieldInvalid("display_name"));
         }
         let person_id = person_id.map(|id| external_id(id, "person_id")).transpose()?;
         Ok(NewGuestLink { role, person_id, display_name: display_name(name)? })

@@ -11,6 +11,7 @@ mod consents;
 mod consults;
 mod cookies;
 mod cors;
+mod direct_consults;
 mod document;
 mod door;
 mod guest_links;
@@ -64,6 +65,7 @@ fn operations() -> Vec<Operation> {
         visits::operations(),
         webhooks::operations(),
         origins::operations(),
+        direct_consults::operations(),
         audit::operations(),
         holds::operations(),
         break_glass::operations(),

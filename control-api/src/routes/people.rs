@@ -4,6 +4,7 @@ use axum::{extract::State, http::StatusCode};
 use media_model::Pii;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use signaling_protocol::limits::DISPLAY_NAME_CHARS_MAX;
 
 use super::{Json, Path, operation::Operation, rfc3339, schema};
 use crate::{
@@ -12,6 +13,7 @@ use crate::{
     app::people::{Person, is_external_id},
     auth::Caller,
     ids::PersonId,
+    one_line::one_line,
     permissions::Act,
     problem::Problem,
 };
@@ -23,6 +25,19 @@ use crate::{
 pub(super) struct RegisterBody {
     #[schemars(schema_with = "schema::external_id")]
     external_id: Pii<String>,
+    #[serde(default)]
+    #[schemars(schema_with = "schema::display_name")]
+    display_name: Option<Pii<String>>,
+}
+
+/// By which name others know somebody. It has to be said.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "PersonName")]
+pub(super) struct NameBody {
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[schemars(schema_with = "schema::display_name", required)]
+    display_name: Option<Pii<String>>,
 }
 
 /// What is kept of a person.
@@ -33,6 +48,9 @@ pub(super) struct PersonBody {
     id: PersonId,
     #[schemars(schema_with = "schema::external_id_if_any")]
     external_id: Option<Pii<String>>,
+    /// Where somebody is made known or found, what the request said.
+    #[schemars(schema_with = "schema::display_name")]
+    display_name: Option<Pii<String>>,
     #[schemars(schema_with = "schema::utc")]
     created_at: String,
     #[schemars(schema_with = "schema::utc_if_any")]
@@ -44,6 +62,7 @@ impl From<Person> for PersonBody {
         Self {
             id: person.id,
             external_id: person.external_id,
+            display_name: person.display_name,
             created_at: rfc3339(person.created_at_ms),
             erased_at: person.erased_at_ms.map(rfc3339),
         }
@@ -74,6 +93,9 @@ pub(super) fn operations() -> Vec<Operation> {
         Operation::get("/v1/people/{person}", read)
             .is("readPerson", Act::ReadPerson, "Reads what is kept of a person")
             .gives::<PersonBody>(StatusCode::OK),
+        Operation::put("/v1/people/{person}", set_name)
+            .is("setPersonName", Act::ManagePeople, "Says by which name others know a person")
+            .takes::<NameBody>(),
         Operation::delete("/v1/people/{person}", erase).is(
             "erasePerson",
             Act::ErasePerson,
@@ -89,7 +111,26 @@ async fn register(
     Json(body): Json<RegisterBody>,
 ) -> Result<axum::Json<PersonBody>, Problem> {
     let external_id = external_id(body.external_id, "external_id")?;
-    Ok(axum::Json(api.register_person(caller, external_id).await?.into()))
+    let name = name(body.display_name)?;
+    Ok(axum::Json(api.register_person(caller, external_id, name).await?.into()))
+}
+
+/// By which name others are to know somebody, if by any.
+fn name(text: Option<Pii<String>>) -> Result<Option<Pii<String>>, Problem> {
+    let sound = text.map(|text| {
+        one_line(text.reveal(), 1..=DISPLAY_NAME_CHARS_MAX).ok_or(Problem::FieldInvalid("display_name"))
+    });
+    sound.transpose()
+}
+
+async fn set_name(
+    State(api): State<ControlApi>,
+    caller: Caller,
+    Path(person): Path<PersonId>,
+    Json(body): Json<NameBody>,
+) -> Result<StatusCode, Problem> {
+    api.set_display_name(caller, person, name(body.display_name)?).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn read(

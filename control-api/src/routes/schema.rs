@@ -213,11 +213,22 @@ pub fn follow_up(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// What the others see of somebody.
+/// By which name others know somebody.
 pub fn display_name(_: &mut SchemaGenerator) -> Schema {
+    name("By which name others know them: one line, not only spaces; null for none. Personal.")
+}
+
+/// What the others see of somebody.
+pub fn shown_name(_: &mut SchemaGenerator) -> Schema {
+    name(
+        "What the others see: one line, not only spaces; where nobody says, the name by which the person is known. Personal.",
+    )
+}
+
+fn name(description: &str) -> Schema {
     json_schema!({
-        "type": "string",
-        "description": "What the others see: one line, not only spaces. Personal.",
+        "type": ["string", "null"],
+        "description": description,
         "minLength": 1,
         "maxLength": DISPLAY_NAME_CHARS_MAX,
         "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$",

@@ -22,8 +22,9 @@ pub(super) struct MintBody {
     role: Role,
     #[schemars(schema_with = "schema::external_id")]
     person_id: Pii<String>,
-    #[schemars(schema_with = "schema::display_name")]
-    display_name: Pii<String>,
+    #[serde(default)]
+    #[schemars(schema_with = "schema::shown_name")]
+    display_name: Option<Pii<String>>,
     #[serde(default, deserialize_with = "whole_number")]
     #[schemars(schema_with = "schema::expires_in_s")]
     expires_in_s: Option<u64>,
@@ -34,8 +35,9 @@ pub(super) struct MintBody {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Join")]
 pub(super) struct JoinBody {
-    #[schemars(schema_with = "schema::display_name")]
-    display_name: Pii<String>,
+    #[serde(default)]
+    #[schemars(schema_with = "schema::shown_name")]
+    display_name: Option<Pii<String>>,
     #[serde(default, deserialize_with = "whole_number")]
     #[schemars(schema_with = "schema::expires_in_s")]
     expires_in_s: Option<u64>,
@@ -77,13 +79,14 @@ fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64
     Ok(Some(number as u64))
 }
 
-/// What the others are to see of somebody.
-pub(super) fn display_name(name: Pii<String>) -> Result<Pii<String>, Problem> {
+/// What the others are to see of somebody, if anybody said.
+pub(super) fn display_name(name: Option<Pii<String>>) -> Result<Option<Pii<String>>, Problem> {
+    let Some(name) = name else { return Ok(None) };
     let text = name.reveal();
     let is_sound = !text.trim().is_empty()
         && text.chars().count() <= DISPLAY_NAME_CHARS_MAX
         && !text.chars().any(char::is_control);
-    if is_sound { Ok(name) } else { Err(Problem::FieldInvalid("display_name")) }
+    if is_sound { Ok(Some(name)) } else { Err(Problem::FieldInvalid("display_name")) }
 }
 
 /// How long the ticket opens the door.

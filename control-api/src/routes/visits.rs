@@ -10,7 +10,7 @@ use crate::{
     ControlApi,
     answer::Answer,
     app::visits::VisitRecord,
-    appointments::{Attendance, Notes, PrescriptionIds, Refusal, Summary},
+    appointments::{Attendance, Notes, PrescriptionIds, Recording, RecordingId, Refusal, Summary},
     auth::Caller,
     ids::{AppointmentId, PersonId},
     permissions::Act,
@@ -69,6 +69,8 @@ pub(super) struct SummaryBody {
     attendance: Vec<AttendanceBody>,
     /// How long the patient and at least one provider were there at once, in seconds.
     together_s: i64,
+    /// What was recorded, in the order in which it began. Nothing is recorded yet: the list is empty.
+    recordings: Vec<RecordingBody>,
     #[schemars(schema_with = "schema::visit_reason")]
     reason: Option<Pii<String>>,
     /// What the provider put down.
@@ -97,6 +99,27 @@ struct AttendanceBody {
     present_s: i64,
 }
 
+/// A recording of the visit.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Recording")]
+struct RecordingBody {
+    #[schemars(schema_with = "schema::id")]
+    id: RecordingId,
+    #[schemars(schema_with = "schema::utc")]
+    started_at: String,
+    length_s: i64,
+}
+
+impl From<Recording> for RecordingBody {
+    fn from(recording: Recording) -> Self {
+        Self {
+            id: recording.id,
+            started_at: rfc3339(recording.started_at_ms),
+            length_s: recording.length_ms / 1_000,
+        }
+    }
+}
+
 impl From<Attendance> for AttendanceBody {
     fn from(attendance: Attendance) -> Self {
         Self {
@@ -119,6 +142,7 @@ impl From<Summary> for SummaryBody {
             ended_at: rfc3339(summary.ended_at_ms),
             attendance: summary.attendance.into_iter().map(AttendanceBody::from).collect(),
             together_s: summary.together_ms / 1_000,
+            recordings: summary.recordings.into_iter().map(RecordingBody::from).collect(),
             reason: summary.reason.map(|reason| reason.text().clone()),
             notes: summary.notes.map(|notes| notes.text().clone()),
             prescriptions: summary.prescriptions.as_slice().iter().map(|id| id.text().clone()).collect(),

@@ -3,7 +3,10 @@
 use sqlx::{Row as _, any::AnyRow};
 
 use super::{StoreError, TenantTx};
-use crate::permissions::Scopes;
+use crate::permissions::{Scope, Scopes};
+
+/// Scopes that stand in a column of their own (migration 0041).
+const LATER: [Scope; 1] = [Scope::ConsultsCreate];
 
 /// A back end that may call.
 #[derive(Debug, Clone)]
@@ -19,7 +22,7 @@ pub(crate) async fn find_by_secret(
     secret_hash: &[u8],
 ) -> Result<Option<ApiClient>, StoreError> {
     let row = sqlx::query(
-        "SELECT id, scopes FROM api_clients WHERE tenant = $1 AND secret_hash = $2 AND revoked_at IS NULL",
+        "SELECT id, scopes, more_scopes FROM api_clients WHERE tenant = $1 AND secret_hash = $2 AND revoked_at IS NULL",
     )
     .bind(tx.tenant().as_str())
     .bind(secret_hash)
@@ -31,7 +34,7 @@ pub(crate) async fn find_by_secret(
 /// The client of this id, unless it was revoked.
 pub(crate) async fn find(tx: &mut TenantTx, id: &str) -> Result<Option<ApiClient>, StoreError> {
     let row = sqlx::query(
-        "SELECT id, scopes FROM api_clients WHERE tenant = $1 AND id = $2 AND revoked_at IS NULL",
+        "SELECT id, scopes, more_scopes FROM api_clients WHERE tenant = $1 AND id = $2 AND revoked_at IS NULL",
     )
     .bind(tx.tenant().as_str())
     .bind(id)
@@ -41,9 +44,15 @@ pub(crate) async fn find(tx: &mut TenantTx, id: &str) -> Result<Option<ApiClient
 }
 
 fn client_of(row: &AnyRow) -> Result<ApiClient, StoreError> {
-    let scopes = row.try_get::<&str, _>("scopes")?.parse();
-    let scopes = scopes.map_err(|_| StoreError::Malformed("the scopes of a client"))?;
-    Ok(ApiClient { id: row.try_get("id")?, scopes })
+    let parsed =
+        |text: &str| text.parse::<Scopes>().map_err(|_| StoreError::Malformed("the scopes of a client"));
+    let scopes = parsed(row.try_get("scopes")?)?;
+    let more = match row.try_get::<Option<&str>, _>("more_scopes")? {
+        Some(more) => parsed(more)?,
+        None if scopes.contains(Scope::ConsultsWrite) => Scopes::from_iter([Scope::ConsultsCreate]),
+        None => Scopes::NONE,
+    };
+    Ok(ApiClient { id: row.try_get("id")?, scopes: scopes.iter().chain(more.iter()).collect() })
 }
 
 pub(crate) async fn insert(
@@ -52,14 +61,18 @@ pub(crate) async fn insert(
     secret_hash: &[u8],
     now_ms: i64,
 ) -> Result<(), StoreError> {
+    let (more, scopes): (Vec<Scope>, Vec<Scope>) =
+        client.scopes.iter().partition(|scope| LATER.contains(scope));
+    let (more, scopes) = (Scopes::from_iter(more), Scopes::from_iter(scopes));
     sqlx::query(
-        "INSERT INTO api_clients (tenant, id, secret_hash, created_at, scopes) VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO api_clients (tenant, id, secret_hash, created_at, scopes, more_scopes) VALUES ($1, $2, $3, $4, $5, $6)",
     )
     .bind(tx.tenant().as_str())
     .bind(client.id.as_str())
     .bind(secret_hash)
     .bind(now_ms)
-    .bind(client.scopes.to_string())
+    .bind(scopes.to_string())
+    .bind(more.to_string())
     .execute(tx.connection())
     .await?;
     Ok(())
@@ -76,7 +89,7 @@ pub(crate) struct KnownClient {
 /// All of a tenant's, revoked ones as well, in the order in which they were made.
 pub(crate) async fn all(tx: &mut TenantTx) -> Result<Vec<KnownClient>, StoreError> {
     let rows = sqlx::query(
-        "SELECT id, scopes, created_at, revoked_at FROM api_clients WHERE tenant = $1 ORDER BY created_at, id",
+        "SELECT id, scopes, more_scopes, created_at, revoked_at FROM api_clients WHERE tenant = $1 ORDER BY created_at, id",
     )
     .bind(tx.tenant().as_str())
     .fetch_all(tx.connection())

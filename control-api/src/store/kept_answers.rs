@@ -14,6 +14,8 @@ pub(crate) struct KeptAnswer {
     pub status: i64,
     /// Sealed.
     pub answer: Option<Vec<u8>>,
+    /// Whose personal data is in it.
+    pub about: Option<PersonId>,
     /// What whoever asked was allowed.
     pub allowed: Option<Allowed>,
 }
@@ -78,7 +80,7 @@ pub(crate) async fn find(
     now_ms: i64,
 ) -> Result<Option<KeptAnswer>, StoreError> {
     let row = sqlx::query(
-        "SELECT body_hash, status, answer, act, consult_id, patient, whose FROM kept_answers
+        "SELECT body_hash, status, answer, person, act, consult_id, patient, whose FROM kept_answers
          WHERE tenant = $1 AND key_hash = $2 AND expires_at > $3 AND status IS NOT NULL",
     )
     .bind(tx.tenant().as_str())
@@ -91,6 +93,7 @@ pub(crate) async fn find(
         body_hash: row.try_get("body_hash")?,
         status: row.try_get("status")?,
         answer: row.try_get("answer")?,
+        about: parsed(&row, "person")?,
         allowed: allowed_of(&row)?,
     }))
 }

@@ -65,18 +65,20 @@ pub(crate) async fn insert(
 #[derive(Debug)]
 pub(crate) struct Person {
     pub external_id: Vec<u8>,
+    pub display_name: Option<Vec<u8>>,
     pub created_at_ms: i64,
     pub erased_at_ms: Option<i64>,
     pub keys: Vec<StoredPersonKey>,
 }
 
 pub(crate) async fn load(tx: &mut TenantTx, id: PersonId) -> Result<Option<Person>, StoreError> {
-    let row =
-        sqlx::query("SELECT external_id, created_at, erased_at FROM people WHERE tenant = $1 AND id = $2")
-            .bind(tx.tenant().as_str())
-            .bind(id.to_string())
-            .fetch_optional(tx.connection())
-            .await?;
+    let row = sqlx::query(
+        "SELECT external_id, display_name, created_at, erased_at FROM people WHERE tenant = $1 AND id = $2",
+    )
+    .bind(tx.tenant().as_str())
+    .bind(id.to_string())
+    .fetch_optional(tx.connection())
+    .await?;
     let Some(row) = row else { return Ok(None) };
     let keys = sqlx::query("SELECT version, wrapped FROM person_keys WHERE tenant = $1 AND person = $2")
         .bind(tx.tenant().as_str())
@@ -85,6 +87,7 @@ pub(crate) async fn load(tx: &mut TenantTx, id: PersonId) -> Result<Option<Perso
         .await?;
     Ok(Some(Person {
         external_id: row.try_get("external_id")?,
+        display_name: row.try_get("display_name")?,
         created_at_ms: row.try_get("created_at")?,
         erased_at_ms: row.try_get("erased_at")?,
         keys: keys.iter().map(key_of).collect::<Result<_, _>>()?,
@@ -123,6 +126,23 @@ pub(crate) async fn is_known(tx: &mut TenantTx, id: PersonId) -> Result<bool, St
     Ok(row.is_some())
 }
 
+/// Puts down by which name others know somebody, sealed; false if there is nobody of this id.
+pub(crate) async fn set_display_name(
+    tx: &mut TenantTx,
+    id: PersonId,
+    name: Option<&[u8]>,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "UPDATE people SET display_name = $3 WHERE tenant = $1 AND id = $2 AND erased_at IS NULL",
+    )
+    .bind(tx.tenant().as_str())
+    .bind(id.to_string())
+    .bind(name)
+    .execute(tx.connection())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// Puts down what somebody is known as and what they are for the tenant; false if there is nobody of this id.
 pub(crate) async fn set_roles(tx: &mut TenantTx, person: &permissions::Person) -> Result<bool, StoreError> {
     let done = sqlx::query(
@@ -137,11 +157,11 @@ pub(crate) async fn set_roles(tx: &mut TenantTx, person: &permissions::Person) -
     Ok(done.rows_affected() == 1)
 }
 
-/// Takes away what a person could be found and read by; false if that had been done, or there is no such person.
+/// Takes away what a person could be found and read by, their sessions apart; false if that had been done, or there is no such person.
 pub(crate) async fn erase(tx: &mut TenantTx, erasure: &Erasure) -> Result<bool, StoreError> {
     let (tenant, person) = (tx.tenant(), erasure.person.to_string());
     let done = sqlx::query(
-        "UPDATE people SET external_hash = NULL, standing = NULL, tenant_role = NULL, erased_at = $3
+        "UPDATE people SET external_hash = NULL, display_name = NULL, standing = NULL, tenant_role = NULL, erased_at = $3
          WHERE tenant = $1 AND id = $2 AND erased_at IS NULL",
     )
     .bind(tenant.as_str())
@@ -151,7 +171,6 @@ pub(crate) async fn erase(tx: &mut TenantTx, erasure: &Erasure) -> Result<bool, 
     .await?;
     super::kept_answers::delete_about(tx, erasure.person).await?;
     super::identities::delete_about(tx, erasure.person).await?;
-    super::sessions::delete_about(tx, erasure.person).await?;
     sqlx::query("UPDATE person_keys SET wrapped = NULL WHERE tenant = $1 AND person = $2 AND version <= $3")
         .bind(tenant.as_str())
         .bind(person.as_str())

@@ -1,6 +1,6 @@
 //! Table `sessions`: who is signed in. Only the hash of each cookie is kept.
 
-use sqlx::Row as _;
+use sqlx::{Row as _, any::AnyRow};
 
 use super::{StoreError, TenantTx};
 use crate::ids::PersonId;
@@ -15,6 +15,18 @@ pub(crate) struct Session {
     pub seen_at_ms: i64,
     pub idle_ms: i64,
     pub expires_at_ms: i64,
+    /// Whether the tenant asks for a second factor now, and there was none.
+    pub lacks_factor: bool,
+}
+
+/// Sessions with what their tenant asks for now.
+macro_rules! select_sessions {
+    () => {
+        "SELECT s.cookie_hash, s.person, s.mfa, s.signed_in_at, s.seen_at, s.idle_ms, s.expires_at,
+                CASE WHEN s.mfa = 0 AND EXISTS (SELECT 1 FROM sign_in i WHERE i.tenant = s.tenant AND i.mfa_required = 1)
+                     THEN 1 ELSE 0 END AS lacks_factor
+         FROM sessions s"
+    };
 }
 
 impl Session {
@@ -43,14 +55,11 @@ pub(crate) async fn insert(tx: &mut TenantTx, session: &Session) -> Result<(), S
 }
 
 pub(crate) async fn find(tx: &mut TenantTx, cookie_hash: &[u8]) -> Result<Option<Session>, StoreError> {
-    let row = sqlx::query(
-        "SELECT cookie_hash, person, mfa, signed_in_at, seen_at, idle_ms, expires_at FROM sessions
-         WHERE tenant = $1 AND cookie_hash = $2",
-    )
-    .bind(tx.tenant().as_str())
-    .bind(cookie_hash)
-    .fetch_optional(tx.connection())
-    .await?;
+    let row = sqlx::query(concat!(select_sessions!(), " WHERE s.tenant = $1 AND s.cookie_hash = $2"))
+        .bind(tx.tenant().as_str())
+        .bind(cookie_hash)
+        .fetch_optional(tx.connection())
+        .await?;
     row.as_ref().map(session).transpose()
 }
 
@@ -60,10 +69,10 @@ pub(crate) async fn run_out(
     now_ms: i64,
     sessions_max: i64,
 ) -> Result<Vec<Session>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT cookie_hash, person, mfa, signed_in_at, seen_at, idle_ms, expires_at FROM sessions
-         WHERE tenant = $1 AND (expires_at <= $2 OR seen_at + idle_ms <= $2) LIMIT $3",
-    )
+    let rows = sqlx::query(concat!(
+        select_sessions!(),
+        " WHERE s.tenant = $1 AND (s.expires_at <= $2 OR s.seen_at + s.idle_ms <= $2) LIMIT $3"
+    ))
     .bind(tx.tenant().as_str())
     .bind(now_ms)
     .bind(sessions_max)
@@ -103,24 +112,37 @@ pub(crate) async fn delete_about(tx: &mut TenantTx, person: PersonId) -> Result<
     Ok(done.rows_affected())
 }
 
-/// Ends all of the tenant's; how many that were.
-pub(crate) async fn delete_all(tx: &mut TenantTx) -> Result<u64, StoreError> {
-    let done = sqlx::query("DELETE FROM sessions WHERE tenant = $1")
+/// Ends all of the tenant's; whose they were, one for each.
+pub(crate) async fn delete_all(tx: &mut TenantTx) -> Result<Vec<PersonId>, StoreError> {
+    let rows = sqlx::query("DELETE FROM sessions WHERE tenant = $1 RETURNING person")
         .bind(tx.tenant().as_str())
-        .execute(tx.connection())
+        .fetch_all(tx.connection())
         .await?;
-    Ok(done.rows_affected())
+    rows.iter().map(person_of).collect()
 }
 
-fn session(row: &sqlx::any::AnyRow) -> Result<Session, StoreError> {
-    let person = row.try_get::<&str, _>("person")?.parse();
+/// Ends those of the tenant's that had one factor; likewise.
+pub(crate) async fn delete_one_factor(tx: &mut TenantTx) -> Result<Vec<PersonId>, StoreError> {
+    let rows = sqlx::query("DELETE FROM sessions WHERE tenant = $1 AND mfa = 0 RETURNING person")
+        .bind(tx.tenant().as_str())
+        .fetch_all(tx.connection())
+        .await?;
+    rows.iter().map(person_of).collect()
+}
+
+fn person_of(row: &AnyRow) -> Result<PersonId, StoreError> {
+    row.try_get::<&str, _>("person")?.parse().map_err(|_| StoreError::Malformed("a person's id"))
+}
+
+fn session(row: &AnyRow) -> Result<Session, StoreError> {
     Ok(Session {
         cookie_hash: row.try_get("cookie_hash")?,
-        person: person.map_err(|_| StoreError::Malformed("a person's id"))?,
+        person: person_of(row)?,
         mfa: row.try_get::<i64, _>("mfa")? != 0,
         signed_in_at_ms: row.try_get("signed_in_at")?,
         seen_at_ms: row.try_get("seen_at")?,
         idle_ms: row.try_get("idle_ms")?,
         expires_at_ms: row.try_get("expires_at")?,
+        lacks_factor: row.try_get::<i64, _>("lacks_factor")? != 0,
     })
 }

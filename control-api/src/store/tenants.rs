@@ -39,6 +39,16 @@ pub(crate) async fn insert(tx: &mut TenantTx, tenant: Tenant, now_ms: i64) -> Re
     Ok(done.rows_affected() == 1)
 }
 
+/// Says whether there are consults without an appointment from now on; false if there is no such tenant.
+pub(crate) async fn set_direct_consults(tx: &mut TenantTx, allowed: bool) -> Result<bool, StoreError> {
+    let done = sqlx::query("UPDATE tenants SET direct_consults = $2 WHERE id = $1")
+        .bind(tx.tenant().as_str())
+        .bind(i64::from(allowed))
+        .execute(tx.connection())
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// The transaction's tenant.
 pub(crate) async fn find(tx: &mut TenantTx) -> Result<Option<Tenant>, StoreError> {
     let row = sqlx::query("SELECT direct_consults FROM tenants WHERE id = $1")

@@ -34,7 +34,7 @@ async fn listed(admin: &mut Browser) -> Vec<(String, String, bool)> {
 async fn a_client_that_was_revoked_opens_nothing_any_more_and_the_others_go_on() {
     on_both(async |f| {
         let clinic = tenant("clinic");
-        let scopes = Scopes::from_iter([Scope::ConsultsWrite]);
+        let scopes = Scopes::from_iter([Scope::ConsultsCreate]);
         let leaked = f.api.create_client(clinic, "leaked", scopes).await.expect("a client");
         let other = f.api.create_client(clinic, "other", scopes).await.expect("a client");
         f.api.create_tenant(tenant("elsewhere")).await.expect("another tenant");
@@ -47,7 +47,7 @@ async fn a_client_that_was_revoked_opens_nothing_any_more_and_the_others_go_on()
             before.iter().find(of_name).expect("the client").0.clone()
         };
         assert!(before.iter().all(|(_, _, is_revoked)| !is_revoked), "{before:?}");
-        assert!(before.contains(&(id("leaked-"), "consults:write".to_owned(), false)), "{before:?}");
+        assert!(before.contains(&(id("leaked-"), "consults:create".to_owned(), false)), "{before:?}");
         assert_eq!(
             before.iter().filter(|(id, ..)| id.starts_with("leaked-")).count(),
             1,
@@ -65,6 +65,17 @@ async fn a_client_that_was_revoked_opens_nothing_any_more_and_the_others_go_on()
             let page = admin.send("DELETE", gone, "", &[("origin", ORIGIN)]).await;
             assert_eq!(page.status, StatusCode::NOT_FOUND, "{gone}: {}", page.text);
         }
+        let listed_by: Vec<(String,)> = sqlx::query_as(
+            "SELECT actor FROM audit WHERE action = 'manage_clients' AND detail = 'clients_listed' ORDER BY nr",
+        )
+        .fetch_all(&f.raw().await)
+        .await
+        .expect("rows");
+        assert!(matches!(&listed_by[..], [(one,)] if one.starts_with("person:")), "{listed_by:?}");
+        f.api.clients_from_shell(clinic).await.expect("the clients");
+        let by_shell = "SELECT count(*) FROM audit WHERE action = 'manage_clients' AND actor LIKE 'shell:%'";
+        let (by_shell,): (i64,) = sqlx::query_as(by_shell).fetch_one(&f.raw().await).await.expect("a row");
+        assert_eq!(by_shell, 1, "also from the shell");
         let after = listed(&mut admin).await;
         assert_eq!(after.iter().filter(|(_, _, is_revoked)| *is_revoked).count(), 1, "{after:?}");
 
@@ -80,6 +91,25 @@ async fn a_client_that_was_revoked_opens_nothing_any_more_and_the_others_go_on()
             .collect();
         let revoked = |name| ("api_client_revoked".to_owned(), format!("client:{}", id(name)));
         assert_eq!(noted, [revoked("leaked-"), revoked("other-")]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_was_made_for_consults_before_creating_them_was_apart_creates_them_still() {
+    on_both(async |f| {
+        let create = async |key: &str| f.send("POST", "/v1/consults", key, "{}".to_owned()).await.0;
+        let scopes = Scopes::from_iter([Scope::ConsultsWrite]);
+        let steering = f.api.create_client(tenant("clinic"), "steering", scopes).await.expect("a client");
+        assert_eq!(create(steering.reveal()).await, StatusCode::FORBIDDEN, "it is a scope of its own");
+        let before = "UPDATE api_clients SET more_scopes = NULL WHERE scopes = 'consults:write'";
+        sqlx::query(before).execute(&f.raw().await).await.expect("as an older binary makes one");
+        assert_eq!(create(steering.reveal()).await, StatusCode::CREATED);
+        let (kept,): (String,) = sqlx::query_as("SELECT scopes FROM api_clients WHERE id LIKE 'test-%'")
+            .fetch_one(&f.raw().await)
+            .await
+            .expect("the client of all scopes");
+        assert!(!kept.contains("consults:create"), "an older binary knows all that stands there: {kept}");
     })
     .await;
 }

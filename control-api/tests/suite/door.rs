@@ -35,7 +35,7 @@ async fn client(f: &Fixture, scopes: Scopes) -> (String, String) {
 #[tokio::test]
 async fn a_client_gets_a_token_either_way_and_it_opens_the_api() {
     on_both(async |f| {
-        let scopes: Scopes = [Scope::ConsultsWrite, Scope::TicketsWrite].into_iter().collect();
+        let scopes: Scopes = [Scope::ConsultsCreate, Scope::TicketsWrite].into_iter().collect();
         let (id, secret) = client(&f, scopes).await;
         let basic = format!("Basic {}", BASE64.encode(format!("{id}:{secret}")));
         let grant = "grant_type=client_credentials";
@@ -62,7 +62,7 @@ async fn a_client_gets_a_token_either_way_and_it_opens_the_api() {
 #[tokio::test]
 async fn a_token_may_be_for_less_than_the_client_and_never_for_more() {
     on_both(async |f| {
-        let scopes: Scopes = [Scope::ConsultsWrite, Scope::TicketsWrite].into_iter().collect();
+        let scopes: Scopes = [Scope::ConsultsCreate, Scope::TicketsWrite].into_iter().collect();
         let (id, secret) = client(&f, scopes).await;
         let form = format!("grant_type=client_credentials&client_id={id}&client_secret={secret}");
         let (_, _, body) = ask(&f, None, &format!("{form}&scope=tickets:write")).await;

@@ -260,6 +260,20 @@ async fn a_link_is_redeemed_by_pages_of_this_server_and_of_its_own_tenants_porta
                 assert_eq!(told["code"], "origin_refused", "{origin}");
             }
         }
+        f.api.tell_anonymous().await;
+        let refused: Vec<(String, String)> = sqlx::query_as(
+            "SELECT tenant, detail FROM audit WHERE action = 'anonymous_refused' ORDER BY tenant",
+        )
+        .fetch_all(&f.raw().await)
+        .await
+        .expect("rows");
+        let refused: Vec<_> = refused.iter().map(|(of, detail)| (of.as_str(), detail.as_str())).collect();
+        let of = |times| format!("origin_refused times:{times} addresses:0");
+        assert_eq!(
+            refused,
+            [("clinic", of(1).as_str()), ("system", of(2).as_str())],
+            "also of pages of nobody's"
+        );
         let asks = [("origin", "https://portal.clinic.example"), ("access-control-request-method", "POST")];
         let (status, headers, _) = asked(&f, "OPTIONS", &json!(null), &asks).await;
         assert_eq!(

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{
     Fixture,
     browser::{Browser, ORIGIN, signed_in},
-    on_both, tenant,
+    on_both, shell_user, tenant,
 };
 
 pub(crate) const PATH: &str = "/v1/audit/hold";
@@ -93,7 +93,7 @@ async fn the_shell_holds_and_releases_and_says_for_how_long_a_log_is_kept() {
         let reason = HoldReason::parse(REASON).expect("a reason");
         f.api.hold_from_shell(tenant("clinic"), &reason).await.expect("held");
         let hold = auditor(&f, "clinic").await.get(PATH).await.json();
-        assert_eq!((&hold["reason"], &hold["held_by"]), (&json!(REASON), &json!("shell")));
+        assert_eq!((&hold["reason"], &hold["held_by"]), (&json!(REASON), &json!(shell_user())));
         assert!(f.api.release_from_shell(tenant("clinic")).await.expect("released"));
         assert!(!f.api.release_from_shell(tenant("clinic")).await.expect("nothing to release"));
         let months = RetentionMonths::new(120, false).expect("ten years");

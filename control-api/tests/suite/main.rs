@@ -2,6 +2,7 @@
 
 mod anonymous;
 mod api;
+mod audit_about;
 mod audit_log;
 mod behalf;
 mod booking;

@@ -16,7 +16,7 @@ use crate::support::{
 const DOCUMENT: &str = include_str!("../../../docs/control-api.md");
 
 /// Act, method, path. What is in the visit's place is the first appointment; what is in the person's, its patient.
-pub const OPERATIONS: [(&str, &str, &str); 46] = [
+pub const OPERATIONS: [(&str, &str, &str); 49] = [
     ("read_appointment", "GET", "/v1/appointments/VISIT"),
     ("read_chat", "GET", "/v1/consults/CONSULT/chat"),
     ("write_chat", "POST", "/v1/consults/CONSULT/chat"),
@@ -42,12 +42,15 @@ pub const OPERATIONS: [(&str, &str, &str); 46] = [
     ("record_consent", "PUT", "/v1/people/PATIENT/consents/telehealth"),
     ("create_consult", "POST", "/v1/consults"),
     ("manage_people", "POST", "/v1/people"),
+    ("manage_people", "PUT", "/v1/people/PATIENT"),
     ("see_webhooks", "GET", "/v1/webhooks"),
     ("manage_webhooks", "POST", "/v1/webhooks"),
     ("manage_webhooks", "DELETE", "/v1/webhooks/ID"),
     ("see_webhooks", "GET", "/v1/webhooks/ID/dead-letters"),
     ("manage_tenant", "GET", "/v1/origins"),
     ("manage_tenant", "PUT", "/v1/origins"),
+    ("manage_tenant", "GET", "/v1/direct-consults"),
+    ("manage_tenant", "PUT", "/v1/direct-consults"),
     ("see_audit", "GET", "/v1/audit"),
     ("export_audit", "GET", "/v1/audit/export"),
     ("hold_records", "GET", "/v1/audit/hold"),
@@ -147,8 +150,10 @@ pub fn body_of(act: &str, path: &str) -> Value {
         }
         "join" => json!({"display_name": "Somebody"}),
         "issue_ticket" => json!({"role": "patient", "person_id": "patient", "display_name": "Somebody"}),
+        "manage_people" if path != "/v1/people" => json!({"display_name": "Somebody"}),
         "manage_people" => json!({"external_id": "somebody-new"}),
         "manage_webhooks" if path.ends_with("webhooks") => json!({"url": "https://ehr.example/hooks"}),
+        "manage_tenant" if path.ends_with("direct-consults") => json!({"allowed": true}),
         "manage_tenant" => json!({"origins": []}),
         "write_chat" => json!({"text": "good morning"}),
         "open_break_glass" => json!({"patient": "PATIENT", "reason": "unconscious, allergies unknown"}),

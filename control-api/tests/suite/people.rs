@@ -102,3 +102,91 @@ async fn a_sealed_value_that_was_changed_is_not_answered_with() {
     })
     .await;
 }
+
+fn contains(bytes: &[u8], needle: &str) -> bool {
+    bytes.windows(needle.len()).any(|window| window == needle.as_bytes())
+}
+
+/// The name that a ticket shows.
+fn shown(f: &Fixture, minted: &Value) -> String {
+    let token = minted["ticket"].as_str().unwrap_or_else(|| panic!("a token: {minted}"));
+    let ticket = f.verifier.verify(token, crate::support::now_s()).expect("a good ticket");
+    ticket.display_name.reveal().clone()
+}
+
+#[tokio::test]
+async fn a_person_s_name_is_told_shown_in_tickets_changed_and_erased_with_them() {
+    on_both(async |f| {
+        let (_, person) =
+            f.post("/v1/people", json!({"external_id": EXTERNAL_ID, "display_name": NAME})).await;
+        assert_eq!(person["display_name"], json!(NAME));
+        let path = path_of(&person);
+        let read = async || f.send("GET", &path, &f.key, String::new()).await.1["display_name"].clone();
+        assert_eq!(read().await, json!(NAME));
+        assert_eq!(
+            registered(&f, &f.key, EXTERNAL_ID).await["display_name"],
+            json!(null),
+            "nothing was said"
+        );
+        assert_eq!(read().await, json!(NAME), "and nothing changed");
+
+        let consult = f.consult(json!({})).await;
+        let tickets = format!("/v1/consults/{consult}/tickets");
+        let ticket = |person: &str| json!({"role": "patient", "person_id": person});
+        assert_eq!(shown(&f, &f.post(&tickets, ticket(EXTERNAL_ID)).await.1), NAME);
+        let said = json!({"role": "patient", "person_id": EXTERNAL_ID, "display_name": "Rosa"});
+        assert_eq!(shown(&f, &f.post(&tickets, said).await.1), "Rosa");
+        let (status, nameless) = f.post(&tickets, ticket("ehr-nameless")).await;
+        assert_eq!((status.as_u16(), &nameless["field"]), (422, &json!("display_name")));
+
+        let put = async |key: &str, name: Value| {
+            f.send("PUT", &path, key, json!({"display_name": name}).to_string()).await.0.as_u16()
+        };
+        assert_eq!(put(&f.key, json!("  Rosa Green ")).await, 204);
+        assert_eq!(read().await, json!("Rosa Green"));
+        for bad in [json!(""), json!("  "), json!("two\nlines"), json!("x".repeat(101))] {
+            assert_eq!(put(&f.key, bad).await, 422);
+        }
+        let other = f.key_of("other").await;
+        assert_eq!(put(&other, json!("Somebody Else")).await, 404);
+        assert!(!contains(&f.all_bytes().await, NAME) && !contains(&f.all_bytes().await, "Rosa Green"));
+        assert_eq!(put(&f.key, json!(null)).await, 204);
+        assert_eq!(
+            (read().await, f.post(&tickets, ticket(EXTERNAL_ID)).await.0.as_u16()),
+            (json!(null), 422)
+        );
+        assert_eq!(put(&f.key, json!(NAME)).await, 204);
+        assert_eq!(f.send("DELETE", &path, &f.key, String::new()).await.0, StatusCode::NO_CONTENT);
+        assert_eq!((read().await, put(&f.key, json!(NAME)).await), (json!(null), 404));
+        let (left,): (i64,) = sqlx::query_as("SELECT count(*) FROM people WHERE display_name IS NOT NULL")
+            .fetch_one(&f.raw().await)
+            .await
+            .expect("a row");
+        assert_eq!(left, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_is_booked_comes_under_the_name_they_are_known_by_also_by_a_link() {
+    on_both(async |f| {
+        let (_, patient) =
+            f.post("/v1/people", json!({"external_id": EXTERNAL_ID, "display_name": NAME})).await;
+        f.consent(patient["id"].as_str().expect("an id")).await;
+        let (starts_at, ends_at) = (crate::support::in_seconds(0), crate::support::in_seconds(1_800));
+        let people = json!([{"person_id": EXTERNAL_ID, "role": "patient"}]);
+        let visit = json!({"starts_at": starts_at, "ends_at": ends_at, "people": people});
+        let (_, visit) = f.post("/v1/appointments", visit).await;
+        let links = format!("/v1/appointments/{}/guest-links", visit["id"].as_str().expect("an id"));
+        let (_, link) = f.post(&links, json!({"role": "patient", "person_id": EXTERNAL_ID})).await;
+        let (_, minted) = f.post("/v1/guest-links/redeem", json!({"code": link["code"]})).await;
+        assert_eq!(shown(&f, &minted), NAME);
+        let (status, told) = f.post(&links, json!({"role": "observer"})).await;
+        assert_eq!((status.as_u16(), &told["field"]), (422, &json!("display_name")));
+        let join = format!("/v1/consults/{}/join", visit["consult"].as_str().expect("an id"));
+        let headers = [("on-behalf-of", patient["id"].as_str().expect("an id"))];
+        let (_, _, minted) = f.send_as(("POST", &join), &f.key, json!({}), None, &headers).await;
+        assert_eq!(shown(&f, &minted), NAME);
+    })
+    .await;
+}

@@ -12,7 +12,7 @@ use crate::{
         Fixture,
         browser::{Browser, ORIGIN},
         issuer::Habits,
-        on_both, tenant,
+        on_both, shell_user, tenant,
     },
 };
 
@@ -46,7 +46,7 @@ async fn a_shell_says_what_somebody_is_and_what_it_does_not_say_stays() {
         .await
         .expect("rows");
         let expected = ["no_tenant_role", "admin", "auditor"]
-            .map(|detail| ("shell".to_owned(), detail.to_owned(), first.clone()));
+            .map(|detail| (shell_user(), detail.to_owned(), first.clone()));
         assert_eq!(entries, expected);
     })
     .await;

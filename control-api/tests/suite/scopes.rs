@@ -7,9 +7,10 @@ use serde_json::json;
 use crate::support::{on_both, tenant};
 
 /// Method, path and the scope that it takes. Ids are of nothing: who may ask is told not found, who may not is refused.
-const OPERATIONS: [(&str, &str, Scope); 32] = [
+const OPERATIONS: [(&str, &str, Scope); 33] = [
     ("POST", "/v1/people", Scope::PeopleWrite),
     ("GET", "/v1/people/ID", Scope::PeopleRead),
+    ("PUT", "/v1/people/ID", Scope::PeopleWrite),
     ("DELETE", "/v1/people/ID", Scope::PeopleErase),
     ("GET", "/v1/people/ID/consents", Scope::ConsentsRead),
     ("PUT", "/v1/people/ID/consents/telehealth", Scope::ConsentsWrite),
@@ -24,7 +25,7 @@ const OPERATIONS: [(&str, &str, Scope); 32] = [
     ("PUT", "/v1/appointments/ID/notes", Scope::NotesWrite),
     ("GET", "/v1/appointments/ID/reason", Scope::NotesRead),
     ("GET", "/v1/appointments/ID/summary", Scope::NotesRead),
-    ("POST", "/v1/consults", Scope::ConsultsWrite),
+    ("POST", "/v1/consults", Scope::ConsultsCreate),
     ("POST", "/v1/consults/ID/end", Scope::ConsultsWrite),
     ("POST", "/v1/consults/ID/tickets", Scope::TicketsWrite),
     ("DELETE", "/v1/consults/ID/tickets/ID", Scope::TicketsWrite),
@@ -46,6 +47,7 @@ fn body_of(path: &str) -> String {
     let person = json!([{"person_id": "p", "role": "patient"}]);
     match path {
         "/v1/people" => json!({"external_id": "p"}),
+        "/v1/people/ID" => json!({"display_name": null}),
         "/v1/appointments" => {
             json!({"starts_at": "2020-01-01T00:00:00Z", "ends_at": "2020-01-01T01:00:00Z", "people": person})
         }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     sign_in::{Clinic, EXTERNAL_ID, settings},
-    support::{Fixture, browser::ORIGIN, on_both, tenant},
+    support::{Fixture, browser::ORIGIN, issuer::Habits, on_both, tenant},
 };
 
 #[tokio::test]
@@ -138,6 +138,8 @@ async fn who_was_erased_or_unlinked_is_signed_out_and_cannot_sign_in() {
             .await;
         assert_eq!(status, StatusCode::NO_CONTENT);
         assert_eq!(browser.get("/v1/session").await.code(), "signed_out");
+        let ended = |why: &str| ("granted".to_owned(), why.to_owned());
+        assert_eq!(clinic.audit("signed_out").await, [ended("unlinked")]);
         assert_eq!(clinic.browser().sign_in(&clinic.issuer).await.code(), "nobody_linked");
 
         let account = json!({"issuer": clinic.issuer.url, "subject": "subject-1"});
@@ -149,6 +151,7 @@ async fn who_was_erased_or_unlinked_is_signed_out_and_cannot_sign_in() {
             StatusCode::NO_CONTENT
         );
         assert_eq!(browser.get("/v1/session").await.code(), "signed_out");
+        assert_eq!(clinic.audit("signed_out").await, [ended("unlinked"), ended("erased")]);
         assert_eq!(clinic.browser().sign_in(&clinic.issuer).await.code(), "nobody_linked");
         let (status, _) = clinic.f.post(&format!("{path}/identities"), account).await;
         assert_eq!(status, StatusCode::NOT_FOUND, "nobody is linked who was erased");
@@ -184,16 +187,44 @@ async fn an_account_is_one_persons_and_no_back_end_links_one_to_an_admin() {
 }
 
 #[tokio::test]
+async fn asking_for_a_second_factor_ends_what_had_one() {
+    on_both(async |f| {
+        let clinic = Clinic::open(f).await;
+        let mut one = clinic.signed_in().await;
+        let mut both = clinic.browser();
+        clinic.issuer.behave(Habits { claims: json!({"amr": ["mfa"]}), ..Habits::default() });
+        assert_eq!(both.sign_in(&clinic.issuer).await.status, StatusCode::SEE_OTHER);
+        let same = settings(&clinic.issuer);
+        clinic.f.api.set_sign_in(tenant("clinic"), &same).await.expect("settings");
+        assert_eq!(one.get("/v1/session").await.status, StatusCode::OK, "nothing was asked for");
+        let stricter = SignInSettings { mfa_required: true, ..same };
+        clinic.f.api.set_sign_in(tenant("clinic"), &stricter).await.expect("settings");
+        let ended = [("granted".to_owned(), "mfa_required".to_owned())];
+        assert_eq!(clinic.audit("signed_out").await, ended);
+        assert_eq!(one.get("/v1/session").await.code(), "signed_out");
+        assert_eq!(both.get("/v1/session").await.status, StatusCode::OK);
+
+        // A sign-in that was on its way meanwhile.
+        clinic.run("UPDATE sessions SET mfa = 0").await;
+        assert_eq!(both.get("/v1/session").await.code(), "signed_out");
+        assert_eq!(clinic.audit("signed_out").await, [ended.clone(), ended].concat());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn another_provider_ends_what_the_one_before_vouched_for() {
     let clinic = Clinic::open(Fixture::sqlite().await).await;
     let mut browser = clinic.signed_in().await;
-    let same = SignInSettings { mfa_required: true, ..settings(&clinic.issuer) };
+    let same = settings(&clinic.issuer);
     clinic.f.api.set_sign_in(tenant("clinic"), &same).await.expect("settings");
     assert_eq!(browser.get("/v1/session").await.status, StatusCode::OK);
     let other = SignInSettings { issuer: "https://id.example".to_owned(), ..same };
     clinic.f.api.set_sign_in(tenant("clinic"), &other).await.expect("settings");
     let page = browser.get("/v1/session").await;
     assert_eq!(page.code(), "signed_out");
+    let ended = clinic.audit("signed_out").await;
+    assert_eq!(ended, [("granted".to_owned(), "other_provider".to_owned())]);
     assert!(page.headers.contains_key(header::WWW_AUTHENTICATE));
     let linked = clinic
         .f

@@ -1,12 +1,18 @@
 //! Tenants see nothing of each other, by the rules and by the database.
 
 use axum::http::StatusCode;
-use control_api::{Database, Store, StoreError};
-use media_model::Role;
-use serde_json::json;
+use control_api::{Database, RoleChange, Store, StoreError, permissions::TenantRole};
+use media_model::{Pii, Role};
+use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection, Row as _};
 
-use crate::support::{a_patient, on_both, postgres::Postgres, tenant};
+use crate::support::{
+    a_patient,
+    browser::{ORIGIN, signed_in},
+    on_both,
+    postgres::Postgres,
+    tenant,
+};
 
 #[tokio::test]
 async fn another_tenant_finds_nothing() {
@@ -57,12 +63,51 @@ async fn a_name_is_given_to_one_tenant() {
 #[tokio::test]
 async fn a_tenant_without_direct_consults_has_none() {
     on_both(async |f| {
-        sqlx::query("UPDATE tenants SET direct_consults = 0")
-            .execute(&f.raw().await)
-            .await
-            .expect("a change");
-        let (status, answer) = f.post("/v1/consults", json!({})).await;
-        assert_eq!((status, &answer["code"]), (StatusCode::FORBIDDEN, &json!("direct_consults_disabled")));
+        let there = f.consult(json!({})).await;
+        assert_eq!(f.post_once("/v1/consults", "once", json!({})).await.0, StatusCode::CREATED);
+        let switch = async |of, on| f.api.set_direct_consults_from_shell(tenant(of), on).await;
+        switch("clinic", false).await.expect("off");
+        let disabled = (StatusCode::FORBIDDEN, json!("direct_consults_disabled"));
+        let code = |(status, answer): (StatusCode, Value)| (status, answer["code"].clone());
+        assert_eq!(code(f.post("/v1/consults", json!({})).await), disabled);
+        assert_eq!(code(f.post_once("/v1/consults", "once", json!({})).await), disabled, "nor told again");
+        let (status, _) = f.post(&format!("/v1/consults/{there}/tickets"), a_patient()).await;
+        assert_eq!(status, StatusCode::CREATED, "one that is there goes on");
+        let other = f.key_of("other").await;
+        assert_eq!(f.send("POST", "/v1/consults", &other, "{}".into()).await.0, StatusCode::CREATED);
+        switch("clinic", true).await.expect("on");
+        assert_eq!(f.post("/v1/consults", json!({})).await.0, StatusCode::CREATED);
+        assert!(switch("nobody", true).await.is_err());
+        let noted: Vec<(String, String, String)> = sqlx::query_as(
+            "SELECT action, outcome, detail FROM audit WHERE detail LIKE 'direct_consults%' ORDER BY nr",
+        )
+        .fetch_all(&f.raw().await)
+        .await
+        .expect("rows");
+        let noted: Vec<_> = noted.iter().map(|(a, o, d)| (a.as_str(), o.as_str(), d.as_str())).collect();
+        let refused = ("create_consult", "refused", "direct_consults_disabled");
+        let changed = |detail| ("manage_tenant", "granted", detail);
+        assert_eq!(noted, [changed("direct_consults_off"), refused, refused, changed("direct_consults_on")]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_admin_says_whether_there_are_consults_without_an_appointment() {
+    on_both(async |f| {
+        let change = RoleChange { tenant_role: Some(Some(TenantRole::Admin)), ..RoleChange::default() };
+        let admin = f.api.set_roles_from_shell(tenant("clinic"), Pii::new("admin".to_owned()), change).await;
+        let mut admin = signed_in(&f, "clinic", &admin.expect("an admin").to_string(), true).await;
+        assert_eq!(admin.get("/v1/direct-consults").await.json(), json!({"allowed": true}));
+        let off = json!({"allowed": false});
+        let page = admin.send("PUT", "/v1/direct-consults", &off.to_string(), &[("origin", ORIGIN)]).await;
+        assert_eq!((page.status, page.json()), (StatusCode::OK, off.clone()));
+        assert_eq!(admin.get("/v1/direct-consults").await.json(), off);
+        assert_eq!(f.post("/v1/consults", json!({})).await.0, StatusCode::FORBIDDEN);
+        for odd in ["{}", r#"{"allowed": null}"#, r#"{"allowed": "no"}"#] {
+            let page = admin.send("PUT", "/v1/direct-consults", odd, &[("origin", ORIGIN)]).await;
+            assert_eq!(page.code(), "body_malformed", "{odd}");
+        }
     })
     .await;
 }

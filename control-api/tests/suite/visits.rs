@@ -99,6 +99,7 @@ async fn a_summary_tells_who_was_there_for_how_long_and_why() {
             (&json!(12), &json!("cough since Monday")),
             "{told}"
         );
+        assert_eq!(told["recordings"], json!([]), "nothing is recorded");
         let present: Vec<_> = told["attendance"]
             .as_array()
             .expect("a list")

@@ -289,6 +289,11 @@ impl Fixture {
     }
 }
 
+/// As the audit log calls whoever runs the tests.
+pub fn shell_user() -> String {
+    control_api::ShellUser::of_process().to_string()
+}
+
 pub fn a_patient() -> Value {
     json!({"role": "patient", "person_id": "p-1", "display_name": "Somebody"})
 }

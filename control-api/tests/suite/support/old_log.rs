@@ -156,8 +156,7 @@ impl Log {
     /// What retention put down, and how many entries there are.
     pub async fn told(&self, name: &str) -> (Vec<String>, i64) {
         let pool = self.f.raw().await;
-        let told =
-            "SELECT detail FROM audit WHERE tenant = $1 AND action = 'audit_dropped' AND actor = 'shell'";
+        let told = "SELECT detail FROM audit WHERE tenant = $1 AND action = 'audit_dropped' AND actor LIKE 'shell:%'";
         let told = sqlx::query_scalar(told).bind(name).fetch_all(&pool).await.expect("rows");
         let all = sqlx::query_scalar("SELECT count(*) FROM audit WHERE tenant = $1").bind(name);
         (told, all.fetch_one(&pool).await.expect("a number"))
