@@ -78,7 +78,7 @@ pub fn with_addresses(router: Router, proxies: TrustedProxies, api: ControlApi) 
             let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
             if let Some(peer) = peer {
                 let address = proxies.client(peer, request.headers());
-                if let Err(too_fast) = api.pass_address(address) {
+                if let Some(too_fast) = api.too_fast(address) {
                     return too_fast;
                 }
                 request.extensions_mut().insert(signaling::Address(Pii::new(address)));

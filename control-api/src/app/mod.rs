@@ -213,10 +213,10 @@ impl ControlApi {
         self.rates.refused()
     }
 
-    /// Lets a request of another surface through, by the limit for each address, or answers it.
-    pub fn pass_address(&self, address: IpAddr) -> Result<(), Response> {
-        let passed = self.rates.pass_address(address, Instant::now());
-        passed.map_err(|wait| Problem::too_fast(wait).into_response())
+    /// Counts a request of another surface to the limit for each address; the answer where it came too fast.
+    pub fn too_fast(&self, address: IpAddr) -> Option<Response> {
+        let wait = self.rates.pass_address(address, Instant::now()).err()?;
+        Some(Problem::too_fast(wait).into_response())
     }
 
     pub(crate) fn rates(&self) -> &RateLimits {

@@ -388,7 +388,7 @@ async fn who_came_by_break_glass_is_seen_to_have_and_leaves_when_it_runs_out() {
     let waiting = Claim { waits: true, ..claim(3) };
     let (waits, mut patient) = enter(&mut registry, now, &waiting).expect("waits");
     registry.greet(reservation.seat);
-    let admitted = registry.admit(reservation.seat, waits.participant);
+    let admitted = registry.admit(now, reservation.seat, waits.participant);
     assert_eq!(admitted, Err(ErrorCode::Forbidden), "nor to let others in");
     assert!(patient.try_recv().is_err() && received.try_recv().is_err(), "nor told who waits");
     registry.depart(now, waits, true);
