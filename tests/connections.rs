@@ -55,7 +55,7 @@ async fn who_says_nothing_or_too_slowly_is_cut_off() {
     let folder = TempDir::new().expect("a temporary folder");
     let node = serve(&folder);
     let half_headers = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n";
-    let half_body = b"POST /v1/oauth/token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\
+    let half_body = b"POST /v1/oauth2/token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\
         Content-Type: application/x-www-form-urlencoded\r\n\r\ngrant_type=";
     let (nothing, preface, headers, body) = tokio::join!(
         until_closed(&node, b""),

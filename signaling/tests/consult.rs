@@ -95,7 +95,7 @@ async fn a_ticket_that_names_another_node_opens_here_too() {
     let ticket = signaling_protocol::ticket::Ticket { node: Some("another".into()), ..claims };
     let mut patient = node.connect().await;
     patient.hello(&node.sign(&ticket)).await;
-    patient.hears("welcome").await;
+    assert_eq!(patient.hears("welcome").await["type"], "welcome");
 }
 
 #[tokio::test]
