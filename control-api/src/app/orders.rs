@@ -66,20 +66,24 @@ impl ControlApi {
         let mut now_known = Told::default();
         for tenant in self.store.tenants().await? {
             let mut tx = self.store.read(tenant).await?;
+            for consult in store::consults::ended(&mut tx, since_ms).await? {
+                now_known.consults.insert(consult);
+                if !told.consults.contains(&consult) {
+                    self.running.end(consult);
+                }
+            }
             for (consult, ticket, how) in store::tickets::taken_back(&mut tx, good_until_ms, since_ms).await?
             {
+                // The end of a consult took all of its tickets back, and its people were told so.
+                if now_known.consults.contains(&consult) {
+                    continue;
+                }
                 now_known.tickets.insert((ticket, how));
                 if !told.tickets.contains(&(ticket, how)) {
                     match how {
                         TakenBack::Revoked => self.running.revoke_ticket(consult, ticket),
                         TakenBack::Barred => self.running.bar_ticket(consult, ticket),
                     }
-                }
-            }
-            for consult in store::consults::ended(&mut tx, since_ms).await? {
-                now_known.consults.insert(consult);
-                if !told.consults.contains(&consult) {
-                    self.running.end(consult);
                 }
             }
         }

@@ -139,13 +139,14 @@ impl ControlApi {
         let mut act = self.begin(&caller).await?;
         let relation = facts::to_consult(&mut act, &caller, Act::RevokeTicket, consult).await?;
         let mut act = self.permit_in(act, &caller, Act::RevokeTicket, &relation).await?;
-        let (person, role) = store::tickets::find(&mut act, consult, id).await?.ok_or(Problem::NotFound)?;
+        let holder = store::tickets::holder(&mut act, id).await?.filter(|holder| holder.consult == consult);
+        let holder = holder.ok_or(Problem::NotFound)?;
         store::tickets::set_revoked(&mut act, consult, id, now_ms).await?;
         let entry = Entry {
             consult: Some(consult),
             patient: facts::patient_of(&mut act, consult).await?,
-            person_id: Some(Pii::new(person.to_string())),
-            role: Some(role),
+            person_id: Some(Pii::new(holder.person.to_string())),
+            role: Some(holder.role),
             object: Some(Object::Ticket(id)),
             ..by(&caller, Action::TicketRevoked)
         };

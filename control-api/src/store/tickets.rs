@@ -35,28 +35,6 @@ pub(crate) async fn insert(tx: &mut TenantTx, ticket: &Ticket) -> Result<(), Sto
     Ok(())
 }
 
-/// Whom a ticket to a consult names, and as what.
-pub(crate) async fn find(
-    tx: &mut TenantTx,
-    consult: ConsultId,
-    id: TicketId,
-) -> Result<Option<(PersonId, Role)>, StoreError> {
-    let row =
-        sqlx::query("SELECT person_id, role FROM tickets WHERE tenant = $1 AND id = $2 AND consult_id = $3")
-            .bind(tx.tenant().as_str())
-            .bind(id.to_string())
-            .bind(consult.to_string())
-            .fetch_optional(tx.connection())
-            .await?;
-    let Some(row) = row else { return Ok(None) };
-    let person = row.try_get::<&str, _>("person_id")?.parse();
-    let role = row.try_get::<&str, _>("role")?.parse();
-    Ok(Some((
-        person.map_err(|_| StoreError::Malformed("a ticket's person"))?,
-        role.map_err(|_| StoreError::Malformed("a ticket's role"))?,
-    )))
-}
-
 /// The one person who was given tickets to a consult as its patient; nobody where there are several.
 pub(crate) async fn only_patient(
     tx: &mut TenantTx,
