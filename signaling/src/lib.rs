@@ -19,6 +19,7 @@
 //! | `origin.rs`, `problem.rs` | which web pages may call; HTTP errors |
 //! | `dispatcher.rs` | takes the shards' events to their consults |
 //! | `media.rs`, `journal.rs` | what is asked of the media plane and of the audit log |
+//! | `scribe.rs` | how the journal is written: awaited, or behind a backlog |
 //! | `counters.rs`, `limits.rs` | what is counted and what is bounded |
 
 mod api_tokens;
@@ -36,6 +37,7 @@ mod negotiation;
 mod origin;
 mod problem;
 mod resource;
+mod scribe;
 pub mod sdp;
 mod session;
 mod websocket;
@@ -74,12 +76,12 @@ pub use self::{
 };
 use self::{
     consult::{Line, Moment, Registry, Tickets},
-    journal::Scribe,
     limits::{
         CHAT_BACKLOG_MAX, CONNECTIONS_MAX, GOODBYE_TIMEOUT, LATE_ENTRIES_BURST_MAX,
         LATE_ENTRIES_PER_SECOND_MAX,
     },
     resource::Resources,
+    scribe::Scribe,
     session::TokenBucket,
 };
 
@@ -243,11 +245,6 @@ impl Signaling {
     /// consult stays.
     pub fn bar_ticket(&self, ticket: TicketId) {
         self.shared.registry().bar_ticket(Moment::now(), ticket);
-    }
-
-    /// Takes back whatever this participant came in with.
-    pub fn revoke_participant(&self, consult: ConsultId, participant: ParticipantNumber) {
-        self.shared.registry().revoke_participant(Moment::now(), consult, participant);
     }
 
     /// Ends a consult for everyone. None of its tickets opens any more.

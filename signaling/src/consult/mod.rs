@@ -9,12 +9,14 @@
 //! | `member.rs` | one person: number, standing, connection, transports |
 //! | `roster.rs` | one consult: numbers, lobby, layout with names |
 //! | `chat.rs` | who may write a line, and who gets it once it is kept |
-//! | `entry.rs` | coming in, waiting, being admitted, leaving, being sent away |
+//! | `entry.rs` | coming in, waiting, being admitted |
+//! | `leaving.rs` | leaving, being sent out, and what is taken back |
 //! | `transports.rs` | offers become transports; the shards' events find their people |
 
 mod chat;
 mod claim;
 mod entry;
+mod leaving;
 mod member;
 mod remembered;
 mod roster;
@@ -47,9 +49,10 @@ pub(crate) use self::{
 use self::{member::Member, roster::Consult};
 use crate::{
     counters::Counters,
-    journal::{Departure, Entry, Forbidden, Scribe, What, Who},
+    journal::{Departure, Entry, Forbidden, What, Who},
     limits::{COMMANDS_OWED_MAX, EMPTY_CONSULT_KEPT, FORBIDDEN_INTERVAL, TICKETS_SWEEP_INTERVAL},
     media::{MediaPlane, Shard},
+    scribe::Scribe,
 };
 
 /// Now, on both clocks: the steady one for timers, the wall's for tickets and the journal.
