@@ -5,6 +5,7 @@ use std::{
     num::{NonZeroU16, NonZeroU32},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use control_api::{
@@ -32,6 +33,9 @@ pub struct Config {
     /// People who may be in one consult at a time: 1 to [`CONSULT_TRANSPORTS_MAX`].
     #[serde(default = "default_participants_max", deserialize_with = "participants_max")]
     pub consult_participants_max: u8,
+    /// How many days a key for tickets and tokens signs.
+    #[serde(default = "default_signing_key_days")]
+    pub signing_key_days: NonZeroU16,
     /// How long the spool may become, in MiB: 1 to 1,024.
     #[serde(default = "default_spool_mib", deserialize_with = "spool_mib")]
     pub spool_mib: u16,
@@ -166,6 +170,10 @@ fn default_participants_max() -> u8 {
     32
 }
 
+fn default_signing_key_days() -> NonZeroU16 {
+    NonZeroU16::new(30).unwrap_or(NonZeroU16::MIN)
+}
+
 /// Some 150,000 entries.
 fn default_spool_mib() -> u16 {
     64
@@ -244,6 +252,7 @@ impl Config {
             shards: None,
             pin_shards: default_pin_shards(),
             consult_participants_max: default_participants_max(),
+            signing_key_days: default_signing_key_days(),
             spool_mib: default_spool_mib(),
             allowed_origins: Vec::new(),
             trusted_proxies: TrustedProxies::default(),
@@ -304,9 +313,19 @@ impl Config {
         self.data.join("spool.log")
     }
 
+    /// For how long a key for tickets and tokens signs.
+    pub fn signing_key_lifetime(&self) -> Duration {
+        Duration::from_secs(u64::from(self.signing_key_days.get()) * 24 * 60 * 60)
+    }
+
     /// How long that may become.
     pub fn spool_bytes_max(&self) -> u64 {
         u64::from(self.spool_mib) << 20
+    }
+
+    /// Tenants' own pages, for a start while the database is away.
+    pub fn portals_file(&self) -> PathBuf {
+        self.data.join("portals")
     }
 
     /// Who is in consults on this node.

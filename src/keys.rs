@@ -1,4 +1,5 @@
-//! The node's keys: made on first start, kept in the data folder, readable by its owner only.
+//! The node's keys: made on first start, kept in the data folder, readable by its owner only. Those that sign what clients are
+//! handed are changed while the node runs (`signing_keys/`).
 
 use std::{
     fs,
@@ -8,9 +9,9 @@ use std::{
     sync::Arc,
 };
 
-use control_api::{AccessSigner, VisitSigner, audit::CheckpointSigner};
+use control_api::{AccessToken, VisitToken, audit::CheckpointSigner};
 use media_engine::transport::dtls::Identity;
-use signaling_protocol::ticket::{ResumeSigner, Signer, TicketSigner, Token};
+use signaling_protocol::ticket::{KeyRing, ResumeSigner, Signer, Ticket, Token};
 use zeroize::Zeroizing;
 
 use crate::spool::SpoolKey;
@@ -18,12 +19,12 @@ use crate::spool::SpoolKey;
 /// The keys of one node.
 #[derive(Debug)]
 pub struct NodeKeys {
-    /// Signs tickets.
-    pub ticket_signer: Arc<TicketSigner>,
-    /// Signs access tokens.
-    pub access_signer: AccessSigner,
-    /// Signs tokens of visits.
-    pub visit_signer: VisitSigner,
+    /// For tickets.
+    pub tickets: KeyRing<Ticket>,
+    /// For access tokens.
+    pub access: KeyRing<AccessToken>,
+    /// For tokens of visits.
+    pub visits: KeyRing<VisitToken>,
     /// Signs resume tokens.
     pub resume_signer: ResumeSigner,
     /// Signs where the audit log's chains stand.
@@ -32,6 +33,8 @@ pub struct NodeKeys {
     pub spool_key: SpoolKey,
     /// DTLS certificate and its key.
     pub identity: Arc<Identity>,
+    /// Where their files are.
+    pub folder: PathBuf,
 }
 
 /// A key that cannot be used.
@@ -60,15 +63,25 @@ impl NodeKeys {
             .create(&folder)
             .map_err(|source| KeyFileError::Io { path: folder.clone(), source })?;
         Ok(Self {
-            ticket_signer: Arc::new(signer(folder.join("ticket.ed25519.p8"))?),
-            access_signer: signer(folder.join("access.ed25519.p8"))?,
-            visit_signer: signer(folder.join("visit.ed25519.p8"))?,
-            resume_signer: signer(folder.join("resume.ed25519.p8"))?,
+            tickets: ring(key_file(&folder, "ticket"))?,
+            access: ring(key_file(&folder, "access"))?,
+            visits: ring(key_file(&folder, "visit"))?,
+            resume_signer: signer(key_file(&folder, "resume"))?,
             checkpoint_signer: checkpoint_signer(&folder)?,
             spool_key: spool_key(folder.join("spool.key"))?,
             identity: Arc::new(identity(&folder)?),
+            folder,
         })
     }
+}
+
+/// The file of the key for one use.
+pub fn key_file(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.ed25519.p8"))
+}
+
+fn ring<T: Token>(path: PathBuf) -> Result<KeyRing<T>, KeyFileError> {
+    KeyRing::of(signer(path.clone())?).map_err(|_| KeyFileError::Invalid(path))
 }
 
 fn signer<T: Token>(path: PathBuf) -> Result<Signer<T>, KeyFileError> {
@@ -114,7 +127,8 @@ fn identity(folder: &Path) -> Result<Identity, KeyFileError> {
     Ok(identity)
 }
 
-fn read(path: &Path) -> Result<Option<Vec<u8>>, KeyFileError> {
+/// What a file holds; nothing where there is none.
+pub fn read(path: &Path) -> Result<Option<Vec<u8>>, KeyFileError> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -146,13 +160,13 @@ mod tests {
         let data = tempfile::tempdir().expect("a temporary folder");
         let first = NodeKeys::load_or_generate(data.path()).expect("new keys");
         let second = NodeKeys::load_or_generate(data.path()).expect("the same keys");
-        assert_eq!(first.ticket_signer.public_key(), second.ticket_signer.public_key());
+        assert_eq!(first.tickets.signer.public_key(), second.tickets.signer.public_key());
         assert_eq!(first.identity.fingerprint(), second.identity.fingerprint());
-        assert_ne!(first.ticket_signer.public_key(), first.resume_signer.public_key());
-        assert_ne!(first.ticket_signer.public_key(), first.access_signer.public_key());
-        assert_eq!(first.access_signer.public_key(), second.access_signer.public_key());
-        assert_ne!(first.access_signer.public_key(), first.visit_signer.public_key());
-        assert_eq!(first.visit_signer.public_key(), second.visit_signer.public_key());
+        assert_ne!(first.tickets.signer.public_key(), first.resume_signer.public_key());
+        assert_ne!(first.tickets.signer.public_key(), first.access.signer.public_key());
+        assert_eq!(first.access.signer.public_key(), second.access.signer.public_key());
+        assert_ne!(first.access.signer.public_key(), first.visits.signer.public_key());
+        assert_eq!(first.visits.signer.public_key(), second.visits.signer.public_key());
         let mode =
             fs::metadata(data.path().join("keys/dtls.key.p8")).expect("the key file").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);

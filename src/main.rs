@@ -5,7 +5,9 @@
 //! | `cli/` | one file a command |
 //! | `config.rs` | the configuration file, and what the command line says instead |
 //! | `keys.rs` | the node's keys: certificate, ticket keys |
+//! | `signing_keys/` | new keys for tickets and tokens in time, and whose tokens of other nodes are good |
 //! | `api_tokens.rs` | what whoever is in a visit shows the control API |
+//! | `upkeep.rs` | what is done about the database once it answers, and from then on |
 //! | `renewal.rs` | takes up a new master key while the node runs |
 //! | `http.rs`, `tls.rs`, `connections.rs` | how connections are served, by which certificate, how many from one address |
 //! | `journal.rs`, `spool/` | signaling's journal into the audit log, and onto the disk while that is away |
@@ -31,9 +33,11 @@ mod pages;
 mod presences;
 mod renewal;
 mod shutdown;
+mod signing_keys;
 mod spool;
 mod telemetry;
 mod tls;
+mod upkeep;
 mod web;
 mod wiring;
 

@@ -79,6 +79,7 @@ pub fn with_addresses(router: Router, proxies: TrustedProxies, api: ControlApi) 
             if let Some(peer) = peer {
                 let address = proxies.client(peer, request.headers());
                 if let Some(too_fast) = api.too_fast(address) {
+                    api.turned_away_at_signaling("too_many_requests", Some(Pii::new(address)));
                     return too_fast;
                 }
                 request.extensions_mut().insert(signaling::Address(Pii::new(address)));

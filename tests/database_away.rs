@@ -1,9 +1,13 @@
 //! The database goes away and comes back: consults go on, and the audit log and the chat have all of it in the end.
 //!
+//! A node that is started meanwhile lets people in all the same.
+//!
 //! Beside `kills.rs`, which has a server of its own that it kills.
 
 #[path = "kills/away.rs"]
 mod away;
+#[path = "kills/gateway.rs"]
+mod gateway;
 #[path = "kills/place.rs"]
 #[allow(dead_code, reason = "a part of it is used")]
 mod place;
@@ -14,8 +18,10 @@ use std::time::Duration;
 use place::Place;
 use serde_json::json;
 use support::{
-    control::{BackEnd, PATIENT, PROVIDER},
+    control::{BackEnd, INTERPRETER, PATIENT, PROVIDER, Ticket},
+    http,
     metrics::Metrics,
+    node::Node,
     signal::Signal,
     within_patience,
 };
@@ -26,7 +32,11 @@ async fn who_comes_and_goes_while_the_database_is_away_is_in_the_audit_log_when_
     let node = place.serve();
     let back_end = BackEnd::with_key(node.address(), &place.key);
     let consult = back_end.consult().await;
-    let tickets = [back_end.ticket(&consult, PATIENT).await, back_end.ticket(&consult, PROVIDER).await];
+    let tickets = [
+        back_end.ticket(&consult, PATIENT).await,
+        back_end.ticket(&consult, PROVIDER).await,
+        back_end.ticket(&consult, INTERPRETER).await,
+    ];
     let mut patient = Signal::open(node.address()).await;
     patient.hello(&tickets[0].token).await;
     patient.expect("welcome").await;
@@ -53,10 +63,19 @@ async fn who_comes_and_goes_while_the_database_is_away_is_in_the_audit_log_when_
     let refused = back_end.call("POST", "/v1/consults", &json!({})).await;
     assert_eq!(refused.status, 503, "nothing else is done without the database: {refused:?}");
 
-    // Killed as it is: what waits is on its disk.
+    // Killed as it is, and started while nothing answers: what waits is on its disk, and so is whose tickets are good.
     drop(node);
     place.shut_nodes_out(false).await;
+    let gateway = place.behind_a_gateway();
     let node = place.serve();
+    lets_in_who_has_a_ticket(&node, &place.key, &tickets).await;
+    gateway.open();
+    within_patience("a node that is ready", async {
+        while http::get(node.address(), "/readyz").await.status != 200 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
     within_patience("an empty spool", async {
         while Metrics::of(node.address()).await.value("consilium_audit_spool_entries") > 0.0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -65,16 +84,32 @@ async fn who_comes_and_goes_while_the_database_is_away_is_in_the_audit_log_when_
     .await;
     let told = sqlx::query_scalar::<_, String>(
         "SELECT CASE action WHEN 'left' THEN detail ELSE action END FROM audit
-         WHERE consult_id = $1 AND surface = 'signaling' ORDER BY at, nr",
+         WHERE consult_id = $1 AND surface = 'signaling' AND outcome = 'granted' ORDER BY at, nr",
     );
     let mut told = told.bind(&consult).fetch_all(&place.raw().await).await.expect("the entries");
     let lost =
         told.iter().position(|what| what == "node_lost").expect("the provider was in when it was killed");
     told.remove(lost);
-    assert_eq!(told, ["joined", "joined", "write_chat", "write_chat", "left"]);
+    assert_eq!(told, ["joined", "joined", "write_chat", "write_chat", "left", "joined", "left"]);
     let back_end = BackEnd::with_key(node.address(), &place.key);
     let chat = back_end.call("GET", &format!("/v1/consults/{consult}/chat"), &json!({})).await.json();
     let lines: Vec<_> = chat["lines"].as_array().expect("lines").iter().map(|line| &line["text"]).collect();
     assert_eq!(lines, ["does it still hurt?", "only when I laugh"], "each once, in order");
     place.verify(Some("0 unsealed")).await;
+}
+
+/// A node that has not found its database yet: the interpreter comes and goes, the patient's ticket has opened before.
+async fn lets_in_who_has_a_ticket(node: &Node, key: &str, tickets: &[Ticket; 3]) {
+    let mut interpreter = Signal::open(node.address()).await;
+    interpreter.hello(&tickets[2].token).await;
+    interpreter.expect("welcome").await;
+    let mut again = Signal::open(node.address()).await;
+    again.hello(&tickets[0].token).await;
+    assert_eq!(again.expect_fatal().await.0, "ticket_in_use", "nor was it forgotten which have opened");
+    let back_end = BackEnd::with_key(node.address(), key);
+    let refused = back_end.call("POST", "/v1/consults", &json!({})).await;
+    assert_eq!(refused.problem(), (503, "store_unavailable".to_owned()));
+    assert_eq!(http::get(node.address(), "/readyz").await.status, 503);
+    interpreter.say(&json!({ "type": "leave" })).await;
+    assert_eq!(interpreter.expect_close().await, 1000);
 }

@@ -5,14 +5,12 @@
 
 use media_model::{TenantId, random_id};
 use serde::{Deserialize, Serialize};
-use signaling_protocol::ticket::{LEEWAY_S, Signer, TicketError, Token, Verifier};
+use signaling_protocol::ticket::{LEEWAY_S, Signer, TicketError, Token};
 
 use crate::permissions::Scopes;
 
 /// Signs access tokens.
 pub type AccessSigner = Signer<AccessToken>;
-/// Verifies access tokens.
-pub(crate) type AccessVerifier = Verifier<AccessToken>;
 
 /// Who issues, as `iss` has it.
 const ISSUER: &str = "consilium";
@@ -99,7 +97,7 @@ impl Token for AccessToken {
 #[cfg(test)]
 mod tests {
     use media_model::{ConsultId, Pii, Role};
-    use signaling_protocol::ticket::{Ticket, TicketId, TicketSigner, TicketVerifier};
+    use signaling_protocol::ticket::{Ticket, TicketId, TicketSigner, TicketVerifier, Verifier};
 
     use super::*;
     use crate::permissions::Scope;
@@ -137,7 +135,7 @@ mod tests {
     #[test]
     fn a_token_says_what_was_signed_until_it_ends() {
         let signer = AccessSigner::generate().expect("a key");
-        let verifier = AccessVerifier::new([signer.public_key().clone()]).expect("a key");
+        let verifier = Verifier::<AccessToken>::new([signer.public_key()]).expect("a key");
         let text = signer.sign(&token());
         assert_eq!(verifier.verify(&text, NOW), Ok(token()));
         assert_eq!(verifier.verify(&text, NOW + 600), Err(TicketError::Expired));
@@ -151,8 +149,8 @@ mod tests {
         let signer = AccessSigner::generate().expect("a key");
         let der = signer.to_pkcs8().expect("it can be kept");
         let tickets = TicketSigner::from_pkcs8(&der).expect("the same key");
-        let access = AccessVerifier::new([signer.public_key().clone()]).expect("a key");
-        let doors = TicketVerifier::new([signer.public_key().clone()]).expect("a key");
+        let access = Verifier::<AccessToken>::new([signer.public_key()]).expect("a key");
+        let doors = TicketVerifier::new([signer.public_key()]).expect("a key");
         assert_eq!(doors.verify(&tickets.sign(&ticket()), NOW).map(|good| good.id), Ok(ticket().id));
         assert_eq!(doors.verify(&signer.sign(&token()), NOW).map(drop), Err(TicketError::Invalid));
         assert_eq!(access.verify(&tickets.sign(&ticket()), NOW).map(drop), Err(TicketError::Invalid));

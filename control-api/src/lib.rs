@@ -39,6 +39,7 @@ pub mod permissions;
 mod portal_origin;
 mod problem;
 mod proxies;
+mod published_key;
 mod rate;
 mod retain;
 mod retention;
@@ -61,6 +62,7 @@ pub use networks::Networks;
 pub use own_origin::{OwnOrigin, WebOrigin};
 pub use portal_origin::{InvalidPortalOrigin, PortalOrigin};
 pub use proxies::TrustedProxies;
+pub use published_key::{KeyUse, NotPublished, PublishedKey};
 pub use rate::{Refused as RateLimited, network_of};
 pub use retain::{Retain, RetainError, Retained, RetainedLog};
 pub use retention::{HoldReason, InvalidRetention, RetentionMonths};
@@ -72,4 +74,4 @@ pub use store::{
     Database, PostgresSnapshot, Store, StoreError, back_up_sqlite, migrate_postgres, restore_sqlite,
 };
 pub use verify::{Verified, VerifyError, verify};
-pub use visit_token::{VisitSigner, VisitToken, VisitTokenId};
+pub use visit_token::{VisitSigner, VisitToken, VisitTokenId, VisitVerifier};

@@ -8,6 +8,12 @@ pub const BODY_BYTES_MAX: usize = 16 * 1024;
 pub const TICKET_LIFETIME_DEFAULT: Duration = Duration::from_secs(5 * 60);
 /// How long a ticket may be valid at most.
 pub const TICKET_LIFETIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// How often nodes look which keys others have published, and whether theirs is still among them.
+pub const SIGNING_KEYS_INTERVAL: Duration = Duration::from_secs(2);
+/// How long a key is published before its owner turns to it.
+pub const SIGNING_KEY_KNOWN_FIRST: Duration = Duration::from_secs(60);
+/// How long a key is good after the last ticket that it can have signed has expired: clocks differ, nodes turn late.
+pub const SIGNING_KEY_OUTLASTS: Duration = Duration::from_secs(60 * 60);
 /// Longest name of an API client.
 pub const API_CLIENT_NAME_BYTES_MAX: usize = 40;
 /// Audit entries of reads that are committed together.

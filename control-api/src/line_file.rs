@@ -1,7 +1,7 @@
 //! Files that grow by lines and outlast a power cut: the list of erasures, the audit log's checkpoints.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::Path,
@@ -28,6 +28,16 @@ pub fn append<T: AsRef<str>>(path: &Path, lines: &[T]) -> io::Result<()> {
     Ok(())
 }
 
+/// Puts these lines in the place of all that there are, whole or not at all.
+pub fn replace<T: AsRef<str>>(path: &Path, lines: &[T]) -> io::Result<()> {
+    let draft = path.with_extension("tmp");
+    let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&draft)?;
+    let text: String = lines.iter().flat_map(|line| [line.as_ref(), "\n"]).collect();
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&draft, path)
+}
+
 fn ends_a_line(file: &mut File) -> io::Result<bool> {
     if file.metadata()?.len() == 0 {
         return Ok(true);
@@ -52,5 +62,7 @@ mod tests {
         append::<&str>(&path, &[]).expect("nothing");
         append(&path, &["four"]).expect("the next line");
         assert_eq!(std::fs::read_to_string(&path).expect("the file"), "one\ntw\nthree\nfour\n");
+        replace(&path, &["five", "six"]).expect("all of them");
+        assert_eq!(std::fs::read_to_string(&path).expect("the file"), "five\nsix\n");
     }
 }

@@ -108,9 +108,8 @@ impl Retain<'_> {
 
     async fn run_over(&self, store: &Store, anchor: &Anchor) -> Result<Vec<RetainedLog>, RetainError> {
         let (mut kept_from, mut held) = (BTreeMap::new(), Vec::new());
-        let mut tenants = store.tenants().await?;
-        // The last: it has what was done from the shell about the others, and is held while any of them is.
-        tenants.push(TenantId::SYSTEM);
+        // The system's is the last: it has what was done from the shell about the others, and is held while any of them is.
+        let tenants = store.tenants_and_system().await?;
         for tenant in &tenants {
             let mut tx = store.read(*tenant).await?;
             let months = holds::retention(&mut tx).await?;

@@ -14,7 +14,7 @@ use crate::{ids::PersonId, limits::VISIT_TOKEN_LIFETIME};
 /// Signs tokens of visits.
 pub type VisitSigner = Signer<VisitToken>;
 /// Verifies them.
-pub(crate) type VisitVerifier = Verifier<VisitToken>;
+pub type VisitVerifier = Verifier<VisitToken>;
 
 random_id! {
     /// The number of a visit's token (`jti`).
@@ -122,7 +122,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        access::{AccessSigner, AccessToken, AccessTokenId, AccessVerifier},
+        access::{AccessSigner, AccessToken, AccessTokenId},
         permissions::Scopes,
     };
 
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn a_token_says_what_was_signed_for_four_hours_and_no_longer() {
         let signer = VisitSigner::generate().expect("a key");
-        let verifier = VisitVerifier::new([signer.public_key().clone()]).expect("a key");
+        let verifier = VisitVerifier::new([signer.public_key()]).expect("a key");
         let (token, hours) = (token(), 3_600);
         let text = signer.sign(&token);
         assert_eq!(typ_of(&text).as_deref(), Some(VisitToken::TYP));
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn no_kind_of_token_passes_for_another_even_under_one_key() {
         let signer = VisitSigner::generate().expect("a key");
-        let (der, key) = (signer.to_pkcs8().expect("it can be kept"), signer.public_key().clone());
+        let (der, key) = (signer.to_pkcs8().expect("it can be kept"), signer.public_key());
         let (access, tickets) = (AccessSigner::from_pkcs8(&der), TicketSigner::from_pkcs8(&der));
         let access = access.expect("the same key").sign(&AccessToken {
             id: AccessTokenId::from_bytes([7; 16]),
@@ -181,7 +181,7 @@ mod tests {
         });
         let visit = signer.sign(&token());
         let visits = VisitVerifier::new([key.clone()]).expect("a key");
-        let clients = AccessVerifier::new([key.clone()]).expect("a key");
+        let clients = Verifier::<AccessToken>::new([key.clone()]).expect("a key");
         let doors = TicketVerifier::new([key]).expect("a key");
         let is_good = |text: &str| {
             [

@@ -186,7 +186,7 @@ impl Signaling {
             lines,
             counters,
             tickets: config.tickets,
-            resume_verifier: ResumeVerifier::new([config.resume.public_key().clone()])?,
+            resume_verifier: ResumeVerifier::new([config.resume.public_key()])?,
             resume_signer: config.resume,
             origins: config.origins,
             portals: config.portals,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use control_api::{
     Database, MasterKeyChange,
-    keys::{LocalMasterKeys, MasterFile, MasterName},
+    keys::{LocalMasterKeys, MasterFile, MasterName, NewMasterKey},
 };
 
 use super::shell::Shell;
@@ -87,13 +87,14 @@ impl Where {
     async fn rotate(&self) -> Result<(), Failure> {
         // First the store: what cannot be put down is not done.
         let shell = self.shell().await?;
-        self.file()?.rotate()?;
-        let newest = self.newest()?;
-        println!("{newest} wraps from now on: send SIGHUP to every node that has this file");
+        let key = NewMasterKey::draw();
+        let name = key.name().clone();
         if let Some(shell) = shell {
-            shell.api.note_master_key(MasterKeyChange::Rotated, newest).await?;
+            shell.api.note_master_key(MasterKeyChange::Rotated, name.clone()).await?;
             shell.close().await;
         }
+        self.file()?.rotate_to(&key)?;
+        println!("{name} wraps from now on: send SIGHUP to every node that has this file");
         Ok(())
     }
 
@@ -115,9 +116,13 @@ impl Where {
         let file = self.file()?;
         let shell = Shell::open(&self.config).await?;
         let in_use = shell.api.master_keys_in_use().await?;
-        for name in file.retire(|name| !in_use.contains_key(name))? {
+        let names = LocalMasterKeys::from_file(file.path())?.names();
+        // But for the first, which wraps.
+        for name in names.into_iter().skip(1).filter(|name| !in_use.contains_key(name)) {
+            // First the entry: no key goes without one.
+            shell.api.note_master_key(MasterKeyChange::Retired, name.clone()).await?;
+            file.retire(|one| *one == name)?;
             println!("{name} is gone from the file");
-            shell.api.note_master_key(MasterKeyChange::Retired, name).await?;
         }
         shell.close().await;
         Ok(())

@@ -14,6 +14,7 @@ mod retention;
 mod serve;
 mod shell;
 mod sign_in;
+mod signing_key;
 mod tenant;
 
 use clap::{Parser, Subcommand};
@@ -42,6 +43,8 @@ enum Command {
     Audit(audit::AuditCommand),
     /// The keys under which everything about people is sealed.
     MasterKey(master_key::MasterKeyCommand),
+    /// The keys that sign tickets and tokens.
+    SigningKey(signing_key::SigningKeyCommand),
     /// Copies the database while nodes run, wrapped keys apart from the data.
     Backup(backup::Backup),
     /// Makes a database from a backup, and erases again whoever was erased since.
@@ -62,6 +65,7 @@ impl Cli {
             Command::Person(command) => command.run().await,
             Command::Audit(command) => command.run().await,
             Command::MasterKey(command) => command.run().await,
+            Command::SigningKey(command) => command.run().await,
             Command::Backup(command) => command.run().await,
             Command::Restore(command) => command.run().await,
             Command::Migrate(command) => command.run().await,

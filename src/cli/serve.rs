@@ -14,7 +14,6 @@ use clap::Args;
 use control_api::{ControlApi, Store, webhooks::WebhookSender};
 use media_io::{Advertise, MediaNode};
 use signaling::{Signaling, TicketLog};
-use signaling_protocol::ticket::TicketVerifier;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use crate::{
@@ -29,10 +28,13 @@ use crate::{
     keys::NodeKeys,
     pages,
     presences::Presences,
-    renewal, shutdown,
+    shutdown,
+    signing_keys::SigningKeys,
     spool::{Spool, SpoolKey},
     telemetry::Metrics,
-    tls, web,
+    tls,
+    upkeep::Upkeep,
+    web,
     wiring::{LateOrders, TenantPortals},
 };
 
@@ -98,34 +100,34 @@ impl Node {
     async fn start(config: &Config, dev: bool) -> Result<Self, Failure> {
         let keys = NodeKeys::load_or_generate(&config.data)?;
         let media = media_config(config, dev, &keys);
-        let store = Store::open(&config.database()?).await?;
+        let store = Store::open_or_wait(&config.database()?).await?;
         let (orders, master) = (LateOrders::default(), config.master_keys()?);
-        let signer = keys.ticket_signer.clone();
+        let signer = keys.tickets.signer.clone();
         let api = ControlApi::new(store.clone(), signer, Arc::new(orders.clone()), master.clone())
             .with_trusted_proxies(config.trusted_proxies.clone())
             .with_requests_per_s(config.api_requests_per_s.get())
             .with_failures_per_s(config.api_failures_per_s.get())
-            .with_access_signer(keys.access_signer)?
-            .with_visit_keys([keys.visit_signer.public_key().clone()])?
+            .with_access_keys(keys.access.clone())
+            .with_visit_keys(keys.visits.verifier.clone())
             .with_webhook_networks(config.webhook_networks.clone())
             .with_sign_in_networks(config.sign_in_networks.clone())
             .with_own_origin(config.own_origin())
             .with_allowed_origins(&config.allowed_origins)
-            .listing_erasures(config.erasures_file());
-        // Before anybody can ask for them: a database that was restored has those again who were erased since.
-        api.replay_erasures().await?;
-        api.refresh_portals().await?;
+            .listing_erasures(config.erasures_file())
+            .remembering_portals(config.portals_file())?
+            .with_closed_door();
+        let signing_keys = SigningKeys::open(&keys, config.signing_key_lifetime())?;
         let (media, events) = MediaNode::start(media)?;
         let media = Arc::new(media);
         let spool = Arc::new(Spool::open(&config.spool_file(), &keys.spool_key, config.spool_bytes_max())?);
         let presences = presences(config, &keys.spool_key, &spool).await?;
         let signaling = Signaling::start(
             signaling::Config {
-                tickets: TicketVerifier::new([keys.ticket_signer.public_key().clone()])?,
+                tickets: keys.tickets.verifier.clone(),
                 resume: keys.resume_signer,
                 origins: config.origin_policy(),
                 portals: Arc::new(TenantPortals(api.portals().clone())),
-                api_tokens: Arc::new(VisitTokens(keys.visit_signer)),
+                api_tokens: Arc::new(VisitTokens(keys.visits.signer.clone())),
                 consult_participants_max: config.consult_participants_max.into(),
                 ticket_log: Some(TicketLog::open(&config.ticket_log_file())?),
             },
@@ -134,19 +136,13 @@ impl Node {
             Arc::new(AuditJournal { api: api.clone(), spool: spool.clone(), presences: presences.clone() }),
         )?;
         orders.connect(signaling.clone());
-        api.replay_revocations().await?;
+        let anchor = Anchor::new(config.audit_anchor_file(), keys.checkpoint_signer);
+        let webhooks = WebhookSender::new(config.webhook_networks.clone());
+        Upkeep { api: api.clone(), signing_keys, master, anchor, webhooks }.begin().await?;
         tokio::spawn(journal::keep_handing_in(api.clone(), spool.clone()));
-        tokio::spawn(api.clone().keep_following_orders());
         tokio::spawn(journal::tell_of_missing(api.clone(), spool.clone()));
         tokio::spawn(presences.clone().keep_alive());
-        tokio::spawn(api.clone().keep_sealing());
-        tokio::spawn(api.clone().keep_forgetting_answers());
-        tokio::spawn(api.clone().keep_logging_off());
         tokio::spawn(api.clone().keep_noting_anonymous());
-        tokio::spawn(api.clone().keep_refreshing_portals());
-        tokio::spawn(renewal::keep(api.clone(), master));
-        tokio::spawn(api.clone().keep_delivering(WebhookSender::new(config.webhook_networks.clone())));
-        tokio::spawn(Anchor::new(config.audit_anchor_file(), keys.checkpoint_signer).keep(api.clone()));
         let metrics = Arc::new(Metrics::new()?);
         let of_address_max = config.address_connections_max.get();
         let connections = Connections::new(of_address_max, config.trusted_proxies.clone());

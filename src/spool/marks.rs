@@ -38,29 +38,40 @@ impl MarksFile {
         Self(spool.with_extension("head"))
     }
 
-    /// What it says; nothing if it is not there or not this node's.
-    pub fn read(&self, cipher: &Cipher) -> Option<Marks> {
-        let bytes = cipher.open(CONTEXT, &fs::read(&self.0).ok()?)?;
-        let (begins, ends) = bytes.split_at_checked(HEAD_BYTES)?;
-        Some(Marks { begins: head_of(begins)?, ends: head_of(ends)? })
+    /// What it says; nothing if it is not there.
+    pub fn read(&self, cipher: &Cipher) -> io::Result<Option<Marks>> {
+        let sealed = match fs::read(&self.0) {
+            Ok(sealed) => sealed,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let marks = cipher.open(CONTEXT, &sealed).and_then(|bytes| marks_of(&bytes));
+        marks.map(Some).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not sealed by this node"))
     }
 
     /// Has it say this. On disk when it returns; a crash leaves the one before.
-    pub fn write(&self, cipher: &Cipher, marks: Marks) {
+    pub async fn write(&self, cipher: &Cipher, marks: Marks) {
         let bytes =
             [marks.begins, marks.ends].map(|head| [&head.number.to_be_bytes()[..], &head.hash].concat());
-        if let Err(error) = self.put(&cipher.seal(CONTEXT, &bytes.concat())) {
+        let (path, sealed) = (self.0.clone(), cipher.seal(CONTEXT, &bytes.concat()));
+        let put = tokio::task::spawn_blocking(move || put(&path, &sealed)).await;
+        if let Err(error) = put.unwrap_or_else(|failed| Err(io::Error::other(failed))) {
             tracing::warn!(%error, "it cannot be noted where the spool ends: one that is cut would not be noticed");
         }
     }
+}
 
-    fn put(&self, bytes: &[u8]) -> io::Result<()> {
-        let aside = self.0.with_extension("head.new");
-        let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&aside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&aside, &self.0)
-    }
+fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let aside = path.with_extension("head.new");
+    let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&aside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&aside, path)
+}
+
+fn marks_of(bytes: &[u8]) -> Option<Marks> {
+    let (begins, ends) = bytes.split_at_checked(HEAD_BYTES)?;
+    Some(Marks { begins: head_of(begins)?, ends: head_of(ends)? })
 }
 
 fn head_of(bytes: &[u8]) -> Option<Head> {

@@ -86,13 +86,22 @@ impl Spool {
         let (cipher, marks_file) = (Cipher::new(key), MarksFile::beside(path));
         let (aside, hopeless) = Aside::beside(path, &cipher)?;
         let mut waiting = VecDeque::from(hopeless);
-        let mut follower = Follower::new(marks_file.read(&cipher));
+        // One that was spoilt says nothing of what is missing, but that somebody was at it.
+        let (marks, is_spoilt) = match marks_file.read(&cipher) {
+            Ok(marks) => (marks, false),
+            Err(error) => {
+                tracing::error!(%error, "where the spool ended is not known");
+                (None, true)
+            }
+        };
+        let mut follower = Follower::new(marks);
         for (place, sealed) in records.into_iter().enumerate() {
             let (before, entries) = unseal(&cipher, &sealed).ok_or(SpoolError::NotOurs(place))?;
             follower.follow(before, &sealed);
             waiting.extend(entries);
         }
         let (marks, missing) = follower.finish();
+        let missing = missing.max(is_spoilt.into());
         if missing > 0 {
             tracing::error!(missing, "records of the spool are missing");
         }
@@ -148,7 +157,7 @@ impl Spool {
         marks.ends = next;
         // What is not on disk yet is not said to be.
         if kept.is_ok() {
-            self.marks_file.write(&self.cipher, *marks);
+            self.marks_file.write(&self.cipher, *marks).await;
         }
         self.lock().extend(entries);
         Ok(())
@@ -174,7 +183,7 @@ impl Spool {
             waiting.is_empty()
         };
         if is_empty && self.missing_to_be_told() == 0 {
-            self.begin_anew(marks);
+            self.begin_anew(marks).await;
         }
         Ok(())
     }
@@ -184,14 +193,14 @@ impl Spool {
         let marks = self.marks.lock().await;
         self.is_to_be_told.store(false, Relaxed);
         if self.waiting() == 0 {
-            self.begin_anew(marks);
+            self.begin_anew(marks).await;
         }
     }
 
-    fn begin_anew(&self, mut marks: tokio::sync::MutexGuard<'_, Marks>) {
+    async fn begin_anew(&self, mut marks: tokio::sync::MutexGuard<'_, Marks>) {
         marks.begins = marks.ends;
         // First: a file that has more than is noted is none that was cut.
-        self.marks_file.write(&self.cipher, *marks);
+        self.marks_file.write(&self.cipher, *marks).await;
         self.log.begin_anew(Vec::new());
     }
 
@@ -341,6 +350,13 @@ mod tests {
                 assert_eq!((spool.missing(), numbers(&spool)), (missing, left.clone()), "of {}", bytes.len());
             }
         }
+        // Both at once, by who has no key.
+        let head = path.with_extension("head");
+        let kept = std::fs::read(&head).expect("the file");
+        std::fs::write(&head, b"nothing").expect("spoilt");
+        assert_eq!(open(&path, 9).expect("it goes on").missing(), 1, "how many is not known");
+        std::fs::write(&head, kept).expect("as it was");
+
         std::fs::remove_file(&path).expect("it is gone");
         let spool = open(&path, 9).expect("it goes on");
         spool.keep(named([5]), false).await.expect("room");

@@ -81,8 +81,8 @@ fn main() {
 impl Bench {
     async fn new(database: &Database, seconds: Duration) -> Self {
         let store = Store::open(database).await.expect("the database");
-        let signer = Arc::new(TicketSigner::generate().expect("a key"));
-        let verifier = TicketVerifier::new([signer.public_key().clone()]).expect("a good key");
+        let signer = TicketSigner::generate().expect("a key");
+        let verifier = TicketVerifier::new([signer.public_key()]).expect("a good key");
         let master = Arc::new(LocalMasterKeys::ephemeral());
         // One back end asks as fast as it can: what is measured is the rest.
         let api = ControlApi::new(store, signer, Arc::new(NothingRuns), master).with_requests_per_s(u32::MAX);

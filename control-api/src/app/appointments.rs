@@ -59,7 +59,7 @@ impl ControlApi {
         let relation = facts::to_patient(&mut act, &caller, patient).await?;
         let mut act = self.permit_in(act, &caller, Act::BookAppointment, &relation).await?;
         let course = Course::book(new.time, now_ms).map_err(Problem::AppointmentRefused)?;
-        if !store::consents::is_given(&mut act, patient).await? {
+        if !store::consents::holds(&mut act, patient).await? {
             let asked = by(&caller, Action::Asked(Act::BookAppointment));
             let entry = Entry { patient: Some(patient), ..asked };
             return Err(self.refuse_by_rule(act, entry, Problem::ConsentMissing).await?);
@@ -163,7 +163,7 @@ impl ControlApi {
             change => change,
         };
         let after = before.after(change, now_ms).map_err(Problem::AppointmentRefused)?;
-        if change == Change::Start && !store::consents::is_given(&mut act, appointment.patient).await? {
+        if change == Change::Start && !store::consents::holds(&mut act, appointment.patient).await? {
             let entry = about(caller, act_of(change), &appointment);
             return Err(self.refuse_by_rule(act, entry, Problem::ConsentMissing).await?);
         }
@@ -194,7 +194,7 @@ impl ControlApi {
         if !people.contains(&(person, role)) {
             return Err(Problem::NotBooked);
         }
-        if !store::consents::is_given(act, appointment.patient).await? {
+        if !store::consents::holds(act, appointment.patient).await? {
             return Err(Problem::ConsentMissing);
         }
         Ok(())

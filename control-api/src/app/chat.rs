@@ -81,7 +81,7 @@ impl ControlApi {
         line: &NewLine<'_>,
     ) -> Result<Option<KeptLine>, StoreError> {
         let NewLine { id, consult, person, role, at_ms, text } = *line;
-        let patient = facts::patient_of(act, consult).await?;
+        let patient = store::tickets::patient_of(act, consult).await?;
         let about = patient.unwrap_or(person);
         let Some(whose) = store::people::load(act, about).await? else { return Ok(None) };
         let row = id.to_string();
@@ -105,7 +105,7 @@ impl ControlApi {
         let relation = facts::to_consult(&mut tx, &caller, Act::ReadChat, consult).await?;
         let (mut tx, ground) = self.permit_on(tx, &caller, Act::ReadChat, &relation).await?;
         store::consults::find(&mut tx, consult).await?.ok_or(Problem::NotFound)?;
-        let patient = facts::patient_of(&mut tx, consult).await?;
+        let patient = store::tickets::patient_of(&mut tx, consult).await?;
         let rows = store::chat_lines::after(&mut tx, consult, part.after, part.lines_max).await?;
         let told = self.opened_lines(&mut tx, consult, rows).await?;
         drop(tx);

@@ -45,12 +45,11 @@ impl ControlApi {
         let mut act = self.begin(&caller).await?;
         let relation = facts::to_consult(&mut act, &caller, Act::EndConsult, id).await?;
         let mut act = self.permit_in(act, &caller, Act::EndConsult, &relation).await?;
-        let mut consult = store::consults::find(&mut act, id).await?.ok_or(Problem::NotFound)?;
-        if consult.ended_at_ms.is_none() {
-            consult.ended_at_ms = Some(now_ms);
-            store::consults::set_ended(&mut act, id, now_ms).await?;
+        let is_new = store::consults::set_ended(&mut act, id, now_ms).await?;
+        let consult = store::consults::find(&mut act, id).await?.ok_or(Problem::NotFound)?;
+        if is_new {
             store::tickets::revoke_all(&mut act, id, now_ms).await?;
-            let patient = facts::patient_of(&mut act, id).await?;
+            let patient = store::tickets::patient_of(&mut act, id).await?;
             let entry = Entry { consult: Some(id), patient, ..by(&caller, Action::ConsultEnded) };
             record(&mut act, &entry).await?;
             let event = Event { consult: Some(id), ..Event::of(EventKind::ConsultEnded) };

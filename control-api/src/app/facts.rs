@@ -46,17 +46,6 @@ pub(super) async fn to_consult(
     }
 }
 
-/// Whom a consult is about: whose appointment it is or, where it has none, who alone was given tickets to it as a patient.
-pub(super) async fn patient_of(
-    tx: &mut TenantTx,
-    consult: ConsultId,
-) -> Result<Option<PersonId>, StoreError> {
-    match store::appointments::of_consult(tx, consult).await? {
-        Some(appointment) => Ok(Some(appointment.patient)),
-        None => store::tickets::only_patient(tx, consult).await,
-    }
-}
-
 /// To the tenant as one that has consults without an appointment, or has none.
 pub(super) async fn to_direct_consults(tx: &mut TenantTx) -> Result<Relation, StoreError> {
     let tenant = store::tenants::find(tx).await?;

@@ -199,7 +199,7 @@ impl ControlApi {
         if rests_until_ms.is_some_and(|until_ms| now_ms < until_ms) {
             return Err(Problem::TooManyRequests(GUEST_LINK_REST.as_secs() as u32));
         }
-        if !store::consents::is_given(act, appointment.patient).await? {
+        if !store::consents::holds(act, appointment.patient).await? {
             return Err(Problem::ConsentMissing);
         }
         let row = link.id.to_string();

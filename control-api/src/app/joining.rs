@@ -49,8 +49,12 @@ impl ControlApi {
                 }
                 (role, None)
             }
-            (Ground::BreakGlass(_), Some(standing), Some(glass)) => (standing, Some(*glass)),
-            // The table grants this on no other ground, and nobody comes in unmarked.
+            (Ground::BreakGlass(_), Some(standing), Some(glass))
+                if store::break_glasses::holds(&mut act, glass.id).await? =>
+            {
+                (standing, Some(*glass))
+            }
+            // The glass was closed just now, or this is no ground that the table grants it on: nobody comes in unmarked.
             _ => {
                 drop(act);
                 return Err(self.refuse(&caller, Act::Join, &relation, Reason::FactsDoNotFit).await?);

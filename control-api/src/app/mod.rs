@@ -31,6 +31,7 @@ mod sealer;
 mod seen;
 pub(crate) mod sessions;
 pub(crate) mod sign_in;
+mod signing_keys;
 mod tenants;
 mod tickets;
 mod vault;
@@ -41,14 +42,18 @@ pub(crate) mod webhooks;
 use std::{
     fmt,
     net::IpAddr,
-    sync::{Arc, atomic::AtomicU64},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use aws_lc_rs::rand;
 use axum::response::{IntoResponse as _, Response};
 use media_model::{ConsultId, ParticipantNumber, Pii, TenantId};
-use signaling_protocol::ticket::{InvalidKey, LEEWAY_S, PublicKey, TicketId, TicketSigner};
+use signaling_protocol::ticket::{KeyRing, LEEWAY_S, TicketId, TicketSigner};
 
 pub(crate) use anonymous::Attempt;
 pub use clients::ClientSummary;
@@ -70,7 +75,7 @@ use vault::Vault;
 
 use crate::{
     Networks, OwnOrigin, RateLimited, Store, StoreError, TrustedProxies,
-    access::{AccessSigner, AccessVerifier},
+    access::AccessToken,
     anonymous::Anonymous,
     audit::{Action, Entry, EntryId, StoredEntry, Surface, unix_ms},
     auth::Caller,
@@ -127,7 +132,7 @@ pub struct Said<'a> {
 #[derive(Clone)]
 pub struct ControlApi {
     pub(crate) store: Store,
-    signer: Arc<TicketSigner>,
+    signer: TicketSigner,
     running: Arc<dyn RunningConsults>,
     vault: Vault,
     unsealed: Arc<Unsealed>,
@@ -137,15 +142,17 @@ pub struct ControlApi {
     rates: Arc<RateLimits>,
     failures: Arc<Failures>,
     anonymous: Arc<Anonymous>,
-    access: Option<Arc<(AccessSigner, AccessVerifier)>>,
-    visits: Option<Arc<VisitVerifier>>,
+    access: Option<KeyRing<AccessToken>>,
+    visits: Option<VisitVerifier>,
     due: Arc<Due>,
     webhook_networks: Arc<Networks>,
     providers: Arc<Providers>,
     sign_in_counts: Arc<SignInCounts>,
     own_origin: Arc<OwnOrigin>,
     portals: Portals,
+    portals_file: Option<Arc<Path>>,
     allowed_origins: Arc<[String]>,
+    is_open: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for ControlApi {
@@ -159,7 +166,7 @@ impl ControlApi {
     /// sealed at rest.
     pub fn new(
         store: Store,
-        signer: Arc<TicketSigner>,
+        signer: TicketSigner,
         running: Arc<dyn RunningConsults>,
         master: Arc<dyn MasterKeys>,
     ) -> Self {
@@ -183,8 +190,31 @@ impl ControlApi {
             sign_in_counts: Arc::default(),
             own_origin: Arc::default(),
             portals: Portals::default(),
+            portals_file: None,
             allowed_origins: Arc::default(),
+            is_open: Arc::new(AtomicBool::new(true)),
         }
+    }
+
+    /// Answers nobody until [`ControlApi::open_door`].
+    #[must_use]
+    pub fn with_closed_door(self) -> Self {
+        Self { is_open: Arc::default(), ..self }
+    }
+
+    /// Answers whoever calls from now on.
+    pub fn open_door(&self) {
+        self.is_open.store(true, Relaxed);
+    }
+
+    /// Whether callers are answered.
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_open.load(Relaxed)
+    }
+
+    /// What it stands on.
+    pub const fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Believes these proxies about where requests came from.
@@ -197,15 +227,16 @@ impl ControlApi {
         Self { rates: Arc::new(RateLimits::new(requests_per_s)), ..self }
     }
 
-    /// Signs access tokens with this key, so that they outlive the process and are good on other nodes that have it.
-    pub fn with_access_signer(self, signer: AccessSigner) -> Result<Self, InvalidKey> {
-        let verifier = AccessVerifier::new([signer.public_key().clone()])?;
-        Ok(Self { access: Some(Arc::new((signer, verifier))), ..self })
+    /// Signs and believes access tokens with these keys, so that they outlive the process and are good on other nodes.
+    #[must_use]
+    pub fn with_access_keys(self, keys: KeyRing<AccessToken>) -> Self {
+        Self { access: Some(keys), ..self }
     }
 
     /// Believes tokens of visits that one of these keys has signed.
-    pub fn with_visit_keys(self, keys: impl IntoIterator<Item = PublicKey>) -> Result<Self, InvalidKey> {
-        Ok(Self { visits: Some(Arc::new(VisitVerifier::new(keys)?)), ..self })
+    #[must_use]
+    pub fn with_visit_keys(self, keys: VisitVerifier) -> Self {
+        Self { visits: Some(keys), ..self }
     }
 
     /// Requests that were refused for coming too fast.
@@ -281,9 +312,9 @@ impl ControlApi {
         Ok(())
     }
 
-    /// Whether the database answers.
+    /// Whether callers are answered, and the database answers.
     pub async fn is_ready(&self) -> bool {
-        self.store.ping().await.is_ok()
+        self.is_open() && self.store.ping().await.is_ok()
     }
 }
 

@@ -51,7 +51,7 @@ impl ControlApi {
         scope: Option<&str>,
         request: Request,
     ) -> Result<IssuedToken, NoToken> {
-        let (signer, _) = self.access.as_deref().ok_or(NoToken::Failed(Problem::StoreUnavailable))?;
+        let keys = self.access.as_ref().ok_or(NoToken::Failed(Problem::StoreUnavailable))?;
         let key = ApiKey::parse(secret).ok_or(NoToken::InvalidClient)?;
         let caller = self.caller(&key, request).await?;
         let Actor::ApiClient(client) = &caller.actor else { return Err(NoToken::InvalidClient) };
@@ -79,15 +79,15 @@ impl ControlApi {
         let entry: Entry = by(&caller, Action::TokenIssued);
         record(&mut act, &entry).await.map_err(Problem::from)?;
         self.commit(act).await.map_err(Problem::from)?;
-        let token = signer.sign(&token);
+        let token = keys.signer.sign(&token);
         self.note_good(&token);
         Ok(IssuedToken { token: Pii::new(token), scopes })
     }
 
     /// The back end behind an access token. Its client has to be there still.
     pub(crate) async fn caller_by_token(&self, token: &str, request: Request) -> Result<Caller, Problem> {
-        let (_, verifier) = self.access.as_deref().ok_or(Problem::Unauthorized)?;
-        let token = verifier.verify(token, now().as_secs()).map_err(|_| Problem::Unauthorized)?;
+        let keys = self.access.as_ref().ok_or(Problem::Unauthorized)?;
+        let token = keys.verifier.verify(token, now().as_secs()).map_err(|_| Problem::Unauthorized)?;
         let mut tx = self.store.read(token.tenant).await?;
         let client = store::api_clients::find(&mut tx, &token.client).await?;
         let mut client = client.ok_or(Problem::Unauthorized)?;

@@ -72,14 +72,17 @@ impl ControlApi {
                     self.running.end(consult);
                 }
             }
-            for (consult, ticket, how) in store::tickets::taken_back(&mut tx, good_until_ms, since_ms).await?
-            {
-                // The end of a consult took all of its tickets back, and its people were told so.
-                if now_known.consults.contains(&consult) {
+            let mut taken = store::tickets::taken_back(&mut tx, since_ms).await?;
+            if let Some(good_until_ms) = good_until_ms {
+                taken.extend(store::tickets::taken_back_and_young(&mut tx, good_until_ms).await?);
+            }
+            for (consult, ticket, how) in taken {
+                // The end of a consult took all of its tickets back, and its people were told so; a node that was started
+                // anew has to know of each.
+                if good_until_ms.is_none() && now_known.consults.contains(&consult) {
                     continue;
                 }
-                now_known.tickets.insert((ticket, how));
-                if !told.tickets.contains(&(ticket, how)) {
+                if now_known.tickets.insert((ticket, how)) && !told.tickets.contains(&(ticket, how)) {
                     match how {
                         TakenBack::Revoked => self.running.revoke_ticket(consult, ticket),
                         TakenBack::Barred => self.running.bar_ticket(consult, ticket),

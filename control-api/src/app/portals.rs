@@ -6,6 +6,8 @@
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
+    fs, io,
+    path::PathBuf,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
     time::Instant,
 };
@@ -18,10 +20,14 @@ use crate::{
     audit::{Action, Entry},
     auth::Caller,
     limits::{PORTAL_ORIGINS_MAX, PORTALS_INTERVAL, TENANT_MISSING_FOR, TENANTS_MISSING_MAX},
+    line_file,
     permissions::Act,
     problem::Problem,
     store::portal_origins,
 };
+
+/// Older than whatever the database has.
+const VERSION_RECALLED: i64 = -1;
 
 /// What is known of tenants' own pages. Clones are handles to the same thing; nothing in it waits.
 #[derive(Debug, Clone, Default)]
@@ -78,6 +84,28 @@ impl Portals {
         may
     }
 
+    /// What is known, a line a tenant: its name, then its origins.
+    fn lines(&self) -> Vec<String> {
+        let known = self.known();
+        let line = |(tenant, listed): (&TenantId, &Listed)| {
+            let words = listed.origins.iter().map(PortalOrigin::as_str);
+            std::iter::once(tenant.as_str()).chain(words).collect::<Vec<_>>().join(" ")
+        };
+        let mut lines: Vec<_> = known.of_tenants.iter().map(line).collect();
+        lines.sort_unstable();
+        lines
+    }
+
+    /// Takes up what was known before a start, until the database has been asked. A line that says nothing is left out.
+    fn recall(&self, text: &str) {
+        let listed = |line: &str| {
+            let mut words = line.split(' ');
+            let tenant = words.next()?.parse().ok()?;
+            Some((tenant, VERSION_RECALLED, words.map(|word| word.parse().ok()).collect::<Option<Vec<_>>>()?))
+        };
+        self.learn(text.lines().filter_map(listed));
+    }
+
     /// Takes up versions, each unless a newer one is known already.
     pub(super) fn learn(&self, changes: impl IntoIterator<Item = (TenantId, i64, Vec<PortalOrigin>)>) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
@@ -122,6 +150,24 @@ impl ControlApi {
         Ok(Some((tenant, version, portal_origins::all(&mut tx).await?)))
     }
 
+    /// Keeps what is known in this file, and knows what is in it, for a start while the database is away.
+    pub fn remembering_portals(mut self, path: PathBuf) -> io::Result<Self> {
+        match fs::read_to_string(&path) {
+            Ok(text) => self.portals.recall(&text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        self.portals_file = Some(path.into());
+        Ok(self)
+    }
+
+    fn remember_portals(&self) {
+        let Some(path) = self.portals_file.as_deref() else { return };
+        if let Err(error) = line_file::replace(path, &self.portals.lines()) {
+            tracing::warn!(%error, "portals' origins are not kept for a start without the database");
+        }
+    }
+
     /// Reads what other processes have changed.
     pub async fn refresh_portals(&self) -> Result<(), StoreError> {
         let mut changes = Vec::new();
@@ -133,6 +179,7 @@ impl ControlApi {
         }
         if !changes.is_empty() {
             self.portals.learn(changes);
+            self.remember_portals();
         }
         Ok(())
     }
@@ -174,6 +221,7 @@ impl ControlApi {
         record(&mut act, &Entry { detail, ..by(&caller, Action::Asked(Act::ManageTenant)) }).await?;
         let PortalOrigins(origins) = self.keep(act, &caller, PortalOrigins(origins)).await?;
         self.portals.learn([(tenant, version, origins.clone())]);
+        self.remember_portals();
         Ok(PortalOrigins(origins))
     }
 
@@ -234,5 +282,19 @@ mod tests {
         assert!(!portals.is_of(clinic, "https://old.example") && !portals.is_any("https://old.example"));
         portals.learn([(clinic, 3, Vec::new())]);
         assert!(!portals.is_any("https://new.example") && portals.of(clinic).is_some());
+    }
+
+    #[test]
+    fn what_was_known_before_a_start_is_until_the_database_says_what_is() {
+        let (portals, clinic) = (Portals::default(), "clinic".parse().expect("a tenant"));
+        portals.learn([(clinic, 7, origins(&["https://a.example", "https://b.example"]))]);
+        portals.learn([("alone".parse().expect("a tenant"), 0, Vec::new())]);
+        let text = portals.lines().join("\n");
+        let again = Portals::default();
+        again.recall(&format!("{text}\n\nclinic-2 no origin\n"));
+        assert_eq!(again.lines().join("\n"), text);
+        assert!(again.is_of(clinic, "https://b.example"));
+        again.learn([(clinic, 0, origins(&["https://c.example"]))]);
+        assert!(!again.is_any("https://b.example"), "whatever its version, as after a restore");
     }
 }

@@ -29,7 +29,7 @@ impl ControlApi {
     /// Wraps anew what an older key wraps, of all tenants. One that fails is reported and holds up nobody else.
     pub async fn renew_keys(&self) -> Result<Renewed, StoreError> {
         let mut renewed = Renewed::default();
-        for tenant in self.store.tenants().await? {
+        for tenant in self.store.tenants_and_system().await? {
             match self.renew_keys_of(tenant).await {
                 Ok(Renewed { of_tenants, of_people }) => {
                     renewed.of_tenants += of_tenants;
@@ -58,7 +58,7 @@ impl ControlApi {
         &self,
     ) -> Result<std::collections::BTreeMap<MasterName, usize>, StoreError> {
         let mut in_use = std::collections::BTreeMap::new();
-        for tenant in self.store.tenants().await? {
+        for tenant in self.store.tenants_and_system().await? {
             let mut tx = self.store.read(tenant).await?;
             for row in store::tenant_keys::all(&mut tx).await? {
                 *in_use.entry(row.wrapped.master().clone()).or_default() += 1;
@@ -72,7 +72,12 @@ impl ControlApi {
         self.vault.forget(tenant);
         let mut act = self.store.begin(tenant).await?;
         let mut of_tenants = 0;
-        for row in store::tenant_keys::all(&mut act).await? {
+        let rows = store::tenant_keys::all(&mut act).await?;
+        if rows.is_empty() {
+            // The system has keys once a node has published its own.
+            return Ok(Renewed::default());
+        }
+        for row in rows {
             if let Some(again) = TenantKeys::rewrap(self.vault.master(), tenant, &row).await? {
                 of_tenants += usize::from(store::tenant_keys::replace(&mut act, &row, &again).await?);
             }

@@ -29,7 +29,7 @@ pub struct Resealed {
 impl ControlApi {
     /// Does so for all tenants. One that fails is reported and holds up nobody else.
     pub async fn reseal(&self) -> Result<(), StoreError> {
-        for tenant in self.store.tenants().await? {
+        for tenant in self.store.tenants_and_system().await? {
             match self.reseal_tenant(tenant).await {
                 Ok(Resealed { values, retired, .. }) if values > 0 || !retired.is_empty() => {
                     tracing::info!(%tenant, values, retired = retired.len(), "sealed anew");
@@ -44,10 +44,13 @@ impl ControlApi {
     /// Seals anew what is under older keys of a tenant than its newest, and retires those that nothing needs.
     pub async fn reseal_tenant(&self, tenant: TenantId) -> Result<Resealed, StoreError> {
         self.renew_keys_of(tenant).await?;
+        let mut resealed = Resealed::default();
         let mut tx = self.store.read(tenant).await?;
+        if store::tenant_keys::all(&mut tx).await?.is_empty() {
+            return Ok(resealed);
+        }
         let keys = self.vault.keys(&mut tx).await?;
         drop(tx);
-        let mut resealed = Resealed::default();
         for column in &store::sealed::COLUMNS {
             resealed.values += self.reseal_column(&keys, column).await?;
         }

@@ -42,7 +42,7 @@ impl ControlApi {
             let mut tenants = self.unsealed.take();
             if since_sweep >= SEAL_SWEEP_INTERVAL {
                 since_sweep = Duration::ZERO;
-                match self.all_tenants().await {
+                match self.store.tenants_and_system().await {
                     Ok(all) => tenants.extend(all),
                     Err(error) => {
                         tracing::warn!(%error, "tenants cannot be listed to seal their audit entries")
@@ -90,7 +90,7 @@ impl ControlApi {
         signed_up_to: &mut BTreeMap<TenantId, i64>,
     ) -> Result<Vec<String>, StoreError> {
         let mut lines = Vec::new();
-        for tenant in self.all_tenants().await? {
+        for tenant in self.store.tenants_and_system().await? {
             let mut tx = self.store.read(tenant).await?;
             let head = store::audit::head(&mut tx).await?;
             if signed_up_to.insert(tenant, head.seq).unwrap_or_default() < head.seq {
@@ -99,11 +99,5 @@ impl ControlApi {
             }
         }
         Ok(lines)
-    }
-
-    async fn all_tenants(&self) -> Result<Vec<TenantId>, StoreError> {
-        let mut tenants = self.store.tenants().await?;
-        tenants.push(TenantId::SYSTEM);
-        Ok(tenants)
     }
 }

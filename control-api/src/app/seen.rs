@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::HashMap, net::IpAddr};
 use media_model::{ConsultId, Pii, TenantId};
 use signaling_protocol::ticket::TicketId;
 
-use super::{ControlApi, chat::NewLine, facts, webhooks};
+use super::{ControlApi, chat::NewLine, webhooks};
 use crate::{
     StoreError,
     audit::{Entry, EntryId, StoredEntry, unix_ms},
@@ -120,7 +120,7 @@ impl ControlApi {
         let key = (act.tenant(), consult);
         let patient = match patients.get(&key) {
             Some(known) => *known,
-            None => *patients.entry(key).or_insert(facts::patient_of(act, consult).await?),
+            None => *patients.entry(key).or_insert(store::tickets::patient_of(act, consult).await?),
         };
         Ok(match patient {
             None => entry,
@@ -141,7 +141,8 @@ impl ControlApi {
         }
         match self.sealed_address(act, request, address).await {
             Ok(address) => Ok(Cow::Owned(Entry { address: Some(address), ..entry.into_owned() })),
-            Err(StoreError::Keys(fault)) => {
+            // A key service that is away comes back; keys that do not open stay as they are.
+            Err(StoreError::Keys(fault)) if fault.whose() != Whose::KeyService => {
                 tracing::error!(tenant = %act.tenant(), %fault, "an audit entry is kept without its address");
                 Ok(entry)
             }

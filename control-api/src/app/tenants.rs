@@ -46,6 +46,9 @@ pub enum BootstrapError {
     /// The account is somebody else's.
     #[error("the account is linked to somebody else")]
     LinkedElsewhere,
+    /// There is no such key, or it was taken back before.
+    #[error("no node signs with such a key: see `consilium signing-key list`")]
+    NoSigningKey,
     /// There are as many portals as there may be.
     #[error("a tenant has at most {PORTAL_ORIGINS_MAX} portals' origins")]
     TooManyOrigins,

@@ -85,7 +85,7 @@ impl ControlApi {
         let minted = self.give_out(&mut act, request.consult, holder).await?;
         let patient = match request.role {
             Role::Patient => Some(person),
-            _ => facts::patient_of(&mut act, request.consult).await?,
+            _ => store::tickets::patient_of(&mut act, request.consult).await?,
         };
         let object = Some(Object::Ticket(minted.id));
         record(&mut act, &Entry { patient, object, ..entry }).await?;
@@ -144,7 +144,7 @@ impl ControlApi {
         store::tickets::set_revoked(&mut act, consult, id, now_ms).await?;
         let entry = Entry {
             consult: Some(consult),
-            patient: facts::patient_of(&mut act, consult).await?,
+            patient: store::tickets::patient_of(&mut act, consult).await?,
             person_id: Some(Pii::new(holder.person.to_string())),
             role: Some(holder.role),
             object: Some(Object::Ticket(id)),

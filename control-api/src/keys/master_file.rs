@@ -10,6 +10,7 @@
 //! of Kubernetes arrive; others may not even do that.
 
 use std::{
+    fmt,
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
@@ -36,6 +37,32 @@ const HEADER: &str = "# Master keys of Consilium: the first wraps, all unwrap. W
 /// A file of master keys, existing or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MasterFile(PathBuf);
+
+/// A key that is in no file yet.
+pub struct NewMasterKey {
+    name: MasterName,
+    line: Zeroizing<String>,
+}
+
+impl NewMasterKey {
+    /// From the operating system's random source.
+    pub fn draw() -> Self {
+        let key = KeyMaterial::draw();
+        let line = line(&key);
+        Self { name: name_of(key), line }
+    }
+
+    /// What it will be called.
+    pub const fn name(&self) -> &MasterName {
+        &self.name
+    }
+}
+
+impl fmt::Debug for NewMasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewMasterKey").field("name", &self.name).finish_non_exhaustive()
+    }
+}
 
 impl MasterFile {
     /// The file at this path; nothing is read yet.
@@ -67,6 +94,11 @@ impl MasterFile {
 
     /// Puts a new key before the others, in one step; owner and mode stay.
     pub fn rotate(&self) -> Result<(), KeyFault> {
+        self.rotate_to(&NewMasterKey::draw())
+    }
+
+    /// The same with a key whose name is known before it is in the file.
+    pub fn rotate_to(&self, key: &NewMasterKey) -> Result<(), KeyFault> {
         let path = fs::canonicalize(&self.0).map_err(|error| self.cannot("be found", &error))?;
         let file = Self(path);
         let old = file.read()?;
@@ -75,7 +107,7 @@ impl MasterFile {
         let is_key = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
         let before: usize = old.split_inclusive('\n').take_while(|line| !is_key(line)).map(str::len).sum();
         let (comments, older) = old.split_at(before);
-        for part in [comments, &line(&KeyMaterial::draw()), "\n", older] {
+        for part in [comments, &key.line, "\n", older] {
             text.push_str(part);
         }
         file.replace(&text).map_err(|error| self.cannot("be rotated", &error))

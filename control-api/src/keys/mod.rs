@@ -67,7 +67,7 @@ pub use fault::{KeyFault, Whose};
 pub use index::IndexKey;
 pub use local::LocalMasterKeys;
 pub use master::{KeyFuture, KeyName, MasterKeys, MasterName, Purpose, Wrapped};
-pub use master_file::MasterFile;
+pub use master_file::{MasterFile, NewMasterKey};
 pub use material::KeyMaterial;
 pub use person::{Opened, PersonKeys, StoredPersonKey};
 pub use place::Place;

@@ -52,6 +52,7 @@ pub(super) async fn announce(
     let asked = Request { id, address: address.map(Pii::new), started };
     request.extensions_mut().insert(asked.clone());
     let mut response = match passed {
+        Ok(()) if !api.is_open() => Problem::StoreUnavailable.into_response(),
         Ok(()) if request.method().is_safe() => next.run(request).await,
         Ok(()) => to_its_end(next.run(request)).await,
         Err(wait) => {

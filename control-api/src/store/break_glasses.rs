@@ -53,6 +53,18 @@ pub(crate) async fn find(tx: &mut TenantTx, id: BreakGlassId) -> Result<Option<K
     row.as_ref().map(kept_of).transpose()
 }
 
+/// Whether one is still open. If so it is until this transaction ends: whoever closes it waits for it, and then finds what it gave out.
+pub(crate) async fn holds(tx: &mut TenantTx, id: BreakGlassId) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "UPDATE break_glasses SET closed_at = closed_at WHERE tenant = $1 AND id = $2 AND closed_at IS NULL",
+    )
+    .bind(tx.tenant().as_str())
+    .bind(id.to_string())
+    .execute(tx.connection())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// What somebody has broken for a patient and is open; of several the one that lasts longest.
 pub(crate) async fn open_of(
     tx: &mut TenantTx,

@@ -67,15 +67,16 @@ pub(crate) async fn withdraw(tx: &mut TenantTx, person: PersonId, now_ms: i64) -
     Ok(done.rows_affected() == 1)
 }
 
-/// Whether a person consents.
-pub(crate) async fn is_given(tx: &mut TenantTx, person: PersonId) -> Result<bool, StoreError> {
-    let row = sqlx::query(
-        "SELECT given_at FROM consents WHERE tenant = $1 AND person = $2 AND kind = $3 AND withdrawn_at IS NULL",
+/// Whether a person consents. If so they do until this transaction ends: whoever withdraws waits for it, and then finds what it gave out.
+pub(crate) async fn holds(tx: &mut TenantTx, person: PersonId) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "UPDATE consents SET given_at = given_at
+         WHERE tenant = $1 AND person = $2 AND kind = $3 AND withdrawn_at IS NULL",
     )
     .bind(tx.tenant().as_str())
     .bind(person.to_string())
     .bind(TELEHEALTH)
-    .fetch_optional(tx.connection())
+    .execute(tx.connection())
     .await?;
-    Ok(row.is_some())
+    Ok(done.rows_affected() == 1)
 }

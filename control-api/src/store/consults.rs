@@ -57,12 +57,14 @@ pub(crate) async fn ended(tx: &mut TenantTx, ended_after_ms: i64) -> Result<Vec<
     rows.iter().map(id).collect()
 }
 
-pub(crate) async fn set_ended(tx: &mut TenantTx, id: ConsultId, now_ms: i64) -> Result<(), StoreError> {
-    sqlx::query("UPDATE consults SET ended_at = $3 WHERE tenant = $1 AND id = $2")
-        .bind(tx.tenant().as_str())
-        .bind(id.to_string())
-        .bind(now_ms)
-        .execute(tx.connection())
-        .await?;
-    Ok(())
+/// Ends a consult; false if it is over already, since when stays.
+pub(crate) async fn set_ended(tx: &mut TenantTx, id: ConsultId, now_ms: i64) -> Result<bool, StoreError> {
+    let done =
+        sqlx::query("UPDATE consults SET ended_at = $3 WHERE tenant = $1 AND id = $2 AND ended_at IS NULL")
+            .bind(tx.tenant().as_str())
+            .bind(id.to_string())
+            .bind(now_ms)
+            .execute(tx.connection())
+            .await?;
+    Ok(done.rows_affected() == 1)
 }

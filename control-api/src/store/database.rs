@@ -42,14 +42,15 @@ pub(super) struct Pools {
 }
 
 impl Pools {
+    /// A server is asked for connections when they are needed.
     pub async fn connect(database: &Database, missing: Missing) -> Result<Self, sqlx::Error> {
         sqlx::any::install_default_drivers();
         match database {
             Database::Sqlite(path) => Self::sqlite(path, missing).await,
             Database::Postgres(url) => {
                 let options: AnyConnectOptions = url.reveal().parse()?;
-                let readers = postgres(options.clone(), POSTGRES_READERS_MAX).await?;
-                Ok(Self { readers, writers: postgres(options, POSTGRES_WRITERS_MAX).await? })
+                let readers = postgres(options.clone(), POSTGRES_READERS_MAX);
+                Ok(Self { readers, writers: postgres(options, POSTGRES_WRITERS_MAX) })
             }
         }
     }
@@ -104,7 +105,7 @@ fn sqlite_pool(connections: u32, cache: &'static str) -> AnyPoolOptions {
 }
 
 /// Connections to a server that wait for nothing longer than a request may.
-pub(super) async fn postgres(options: AnyConnectOptions, connections: u32) -> Result<AnyPool, sqlx::Error> {
+pub(super) fn postgres(options: AnyConnectOptions, connections: u32) -> AnyPool {
     AnyPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(STORE_TIMEOUT)
@@ -116,6 +117,5 @@ pub(super) async fn postgres(options: AnyConnectOptions, connections: u32) -> Re
                 Ok(())
             })
         })
-        .connect_with(options)
-        .await
+        .connect_lazy_with(options)
 }

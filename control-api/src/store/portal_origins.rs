@@ -11,7 +11,7 @@ impl Store {
     pub(crate) async fn portal_versions(&self) -> Result<Vec<(TenantId, i64)>, StoreError> {
         let rows = sqlx::query("SELECT id, portals_version FROM tenants WHERE id <> $1")
             .bind(TenantId::SYSTEM.as_str())
-            .fetch_all(&self.pools.readers)
+            .fetch_all(self.readers()?)
             .await?;
         let version = |row: &AnyRow| {
             let id = row.try_get::<&str, _>("id")?.parse();

@@ -24,7 +24,7 @@ pub(super) async fn prepare(database: &Database, pools: &Pools) -> Result<(), St
 pub async fn migrate_postgres(url: &Pii<String>) -> Result<(), StoreError> {
     sqlx::any::install_default_drivers();
     let options = url.reveal().parse()?;
-    let pool = postgres(options, 1).await?;
+    let pool = postgres(options, 1);
     let migrated = migrate(&POSTGRES, &pool).await;
     pool.close().await;
     migrated

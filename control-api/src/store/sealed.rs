@@ -18,12 +18,13 @@ pub(crate) struct Column {
 }
 
 /// All of them but the audit log's, which nobody may change.
-pub(crate) const COLUMNS: [Column; 5] = [
+pub(crate) const COLUMNS: [Column; 6] = [
     Column { table: "sign_in", column: "secret", row: "''", is_hash: false },
     Column { table: "webhooks", column: "url", row: "id", is_hash: false },
     Column { table: "webhooks", column: "secret", row: "id", is_hash: false },
     Column { table: "kept_answers", column: "answer", row: "key_hash", is_hash: true },
     Column { table: "audit_holds", column: "reason", row: "''", is_hash: false },
+    Column { table: "signing_keys", column: "sealed", row: "name", is_hash: false },
 ];
 
 /// A value, and where it is.

@@ -13,11 +13,18 @@ pub(crate) struct Tenant {
 }
 
 impl Store {
+    /// Every tenant, and [`TenantId::SYSTEM`] after them.
+    pub(crate) async fn tenants_and_system(&self) -> Result<Vec<TenantId>, StoreError> {
+        let mut tenants = self.tenants().await?;
+        tenants.push(TenantId::SYSTEM);
+        Ok(tenants)
+    }
+
     /// Every tenant but [`TenantId::SYSTEM`].
     pub(crate) async fn tenants(&self) -> Result<Vec<TenantId>, StoreError> {
         let rows = sqlx::query("SELECT id FROM tenants WHERE id <> $1 ORDER BY id")
             .bind(TenantId::SYSTEM.as_str())
-            .fetch_all(&self.pools.readers)
+            .fetch_all(self.readers()?)
             .await?;
         let id = |row: &sqlx::any::AnyRow| {
             row.try_get::<&str, _>("id")?.parse().map_err(|_| StoreError::Malformed("a tenant's name"))

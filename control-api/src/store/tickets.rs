@@ -35,22 +35,31 @@ pub(crate) async fn insert(tx: &mut TenantTx, ticket: &Ticket) -> Result<(), Sto
     Ok(())
 }
 
-/// The one person who was given tickets to a consult as its patient; nobody where there are several.
-pub(crate) async fn only_patient(
+/// Whom a consult is about: its appointment's patient; without an appointment the one person who was given tickets to it as its
+/// patient, and nobody where there are several.
+pub(crate) async fn patient_of(
     tx: &mut TenantTx,
     consult: ConsultId,
 ) -> Result<Option<PersonId>, StoreError> {
     let rows = sqlx::query(
-        "SELECT DISTINCT person_id FROM tickets WHERE tenant = $1 AND consult_id = $2 AND role = $3 LIMIT 2",
+        "SELECT patient AS person, 1 AS is_booked FROM appointments WHERE tenant = $1 AND consult_id = $2
+         UNION
+         SELECT person_id, 0 FROM tickets WHERE tenant = $1 AND consult_id = $2 AND role = $3
+         ORDER BY is_booked DESC LIMIT 2",
     )
     .bind(tx.tenant().as_str())
     .bind(consult.to_string())
     .bind(Role::Patient.as_str())
     .fetch_all(tx.connection())
     .await?;
-    let [row] = rows.as_slice() else { return Ok(None) };
-    let person = row.try_get::<&str, _>("person_id")?.parse();
-    person.map(Some).map_err(|_| StoreError::Malformed("a ticket's person"))
+    let Some(first) = rows.first() else { return Ok(None) };
+    // The literals have no type of the schema's: PostgreSQL calls them INTEGER, SQLite whatever fits.
+    let is_booked = first.try_get::<i32, _>("is_booked")? == 1;
+    if rows.len() > 1 && !is_booked {
+        return Ok(None);
+    }
+    let person = first.try_get::<&str, _>("person")?.parse();
+    person.map(Some).map_err(|_| StoreError::Malformed("a patient"))
 }
 
 /// What became of a ticket, and of whom and what it names.
@@ -100,29 +109,47 @@ pub(crate) enum TakenBack {
     Barred,
 }
 
-/// Tickets that were taken back, and either after `since_ms` or, where that is given, would expire after `good_until_ms`.
+/// Tickets that were taken back after this time. Asked each second: two indexes have them.
 pub(crate) async fn taken_back(
     tx: &mut TenantTx,
-    good_until_ms: Option<i64>,
     since_ms: i64,
 ) -> Result<Vec<(ConsultId, TicketId, TakenBack)>, StoreError> {
     let rows = sqlx::query(
-        "SELECT consult_id, id, revoked_at FROM tickets
-         WHERE tenant = $1 AND (revoked_at > $3 OR barred_at > $3
-            OR (expires_at > $2 AND (revoked_at IS NOT NULL OR barred_at IS NOT NULL)))",
+        "SELECT consult_id, id, revoked_at FROM tickets WHERE tenant = $1 AND revoked_at > $2
+         UNION
+         SELECT consult_id, id, revoked_at FROM tickets WHERE tenant = $1 AND barred_at > $2",
     )
     .bind(tx.tenant().as_str())
-    .bind(good_until_ms.unwrap_or(i64::MAX))
     .bind(since_ms)
     .fetch_all(tx.connection())
     .await?;
+    taken_of(&rows)
+}
+
+/// Tickets that were taken back and would expire after this time, of all that there are.
+pub(crate) async fn taken_back_and_young(
+    tx: &mut TenantTx,
+    expire_after_ms: i64,
+) -> Result<Vec<(ConsultId, TicketId, TakenBack)>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT consult_id, id, revoked_at FROM tickets
+         WHERE tenant = $1 AND expires_at > $2 AND (revoked_at IS NOT NULL OR barred_at IS NOT NULL)",
+    )
+    .bind(tx.tenant().as_str())
+    .bind(expire_after_ms)
+    .fetch_all(tx.connection())
+    .await?;
+    taken_of(&rows)
+}
+
+fn taken_of(rows: &[AnyRow]) -> Result<Vec<(ConsultId, TicketId, TakenBack)>, StoreError> {
     let mut taken = Vec::with_capacity(rows.len());
     for row in rows {
         let how = match row.try_get::<Option<i64>, _>("revoked_at")? {
             Some(_) => TakenBack::Revoked,
             None => TakenBack::Barred,
         };
-        let (consult, id) = ids(&row)?;
+        let (consult, id) = ids(row)?;
         taken.push((consult, id, how));
     }
     Ok(taken)

@@ -29,7 +29,7 @@ async fn external_id(f: &Fixture, path: &str) -> Value {
 /// The rules of a process that was started with these master keys.
 async fn process(database: &Database, master: &Arc<LocalMasterKeys>) -> ControlApi {
     let store = Store::open(database).await.expect("the database");
-    let signer = Arc::new(TicketSigner::generate().expect("a key"));
+    let signer = TicketSigner::generate().expect("a key");
     ControlApi::new(store, signer, Arc::new(crate::support::Orders::default()), master.clone())
 }
 

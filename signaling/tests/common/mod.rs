@@ -219,7 +219,7 @@ impl Node {
         let media = Arc::new(FakeMedia { commands: Mutex::default(), events });
         let journal = Arc::new(FakeJournal::default());
         let config = Config {
-            tickets: TicketVerifier::new([signer.public_key().clone()]).expect("key"),
+            tickets: TicketVerifier::new([signer.public_key()]).expect("key"),
             resume: ResumeSigner::generate().expect("key"),
             origins: OriginPolicy::SameHost,
             portals: Arc::new(TwoPortals),

@@ -19,7 +19,7 @@ use control_api::{
 };
 use media_model::{ConsultId, ParticipantNumber, Pii, Role, TenantId};
 use serde_json::{Value, json};
-use signaling_protocol::ticket::{Ticket, TicketId, TicketSigner, TicketVerifier};
+use signaling_protocol::ticket::{KeyRing, Ticket, TicketId, TicketSigner, TicketVerifier};
 use sqlx::AnyPool;
 use tower::ServiceExt as _;
 
@@ -125,14 +125,13 @@ impl Fixture {
     async fn over(database: &Database, kept: Kept) -> Self {
         let store = Store::open(database).await.expect("a new database");
         let master = Arc::new(LocalMasterKeys::ephemeral());
-        let signer = Arc::new(TicketSigner::generate().expect("a key"));
-        let verifier = TicketVerifier::new([signer.public_key().clone()]).expect("a good key");
+        let signer = TicketSigner::generate().expect("a key");
+        let verifier = TicketVerifier::new([signer.public_key()]).expect("a good key");
         let orders = Arc::new(Orders::default());
         let api = ControlApi::new(store, signer, orders.clone(), master.clone());
         let signers = (AccessSigner::generate().expect("a key"), VisitSigner::generate().expect("a key"));
-        let access = AccessSigner::from_pkcs8(&signers.0.to_pkcs8().expect("a key")).expect("the same key");
-        let api = api.with_access_signer(access).expect("a good key");
-        let api = api.with_visit_keys([signers.1.public_key().clone()]).expect("a good key");
+        let api = api.with_access_keys(KeyRing::of(signers.0.clone()).expect("a good key"));
+        let api = api.with_visit_keys(KeyRing::of(signers.1.clone()).expect("a good key").verifier);
         let mut fixture =
             Self { router: api.router(), api, key: String::new(), verifier, signers, orders, kept, master };
         fixture.key = fixture.key_of("clinic").await;
@@ -155,7 +154,7 @@ impl Fixture {
     /// Another process, which tells its own consults.
     pub async fn another_process_with(&self, orders: Arc<Orders>) -> ControlApi {
         let store = Store::open(&self.database()).await.expect("the database");
-        let signer = Arc::new(TicketSigner::generate().expect("a key"));
+        let signer = TicketSigner::generate().expect("a key");
         ControlApi::new(store, signer, orders, self.master.clone())
     }
 

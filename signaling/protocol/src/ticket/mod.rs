@@ -7,7 +7,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `jws.rs` | the compact form: strict header, bounded size, signature before claims |
-//! | `keys.rs` | signers, verifiers, public keys by `kid` |
+//! | `keys.rs` | signers, verifiers, public keys by `kid`; both can be changed while they are in use |
 //! | `claims.rs` | [`Ticket`] and [`ResumeToken`], and the checks of their claims |
 
 mod claims;
@@ -19,7 +19,8 @@ mod tests;
 pub use claims::{Glass, ResumeToken, Ticket, TicketId, Token};
 pub use jws::typ_of;
 pub use keys::{
-    InvalidKey, PublicKey, ResumeSigner, ResumeVerifier, Signer, TicketSigner, TicketVerifier, Verifier,
+    InvalidKey, KeyRing, PublicKey, ResumeSigner, ResumeVerifier, Signer, TicketSigner, TicketVerifier,
+    Verifier,
 };
 
 use crate::error::ErrorCode;

@@ -44,7 +44,7 @@ fn resume() -> ResumeToken {
 
 fn pair() -> (TicketSigner, TicketVerifier) {
     let signer = TicketSigner::generate().unwrap();
-    let verifier = TicketVerifier::new([signer.public_key().clone()]).unwrap();
+    let verifier = TicketVerifier::new([signer.public_key()]).unwrap();
     (signer, verifier)
 }
 
@@ -66,7 +66,7 @@ fn a_token_reads_back_what_was_signed() {
     let (signer, verifier) = pair();
     assert_eq!(verifier.verify(&signer.sign(&ticket()), NOW), Ok(ticket()));
     let signer = ResumeSigner::generate().unwrap();
-    let verifier = ResumeVerifier::new([signer.public_key().clone()]).unwrap();
+    let verifier = ResumeVerifier::new([signer.public_key()]).unwrap();
     assert_eq!(verifier.verify(&signer.sign(&resume()), NOW), Ok(resume()));
 }
 
@@ -75,12 +75,25 @@ fn a_key_that_was_kept_signs_on_and_an_old_one_is_good_during_a_change() {
     let (old, _) = pair();
     let kept = TicketSigner::from_pkcs8(&old.to_pkcs8().unwrap()).unwrap();
     let (new, only_new) = pair();
-    let both = TicketVerifier::new([new.public_key().clone(), old.public_key().clone()]).unwrap();
+    let both = TicketVerifier::new([new.public_key(), old.public_key()]).unwrap();
     for signer in [&kept, &new] {
         assert_eq!(both.verify(&signer.sign(&ticket()), NOW), Ok(ticket()));
     }
     assert_eq!(only_new.verify(&kept.sign(&ticket()), NOW), Err(TicketError::Invalid));
     assert!(TicketSigner::from_pkcs8(b"no key").is_err());
+}
+
+#[test]
+fn what_signs_and_who_is_believed_change_for_all_who_hold_them() {
+    let (signer, verifier) = pair();
+    let (held, asked) = (signer.clone(), verifier.clone());
+    let old = held.sign(&ticket());
+    signer.turn_to(&TicketSigner::generate().unwrap()).unwrap();
+    let new = held.sign(&ticket());
+    assert_eq!(asked.verify(&new, NOW), Err(TicketError::Invalid), "not believed yet");
+    verifier.trust([signer.public_key()]).unwrap();
+    assert_eq!(asked.verify(&new, NOW), Ok(ticket()));
+    assert_eq!(asked.verify(&old, NOW), Err(TicketError::Invalid), "not believed any more");
 }
 
 #[test]
@@ -106,7 +119,7 @@ fn one_kind_never_passes_for_the_other_even_under_one_key() {
     let (signer, verifier) = pair();
     let same_key = ResumeSigner::from_pkcs8(&signer.to_pkcs8().unwrap()).unwrap();
     assert_eq!(verifier.verify(&same_key.sign(&resume()), NOW), Err(TicketError::Invalid));
-    let resumes = ResumeVerifier::new([signer.public_key().clone()]).unwrap();
+    let resumes = ResumeVerifier::new([signer.public_key()]).unwrap();
     assert_eq!(resumes.verify(&signer.sign(&ticket()), NOW), Err(TicketError::Invalid));
 }
 
