@@ -9,7 +9,7 @@ use std::{
 
 use control_api::{
     ControlApi, Seen,
-    audit::{Action, Actor, Entry, EntryId, Outcome, Surface},
+    audit::{Action, Actor, Entry, EntryId, Outcome, Surface, Tally},
     new_entry_id,
     permissions::Act,
 };
@@ -181,8 +181,12 @@ fn seen((id, entry): Named) -> Seen {
         What::Waited => (Action::Waited, Outcome::Granted, Actor::Participant, Some("waiting_room")),
         What::Admitted { by } => (Action::Admitted, Outcome::Granted, Actor::Staff(by), Some("waiting_room")),
         What::Wrote(..) => (Action::Asked(Act::WriteChat), Outcome::Granted, Actor::Participant, None),
-        What::Forbade(what) => {
+        What::Forbade(what, _) => {
             (Action::Asked(act_of(what)), Outcome::Refused, Actor::Participant, Some("role_forbids"))
+        }
+        // Who was gone already has not left again: what they had come with was taken back.
+        What::Left(Departure::Removed { by, .. }) if entry.lasted.is_none() => {
+            (Action::Asked(Act::Remove), Outcome::Granted, Actor::Staff(by), Some("gone_already"))
         }
         What::Left(departure @ Departure::Removed { by, .. }) => {
             (Action::Left, Outcome::Granted, Actor::Staff(by), Some(departure.as_str()))
@@ -194,7 +198,11 @@ fn seen((id, entry): Named) -> Seen {
     };
     // Whoever came by break-glass came by WebSocket: what they broke stands in the place of that.
     let break_glass = match entry.what {
-        What::Joined(_) | What::Forbade(_) => entry.who.as_ref().and_then(|who| who.break_glass),
+        What::Joined(_) | What::Forbade(..) => entry.who.as_ref().and_then(|who| who.break_glass),
+        _ => None,
+    };
+    let tally = match entry.what {
+        What::Forbade(_, times) if times > 1 => Some(Tally { times, addresses: None }),
         _ => None,
     };
     let (participant, person_id, role) =
@@ -212,6 +220,7 @@ fn seen((id, entry): Named) -> Seen {
         person_id,
         role,
         detail,
+        tally,
         break_glass,
         request,
         duration: entry.lasted,

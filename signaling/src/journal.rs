@@ -44,7 +44,7 @@ pub struct Entry {
     pub who: Option<Who>,
     /// By which connection, where there was one: of a departure, the one that they came by.
     pub call: Option<Call>,
-    /// Of a departure: how long they were here.
+    /// Of a departure: how long they were here. Who was gone already and is sent out for good was not.
     pub lasted: Option<Duration>,
     /// What happened.
     pub what: What,
@@ -93,8 +93,8 @@ pub enum What {
     },
     /// Wrote this line of chat, which the others get once it is kept.
     Wrote(LineId, Pii<String>),
-    /// Asked for what they may not do, and it was not done.
-    Forbade(Forbidden),
+    /// Asked for what they may not do, so many times, and it was not done.
+    Forbade(Forbidden, u64),
     /// Is gone.
     Left(Departure),
     /// Was turned away.

@@ -270,6 +270,12 @@ impl Signaling {
         self.shared.registry().number_of(consult, person)
     }
 
+    /// Whether somebody is in a consult on this node, let in and not only waiting; or was when it was ended, in the last quarter of an
+    /// hour.
+    pub fn is_in(&self, consult: ConsultId, person: &Pii<String>) -> bool {
+        self.shared.registry().is_in(consult, person)
+    }
+
     /// Whether this node knows that the ticket was taken back.
     pub fn is_revoked(&self, ticket: TicketId) -> bool {
         self.shared.registry().is_revoked(ticket)

@@ -35,7 +35,7 @@ pub const CHAT_BATCH_MAX: usize = 12;
 pub const LATE_ENTRIES_BURST_MAX: u32 = 20;
 /// Such entries a second in the long run.
 pub const LATE_ENTRIES_PER_SECOND_MAX: u32 = 1;
-/// From one entry about what somebody in a consult may not do to their next: they can ask again and again.
+/// From one entry about what somebody in a consult may not do to their next about the same: they can ask again and again.
 pub const FORBIDDEN_INTERVAL: Duration = Duration::from_secs(60);
 /// How long a shard may take to answer a `Join`.
 pub const SHARD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -57,6 +57,10 @@ pub const EMPTY_CONSULT_KEPT: Duration = Duration::from_secs(15 * 60);
 pub const CONSULT_PEOPLE_MAX: usize = 256;
 /// Tickets that somebody came in with, one after the other, without saying a word after any `welcome`.
 pub const EARLIER_TICKETS_MAX: usize = 16;
+/// Tickets with which one person came to a consult that a node can take back together; the database takes back all.
+pub const CAME_WITH_MAX: usize = 64;
+/// How long a node knows who was in a consult when it was ended: for as long as they may read what was written last.
+pub const ENDED_CONSULT_KEPT: Duration = Duration::from_secs(15 * 60);
 /// Tickets remembered as used, and as many as revoked, and consults as ended.
 pub const TICKETS_REMEMBERED_MAX: usize = 200_000;
 /// Commands that full mailboxes refused and that are sent again: a full node may leave at once.

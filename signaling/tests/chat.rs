@@ -82,7 +82,7 @@ async fn who_only_watches_reads_and_does_not_write() {
         write(&mut student, "and now?").await;
     }
     assert_eq!(objects(&mut student).await, "forbidden");
-    let is_noted = |entry: &String| entry == "1 Forbade(Chat)";
+    let is_noted = |entry: &String| entry == "1 Forbade(Chat, 1)";
     node.until("it is put down", |node| node.journal.entries().iter().any(is_noted)).await;
     write(&mut patient, "hello").await;
     assert_eq!(student.hears("chat").await["text"], "hello");

@@ -69,7 +69,7 @@ async fn whoever_waits_has_no_media_and_no_chat_until_staff_admits_them() {
     patient.hears("answer").await;
     assert_eq!(node.media.commands(), ["join 0 as 3 admitted true"]);
     let admitted = format!("3 {:?}", signaling::What::Admitted { by: number(1) });
-    let refused = format!("2 {:?}", signaling::What::Forbade(signaling::Forbidden::Admission));
+    let refused = format!("2 {:?}", signaling::What::Forbade(signaling::Forbidden::Admission, 1));
     let entries = node.journal.entries();
     assert!(entries.ends_with(&["3 Waited".into(), refused, admitted]), "{entries:?}");
 }

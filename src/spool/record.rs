@@ -62,6 +62,7 @@ enum LineWhat {
     Left(String),
     Removed(u32, TicketId),
     Forbade(String),
+    ForbadeOften(String, u64),
     Refused(ErrorCode),
 }
 
@@ -86,7 +87,8 @@ fn line_of((id, entry): &Named) -> Line {
         What::Left(Departure::Removed { by, ticket }) => LineWhat::Removed(by.csrc(), *ticket),
         What::Left(departure) => LineWhat::Left(departure.as_str().to_owned()),
         What::Wrote(_, text) => LineWhat::Wrote(text.clone()),
-        What::Forbade(what) => LineWhat::Forbade(what.as_str().to_owned()),
+        What::Forbade(what, 1) => LineWhat::Forbade(what.as_str().to_owned()),
+        What::Forbade(what, times) => LineWhat::ForbadeOften(what.as_str().to_owned(), *times),
         What::Refused(code) => LineWhat::Refused(*code),
     };
     let who = entry.who.as_ref().map(|who| LineWho {
@@ -112,7 +114,8 @@ fn entry_of(line: Line) -> Option<Named> {
             What::Left(Departure::Removed { by: ParticipantNumber::new(by)?, ticket })
         }
         LineWhat::Wrote(text) => What::Wrote(LineId::from_bytes(line.id.to_bytes()), text),
-        LineWhat::Forbade(name) => What::Forbade(*FORBIDDEN.iter().find(|what| what.as_str() == name)?),
+        LineWhat::Forbade(name) => What::Forbade(forbidden(&name)?, 1),
+        LineWhat::ForbadeOften(name, times) => What::Forbade(forbidden(&name)?, times),
         LineWhat::Refused(code) => What::Refused(code),
     };
     let who = match line.who {
@@ -132,6 +135,10 @@ fn entry_of(line: Line) -> Option<Named> {
     Some((line.id, Entry { at, tenant, consult, who, call, lasted, what }))
 }
 
+fn forbidden(name: &str) -> Option<Forbidden> {
+    FORBIDDEN.into_iter().find(|what| what.as_str() == name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,12 +152,13 @@ mod tests {
         let address = Some(Pii::new([192, 0, 2, 1].into()));
         let call = Call { request: RequestId::from_bytes([4; 16]), address };
         let kinds = WAYS.map(What::Joined).into_iter().chain(DEPARTURES.map(What::Left));
-        let kinds = kinds.chain(FORBIDDEN.map(What::Forbade));
+        let kinds = kinds
+            .chain([1, 12].into_iter().flat_map(|times| FORBIDDEN.map(|what| What::Forbade(what, times))));
         let others = [
             What::Waited,
             What::Admitted { by: number },
             What::Left(Departure::Removed { by: number, ticket: TicketId::from_bytes([12; 16]) }),
-            What::Wrote(LineId::from_bytes([16; 16]), Pii::new("two\nlines of \"chat\"".to_owned())),
+            What::Wrote(LineId::from_bytes([19; 16]), Pii::new("two\nlines of \"chat\"".to_owned())),
             What::Refused(ErrorCode::TicketRevoked),
         ];
         let entries: Vec<Named> = kinds

@@ -145,7 +145,7 @@ impl ControlApi {
             actor: Actor::Anonymous,
             surface: kind.surface,
             detail: Some(kind.reason),
-            tally: Some(Tally { times: counted.times, addresses }),
+            tally: Some(Tally { times: counted.times, addresses: Some(addresses) }),
             request: address.is_some().then_some(request).or(counted.request),
             address,
             ..Entry::of(Action::AnonymousRefused)

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::HashMap, net::IpAddr};
 use media_model::{ConsultId, Pii, TenantId};
 use signaling_protocol::ticket::TicketId;
 
-use super::{ControlApi, chat::NewLine, webhooks};
+use super::{ControlApi, chat::NewLine, now_ms, webhooks};
 use crate::{
     StoreError,
     audit::{Entry, EntryId, StoredEntry, unix_ms},
@@ -27,7 +27,7 @@ pub struct Seen {
     pub line: Option<Pii<String>>,
     /// From where, to be sealed for the entry.
     pub address: Option<Pii<IpAddr>>,
-    /// The ticket that was taken back with it.
+    /// The ticket that was taken back with it, and with it all that the person had been given to that consult until then.
     pub revoked: Option<TicketId>,
 }
 
@@ -97,9 +97,7 @@ impl ControlApi {
             let entry = self.with_patient(&mut act, entry, &mut patients).await?;
             let entry = self.with_address(&mut act, entry, one.address.as_ref()).await?;
             store::audit::insert(&mut act, &[StoredEntry::of(&entry, one.id)]).await?;
-            if let (Some(ticket), Some(consult)) = (one.revoked, entry.consult) {
-                store::tickets::set_revoked(&mut act, consult, ticket, unix_ms(entry.at)).await?;
-            }
+            take_back(&mut act, one.revoked, &entry).await?;
             if let Some(event) = webhooks::event_of(&entry) {
                 self.tell(&mut act, &event, unix_ms(entry.at)).await?;
             }
@@ -178,6 +176,21 @@ impl ControlApi {
             return Ok(Cow::Borrowed(entry));
         };
         Ok(Cow::Owned(Entry { patient: kept.patient, ..entry.clone() }))
+    }
+}
+
+/// Takes back what whoever was sent out had come with, or could have: as of now, so that other processes hear of it however long the
+/// entry has waited.
+async fn take_back(act: &mut TenantTx, revoked: Option<TicketId>, entry: &Entry) -> Result<(), StoreError> {
+    let (Some(ticket), Some(consult)) = (revoked, entry.consult) else { return Ok(()) };
+    let now_ms = now_ms();
+    store::tickets::set_revoked(act, consult, ticket, now_ms).await?;
+    let person: Option<PersonId> = entry.person_id.as_ref().and_then(|person| person.reveal().parse().ok());
+    match person {
+        Some(person) => {
+            store::tickets::revoke_of_person(act, (consult, person), unix_ms(entry.at), now_ms).await
+        }
+        None => Ok(()),
     }
 }
 

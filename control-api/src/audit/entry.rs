@@ -58,8 +58,8 @@ impl SealedAddress {
 pub struct Tally {
     /// Requests.
     pub times: u64,
-    /// Different addresses that they came from.
-    pub addresses: usize,
+    /// Different addresses that they came from, where nothing else is known of who asked.
+    pub addresses: Option<usize>,
 }
 
 /// One line of the audit log. The store adds its place in the order.

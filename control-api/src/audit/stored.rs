@@ -132,8 +132,13 @@ fn detail_of(entry: &Entry) -> Option<String> {
 
 /// A code, and how often where it stands for many: `api_key times:9987 addresses:12`.
 fn counted(code: &'static str, tally: Option<Tally>) -> String {
-    let Some(Tally { times, addresses }) = tally else { return code.to_owned() };
-    format!("{code} times:{times} addresses:{addresses}")
+    match tally {
+        None => code.to_owned(),
+        Some(Tally { times, addresses: None }) => format!("{code} times:{times}"),
+        Some(Tally { times, addresses: Some(addresses) }) => {
+            format!("{code} times:{times} addresses:{addresses}")
+        }
+    }
 }
 
 fn text(bytes: &mut Vec<u8>, value: Option<&str>) {

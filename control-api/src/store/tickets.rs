@@ -195,6 +195,27 @@ pub(crate) async fn revoke_all(tx: &mut TenantTx, consult: ConsultId, now_ms: i6
     Ok(())
 }
 
+/// Marks every ticket to a consult that somebody was given until a time as taken back, also those that went with its end.
+pub(crate) async fn revoke_of_person(
+    tx: &mut TenantTx,
+    (consult, person): (ConsultId, PersonId),
+    until_ms: i64,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE tickets SET revoked_at = $5
+         WHERE tenant = $1 AND consult_id = $2 AND person_id = $3 AND issued_at <= $4",
+    )
+    .bind(tx.tenant().as_str())
+    .bind(consult.to_string())
+    .bind(person.to_string())
+    .bind(until_ms)
+    .bind(now_ms)
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
 /// Marks a ticket as taken back, also one that went with its consult's end; false if this consult has no such ticket.
 pub(crate) async fn set_revoked(
     tx: &mut TenantTx,

@@ -94,6 +94,8 @@ impl Registry {
         if way != Way::WebSocket && member.connection.is_some() {
             return Err(ErrorCode::TicketInUse);
         }
+        // From now on it is taken back with them, though it may be a while until they are in.
+        member.comes_with(claim.ticket);
         let seat = Seat { consult: claim.consult, participant: member.number, connection };
         Ok(Reservation {
             seat,
@@ -110,6 +112,26 @@ impl Registry {
         }
     }
 
+    /// Whether a reservation is still what it was. Somebody whose place it was may have left since, or been sent away: what the
+    /// journal has of their coming is not so any more, and who waited before has to wait again. What they came with opens another
+    /// time, unless it was taken back.
+    fn check_reservation(
+        &mut self,
+        claim: &Claim,
+        reservation: &Reservation,
+        way: Way,
+    ) -> Result<(), ErrorCode> {
+        self.tickets.check(claim.ticket, claim.consult)?;
+        let Seat { consult, participant, .. } = reservation.seat;
+        let member = self.member(consult, participant).ok_or(ErrorCode::Internal)?;
+        let was_present = reservation.is_return || (claim.waits && !reservation.waits);
+        if was_present && !member.is_present() {
+            self.give_up(claim, way);
+            return Err(ErrorCode::Internal);
+        }
+        Ok(())
+    }
+
     /// Takes the reserved place. An earlier connection of the same person is told that it was replaced.
     pub(crate) fn open(
         &mut self,
@@ -118,7 +140,7 @@ impl Registry {
         reservation: &Reservation,
         notices: mpsc::Sender<Notice>,
     ) -> Result<Opening, ErrorCode> {
-        self.tickets.check(claim.ticket, claim.consult)?;
+        self.check_reservation(claim, reservation, Way::WebSocket)?;
         let Seat { consult: id, participant, connection } = reservation.seat;
         let consult = self.consults.get_mut(&id).ok_or(ErrorCode::Internal)?;
         let turn = consult.next_turn();

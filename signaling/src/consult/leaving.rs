@@ -1,18 +1,18 @@
 //! Leaving, being sent out, and what is taken back.
 
-use media_model::{ConsultId, ParticipantNumber};
+use media_model::{ConsultId, ParticipantNumber, Pii};
 use signaling_protocol::{error::ErrorCode, server::GoodbyeReason, ticket::TicketId};
 
 use super::{Moment, Owed, Registry, Seat, member::Standing};
 use crate::{
-    journal::{Departure, Forbidden, Way},
+    journal::{Departure, Entry, Forbidden, Way, What},
     limits::RESUME_GRACE,
     session::Notice,
 };
 
 impl Registry {
-    /// Sends somebody out for good: what they came in with is taken back, and neither the database nor the network is asked.
-    /// Nobody sends themselves out: whoever wants to go leaves.
+    /// Sends somebody out for good: whatever they came with is taken back, also what still waits to be written down, and of who has just
+    /// left. Neither the database nor the network is asked. Nobody sends themselves out: whoever wants to go leaves.
     pub(crate) fn remove(
         &mut self,
         now: Moment,
@@ -25,15 +25,27 @@ impl Registry {
             return Err(ErrorCode::Forbidden);
         }
         let Some(member) = self.member(by.consult, participant) else { return Ok(()) };
-        let ticket = member.ticket;
+        let (who, was_here) = (member.as_who(), member.standing != Standing::Absent);
+        let why = Departure::Removed { by: by.participant, ticket: member.ticket };
         let tickets: Vec<_> = member.tickets().collect();
         member.dismiss(Notice::Goodbye(GoodbyeReason::Removed));
-        for ticket in tickets {
-            self.tickets.revoke(ticket, now.unix_s());
-        }
-        let why = Departure::Removed { by: by.participant, ticket };
+        let taken_back =
+            tickets.into_iter().filter(|ticket| self.tickets.revoke(*ticket, now.unix_s())).count();
         self.send_away(now, by.consult, participant, why);
+        if !was_here && taken_back > 0 {
+            let (tenant, who) = (self.tenant_of(by.consult), Some(who));
+            let known = Entry::of(now.wall, What::Left(why));
+            self.scribe.note(Entry { tenant, consult: Some(by.consult), who, ..known });
+        }
         Ok(())
+    }
+
+    /// Whether somebody is in a consult, let in and not only waiting; or was when it was ended, not long ago.
+    pub(crate) fn is_in(&self, consult: ConsultId, person: &Pii<String>) -> bool {
+        match self.consults.get(&consult) {
+            Some(consult) => consult.has_present(person),
+            None => self.ended.had(consult, person),
+        }
     }
 
     /// The connection is gone. Someone who said goodbye leaves at once; for others media goes on for a while, and a
@@ -87,6 +99,9 @@ impl Registry {
         participant: ParticipantNumber,
         why: Departure,
     ) {
+        let Some(member) = self.member(consult, participant) else { return };
+        let refusals = member.refusals.rest(now.steady);
+        self.note_refusals(now, consult, participant, &refusals);
         let Some(member) = self.member(consult, participant) else { return };
         let comings = member.comings();
         let was = std::mem::replace(&mut member.standing, Standing::Absent);
@@ -155,6 +170,9 @@ impl Registry {
     /// Ends a consult for everyone, for good.
     pub(crate) fn end_consult(&mut self, now: Moment, consult: ConsultId) {
         self.tickets.end(consult, now.unix_s());
+        if let Some(consult) = self.consults.get(&consult) {
+            self.ended.note(now.steady, consult.id, consult.people_present());
+        }
         self.dismiss_all(now, consult, GoodbyeReason::ConsultEnded, Departure::ConsultEnded);
         if let Some(shard) = self.consults.remove(&consult).and_then(|consult| consult.shard) {
             self.command(&shard, Owed::EndConsult(consult));

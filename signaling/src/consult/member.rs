@@ -11,8 +11,10 @@ use signaling_protocol::{
 };
 use tokio::sync::{mpsc, oneshot};
 
+use super::{claim::Claim, refusals::Refusals};
 use crate::{
     journal::{Call, Way, Who},
+    limits::CAME_WITH_MAX,
     sdp::Negotiated,
     session::Notice,
 };
@@ -68,6 +70,9 @@ pub(crate) struct Member {
     pub(crate) confirmed_generation: u32,
     /// What they came in with before, since a resume token arrived last.
     pub(crate) earlier_tickets: Vec<TicketId>,
+    /// Whatever they have come with, oldest first, also what opens nothing any more and what has opened nothing yet: what was given
+    /// out for it is good for longer.
+    came_with: Vec<TicketId>,
     /// The ticket that the connection came in with, until it is known that its `welcome` arrived.
     pub(crate) unconfirmed_ticket: Option<TicketId>,
     /// Oldest first. A WebSocket has two while a new one takes over.
@@ -79,8 +84,8 @@ pub(crate) struct Member {
     pub(crate) layout_last: u32,
     /// The newest layout of the WebSocket's transport.
     pub(crate) layout: Option<api::Layout>,
-    /// When it was last put down that they asked for what they may not do.
-    pub(crate) forbidden_at: Option<Instant>,
+    /// What they asked for and may not do.
+    pub(crate) refusals: Refusals,
     /// Lines of chat that they wrote and that are not kept yet.
     pub(crate) lines_waiting: usize,
     /// The connection is new and was told no layout yet: where the transport lives on, no event brings one.
@@ -108,6 +113,37 @@ impl Transport {
 }
 
 impl Member {
+    /// Somebody who comes for the first time.
+    pub(crate) fn new(number: ParticipantNumber, claim: &Claim, now: Instant) -> Self {
+        let generation = claim.resumes.map_or(0, |resumes| resumes.generation);
+        Self {
+            number,
+            person: claim.person.clone(),
+            role: claim.role,
+            display_name: claim.display_name.clone(),
+            glass: claim.glass,
+            ticket: claim.ticket,
+            standing: Standing::Absent,
+            connection: None,
+            notices: None,
+            generation,
+            confirmed_generation: generation,
+            earlier_tickets: Vec::new(),
+            came_with: Vec::new(),
+            unconfirmed_ticket: None,
+            transports: Vec::new(),
+            is_path_asked_for: false,
+            layout_base: 0,
+            layout_last: 0,
+            layout: None,
+            coming: Coming { call: claim.call.clone(), since: now },
+            call: None,
+            refusals: Refusals::default(),
+            lines_waiting: 0,
+            is_layout_due: false,
+        }
+    }
+
     /// Whether they are admitted, connected or not.
     pub(crate) const fn is_present(&self) -> bool {
         matches!(self.standing, Standing::Present { .. })
@@ -188,10 +224,21 @@ impl Member {
         (self.generation, superseded)
     }
 
-    /// What they came in with, by whichever way.
+    /// Whatever they have come with, by whichever way.
     pub(crate) fn tickets(&self) -> impl Iterator<Item = TicketId> {
         let sessions = self.transports.iter().map(|transport| transport.ticket);
-        self.earlier_tickets.iter().copied().chain([self.ticket]).chain(sessions)
+        self.came_with.iter().copied().chain([self.ticket]).chain(sessions)
+    }
+
+    /// They come with this ticket.
+    pub(crate) fn comes_with(&mut self, ticket: TicketId) {
+        if self.came_with.contains(&ticket) {
+            return;
+        }
+        if self.came_with.len() >= CAME_WITH_MAX {
+            self.came_with.remove(0);
+        }
+        self.came_with.push(ticket);
     }
 
     /// Whether they came in with this ticket, by whichever way.

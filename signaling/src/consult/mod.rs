@@ -11,13 +11,17 @@
 //! | `chat.rs` | who may write a line, and who gets it once it is kept |
 //! | `entry.rs` | coming in, waiting, being admitted |
 //! | `leaving.rs` | leaving, being sent out, and what is taken back |
+//! | `refusals.rs` | what one person asks for and may not do |
+//! | `ended.rs` | who was in consults that were ended |
 //! | `transports.rs` | offers become transports; the shards' events find their people |
 
 mod chat;
 mod claim;
+mod ended;
 mod entry;
 mod leaving;
 mod member;
+mod refusals;
 mod remembered;
 mod roster;
 #[cfg(test)]
@@ -46,11 +50,11 @@ pub(crate) use self::{
     tickets::Tickets,
     transports::{Ground, Placed},
 };
-use self::{member::Member, roster::Consult};
+use self::{ended::Ended, member::Member, roster::Consult};
 use crate::{
     counters::Counters,
     journal::{Departure, Entry, Forbidden, What, Who},
-    limits::{COMMANDS_OWED_MAX, EMPTY_CONSULT_KEPT, FORBIDDEN_INTERVAL, TICKETS_SWEEP_INTERVAL},
+    limits::{COMMANDS_OWED_MAX, EMPTY_CONSULT_KEPT, TICKETS_SWEEP_INTERVAL},
     media::{MediaPlane, Shard},
     scribe::Scribe,
 };
@@ -99,6 +103,7 @@ pub(crate) struct Registry {
     scribe: Scribe,
     counters: Arc<Counters>,
     consults: HashMap<ConsultId, Consult>,
+    ended: Ended,
     tickets: Tickets,
     /// When tickets are looked through next for those that have expired.
     tickets_due: Option<Instant>,
@@ -145,6 +150,7 @@ impl Registry {
             scribe,
             counters,
             consults: HashMap::new(),
+            ended: Ended::default(),
             tickets,
             tickets_due: None,
             owners: HashMap::new(),
@@ -177,6 +183,8 @@ impl Registry {
         }
         self.expire_graces(now);
         self.expire_glasses(now);
+        self.tell_refusals(now);
+        self.ended.sweep(now.steady);
         self.consults.retain(|_, consult| {
             if !consult.is_empty() {
                 consult.empty_since = now.steady;
@@ -241,18 +249,45 @@ impl Registry {
         });
     }
 
-    /// Puts down that somebody asked for what they may not do, once in a while.
+    /// Puts down that somebody asked for what they may not do; often, once in a while and how often.
     fn note_forbidden(&mut self, now: Moment, seat: Seat, what: Forbidden) {
-        let tenant = self.tenant_of(seat.consult);
         let Some(member) = self.seated(seat) else { return };
-        let is_early = |at| now.steady.saturating_duration_since(at) < FORBIDDEN_INTERVAL;
-        if member.forbidden_at.is_some_and(is_early) {
-            return;
+        if let Some(times) = member.refusals.count(now.steady, what) {
+            self.note_refusals(now, seat.consult, seat.participant, &[(what, times)]);
         }
-        member.forbidden_at = Some(now.steady);
+    }
+
+    /// Puts down how often what was put down a while ago was asked again.
+    fn tell_refusals(&mut self, now: Moment) {
+        let members = self.consults.values_mut().flat_map(|consult| {
+            let id = consult.id;
+            consult.members.values_mut().map(move |member| (id, member))
+        });
+        let due = |(id, member): (ConsultId, &mut Box<Member>)| {
+            let due = member.refusals.due(now.steady);
+            (!due.is_empty()).then_some((id, member.number, due))
+        };
+        let all: Vec<_> = members.filter_map(due).collect();
+        for (consult, participant, due) in all {
+            self.note_refusals(now, consult, participant, &due);
+        }
+    }
+
+    fn note_refusals(
+        &mut self,
+        now: Moment,
+        consult: ConsultId,
+        participant: ParticipantNumber,
+        refusals: &[(Forbidden, u64)],
+    ) {
+        let tenant = self.tenant_of(consult);
+        let Some(member) = self.member(consult, participant) else { return };
         let (who, call) = (Some(member.as_who()), member.call.clone());
-        let known = Entry::of(now.wall, What::Forbade(what));
-        self.scribe.note(Entry { tenant, consult: Some(seat.consult), who, call, ..known });
+        for &(what, times) in refusals {
+            let known = Entry::of(now.wall, What::Forbade(what, times));
+            let (who, call) = (who.clone(), call.clone());
+            self.scribe.note(Entry { tenant, consult: Some(consult), who, call, ..known });
+        }
     }
 
     fn count_cut(&self, cut: usize) {

@@ -15,7 +15,7 @@ use signaling_protocol::{
 
 use super::{
     claim::Claim,
-    member::{Coming, Member, Standing},
+    member::{Member, Standing},
 };
 use crate::{limits::CONSULT_PEOPLE_MAX, media::Shard, session::Notice};
 
@@ -57,33 +57,7 @@ impl Consult {
             Some(number) => *number,
             None => self.new_number(claim)?,
         };
-        let new = || {
-            Box::new(Member {
-                number,
-                person: claim.person.clone(),
-                role: claim.role,
-                display_name: claim.display_name.clone(),
-                glass: claim.glass,
-                ticket: claim.ticket,
-                standing: Standing::Absent,
-                connection: None,
-                notices: None,
-                generation: claim.resumes.map_or(0, |resumes| resumes.generation),
-                confirmed_generation: claim.resumes.map_or(0, |resumes| resumes.generation),
-                earlier_tickets: Vec::new(),
-                unconfirmed_ticket: None,
-                transports: Vec::new(),
-                is_path_asked_for: false,
-                layout_base: 0,
-                layout_last: 0,
-                layout: None,
-                coming: Coming { call: claim.call.clone(), since: now },
-                call: None,
-                forbidden_at: None,
-                lines_waiting: 0,
-                is_layout_due: false,
-            })
-        };
+        let new = || Box::new(Member::new(number, claim, now));
         Ok(self.members.entry(number).or_insert_with(new))
     }
 
@@ -115,6 +89,18 @@ impl Consult {
     /// How many are admitted, connected or in their grace time.
     pub(crate) fn present(&self) -> usize {
         self.members.values().filter(|member| member.is_present()).count()
+    }
+
+    /// Who they are.
+    pub(crate) fn people_present(&self) -> Vec<Pii<String>> {
+        let present = self.members.values().filter(|member| member.is_present());
+        present.map(|member| member.person.clone()).collect()
+    }
+
+    /// Whether this person is one of them.
+    pub(crate) fn has_present(&self, person: &Pii<String>) -> bool {
+        let member = self.number_of(person).and_then(|number| self.members.get(&number));
+        member.is_some_and(|member| member.is_present())
     }
 
     /// How many wait.

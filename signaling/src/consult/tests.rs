@@ -1,5 +1,6 @@
 //! What only time brings about, in time that is made up.
 
+mod sent_out;
 mod taken_back;
 
 use std::{
@@ -85,9 +86,19 @@ impl Journal for Forgetful {
     }
 }
 
-/// Remembers who has left: by which connection, for how many seconds they were here, and why.
+/// Remembers who has left, and who was forbidden what how often.
 #[derive(Default)]
-struct Kept(Mutex<Vec<(u8, u64, Departure)>>);
+struct Kept {
+    /// By which connection, for how many seconds they were here, and why.
+    left: Mutex<Vec<(u8, Option<u64>, Departure)>>,
+    forbade: Mutex<Vec<(Forbidden, u64)>>,
+}
+
+impl Kept {
+    fn left(&self) -> Vec<(u8, Option<u64>, Departure)> {
+        self.left.lock().expect("not poisoned").clone()
+    }
+}
 
 impl Journal for Kept {
     fn next_line(&self) -> LineId {
@@ -97,10 +108,15 @@ impl Journal for Kept {
     fn record(&self, entries: Vec<Entry>) -> BoxFuture<'_, Result<(), JournalUnavailable>> {
         Box::pin(async move {
             for entry in entries {
-                let What::Left(why) = entry.what else { continue };
                 let by = entry.call.map_or(0, |call| call.request.to_bytes()[0]);
-                let lasted = entry.lasted.expect("it ends something").as_secs();
-                self.0.lock().expect("not poisoned").push((by, lasted, why));
+                let lasted_s = entry.lasted.map(|lasted| lasted.as_secs());
+                match entry.what {
+                    What::Left(why) => self.left.lock().expect("not poisoned").push((by, lasted_s, why)),
+                    What::Forbade(what, times) => {
+                        self.forbade.lock().expect("not poisoned").push((what, times));
+                    }
+                    _ => {}
+                }
             }
             Ok(())
         })
@@ -177,8 +193,8 @@ async fn each_coming_has_one_going_by_the_connection_that_it_was_by() {
     let (seat, _third) = enter(&mut registry, later(now, seconds(12)), &back).expect("lets in");
     registry.depart(later(now, seconds(65)), seat, true);
     registry.scribe.flush().await;
-    let kept = kept.0.lock().expect("not poisoned").clone();
-    assert_eq!(kept, [(1, 5, Departure::Replaced), (2, 60, Departure::Left)], "who comes back never left");
+    let expected = [(1, Some(5), Departure::Replaced), (2, Some(60), Departure::Left)];
+    assert_eq!(kept.left(), expected, "who comes back never left");
 }
 
 #[tokio::test]

@@ -141,14 +141,16 @@ impl Tickets {
         self.revoked.contains_key(&ticket)
     }
 
-    /// Takes a ticket back. The control API says so of all again when it starts; what is known is not written down again.
-    pub(crate) fn revoke(&mut self, ticket: TicketId, now_unix_s: u64) {
+    /// Takes a ticket back; whether it was not before. The control API says so of all again when it starts; what is known is not
+    /// written down again.
+    pub(crate) fn revoke(&mut self, ticket: TicketId, now_unix_s: u64) -> bool {
         if self.revoked.contains_key(&ticket) {
-            return;
+            return false;
         }
         let until_unix_s = now_unix_s.saturating_add(REVOKED_KEPT_S);
         remember(&mut self.revoked, ticket, until_unix_s);
         self.note(Remembered::Revoked { ticket, until_unix_s });
+        true
     }
 
     /// Takes every ticket of a consult back; likewise.
