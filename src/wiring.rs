@@ -48,6 +48,10 @@ impl RunningConsults for SignalingOrders {
         self.signaling.number_of(consult, person)
     }
 
+    fn is_in(&self, consult: ConsultId, person: &Pii<String>) -> bool {
+        self.signaling.is_in(consult, person)
+    }
+
     fn is_revoked(&self, ticket: TicketId) -> bool {
         self.signaling.is_revoked(ticket)
     }
@@ -104,6 +108,10 @@ impl RunningConsults for LateOrders {
 
     fn number_of(&self, consult: ConsultId, person: &Pii<String>) -> Option<ParticipantNumber> {
         self.0.get()?.number_of(consult, person)
+    }
+
+    fn is_in(&self, consult: ConsultId, person: &Pii<String>) -> bool {
+        self.0.get().is_some_and(|orders| orders.is_in(consult, person))
     }
 
     fn is_revoked(&self, ticket: TicketId) -> bool {

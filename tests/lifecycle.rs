@@ -190,11 +190,14 @@ async fn the_token_of_a_visit_is_good_after_a_restart_and_refused_as_soon_as_its
     let consult = back_end.consult().await;
     let chat = format!("/v1/consults/{consult}/chat");
     let (mut signals, mut tickets, mut tokens) = (Vec::new(), Vec::new(), Vec::new());
+    let mut resume_token = json!(null);
     for person in [PATIENT, PROVIDER] {
         let (ticket, mut signal) =
             (back_end.ticket(&consult, person).await, Signal::open(node.address()).await);
         signal.hello(&ticket.token).await;
-        let token = signal.expect("welcome").await["api_token"].as_str().expect("a token").to_owned();
+        let welcome = signal.expect("welcome").await;
+        let token = welcome["api_token"].as_str().expect("a token").to_owned();
+        resume_token = welcome["resume_token"].clone();
         signals.push(signal);
         tickets.push(ticket);
         tokens.push(token);
@@ -214,6 +217,14 @@ async fn the_token_of_a_visit_is_good_after_a_restart_and_refused_as_soon_as_its
     drop(node);
     let node = Node::dev_in(folder.path());
     let of = |at: usize| BackEnd::with_key(node.address(), &tokens[at]);
+    assert_eq!(
+        of(1).call("GET", &chat, &json!({})).await.problem(),
+        (401, "visit_over".into()),
+        "not back yet"
+    );
+    let mut back = Signal::open(node.address()).await;
+    back.say(&json!({ "type": "hello", "resume_token": resume_token })).await;
+    back.expect("welcome").await;
     assert_eq!(of(1).call("GET", &chat, &json!({})).await.status, 200, "the key was kept");
     assert_eq!(of(0).call("GET", &chat, &json!({})).await.problem(), (401, "visit_over".into()));
 }

@@ -73,11 +73,11 @@ impl Caller {
     }
 
     /// Somebody who is in a visit.
-    pub const fn visitor(token: &VisitToken, asked: Asked) -> Self {
+    pub const fn visitor(token: &VisitToken, asked: Option<Asked>) -> Self {
         let VisitToken { tenant, consult, ticket, person, role, .. } = *token;
         let (actor, subject) =
             (Actor::Visitor { person, ticket }, Subject::Visitor { person, consult, role });
-        Self { tenant, actor, subject, asked: Some(asked), repeatable: None }
+        Self { tenant, actor, subject, asked, repeatable: None }
     }
 
     /// Somebody who signed in.

@@ -52,6 +52,12 @@ pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
 pub const FORWARDED_HOPS_MAX: usize = 16;
 /// Requests a second of one API client, and from one address, where the configuration does not say.
 pub const API_REQUESTS_PER_S: u32 = 1_000;
+/// Requests a second of one person in one visit, by the token of it: more than a page in the visit ever makes.
+pub const VISITOR_REQUESTS_PER_S: u32 = 10;
+/// As many may come at once: pages of the chat after a long visit.
+pub const VISITOR_REQUESTS_BURST: u32 = 60;
+/// Kinds of refusals of people in visits that are counted at a time.
+pub const VISITOR_REFUSALS_MAX: usize = 10_000;
 /// How many seconds' worth of requests may come at once.
 pub const BURST_S: f64 = 4.0;
 /// API clients, and addresses, whose requests are counted each.
@@ -72,7 +78,7 @@ pub const ANONYMOUS_ADDRESSES_MAX: usize = 256;
 pub const ACCESS_TOKEN_LIFETIME: Duration = Duration::from_secs(10 * 60);
 /// How long the token of a visit is good at most; who is welcomed again, as after a broken connection, gets another one.
 pub const VISIT_TOKEN_LIFETIME: Duration = Duration::from_secs(4 * 60 * 60);
-/// How long after its consult's end a visit's token is good still: notes are written, the last lines read.
+/// How long after its consult's end a visit's token is good still: the last lines are read.
 pub const VISIT_TOKEN_GRACE: Duration = Duration::from_secs(15 * 60);
 /// How long a request waits for the database.
 pub const STORE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! Rate limits: token buckets, one for each API client and one for each address.
+//! Rate limits: token buckets, one for each API client, one for each person in a visit and one for each address.
 
 use std::{
     collections::HashMap,
@@ -11,13 +11,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::limits::{BUCKETS_MAX, BURST_S};
+use crate::limits::{BUCKETS_MAX, BURST_S, VISITOR_REQUESTS_BURST, VISITOR_REQUESTS_PER_S};
 
 /// How much may be asked.
 #[derive(Debug)]
 pub(crate) struct RateLimits {
     addresses: Buckets<IpAddr>,
     clients: Buckets<String>,
+    visitors: Buckets<String>,
     refused: Refused,
 }
 
@@ -26,14 +27,15 @@ pub(crate) struct RateLimits {
 pub struct Refused {
     /// From one address.
     pub by_address: AtomicU64,
-    /// From one API client.
+    /// From one API client, or one person in a visit.
     pub by_client: AtomicU64,
 }
 
 impl RateLimits {
     pub fn new(requests_per_s: u32) -> Self {
         let (addresses, clients) = (Buckets::new(requests_per_s), Buckets::new(requests_per_s));
-        Self { addresses, clients, refused: Refused::default() }
+        let visitors = Buckets::with_burst(VISITOR_REQUESTS_PER_S, f64::from(VISITOR_REQUESTS_BURST));
+        Self { addresses, clients, visitors, refused: Refused::default() }
     }
 
     pub const fn refused(&self) -> &Refused {
@@ -49,6 +51,13 @@ impl RateLimits {
     /// Lets a request of an API client, by its tenant and id, through, or says how long to wait.
     pub fn pass_client(&self, client: String, now: Instant) -> Result<(), Duration> {
         let passed = self.clients.take(client, now);
+        passed.inspect_err(|_| count(&self.refused.by_client))
+    }
+
+    /// Lets a request of somebody in a visit, by tenant, consult and id, through, or says how long to wait. They have less than a back end
+    /// has, however much that is.
+    pub fn pass_visitor(&self, visitor: String, now: Instant) -> Result<(), Duration> {
+        let passed = self.visitors.take(visitor, now);
         passed.inspect_err(|_| count(&self.refused.by_client))
     }
 }
@@ -69,6 +78,7 @@ pub fn network_of(address: IpAddr) -> IpAddr {
 #[derive(Debug)]
 pub(crate) struct Buckets<K> {
     per_s: f64,
+    burst: f64,
     table: Mutex<Table<K>>,
 }
 
@@ -87,13 +97,13 @@ struct Bucket {
 
 impl Bucket {
     /// With what has run in since.
-    fn at(self, now: Instant, per_s: f64) -> Self {
+    fn at(self, now: Instant, (per_s, burst): (f64, f64)) -> Self {
         let since_s = now.saturating_duration_since(self.at).as_secs_f64();
-        Self { tokens: (self.tokens + since_s * per_s).min(per_s * BURST_S), at: now }
+        Self { tokens: (self.tokens + since_s * per_s).min(burst), at: now }
     }
 
-    fn take(&mut self, now: Instant, per_s: f64) -> Result<(), Duration> {
-        *self = self.at(now, per_s);
+    fn take(&mut self, now: Instant, (per_s, burst): (f64, f64)) -> Result<(), Duration> {
+        *self = self.at(now, (per_s, burst));
         if self.tokens < 1.0 {
             return Err(Duration::from_secs_f64((1.0 - self.tokens) / per_s));
         }
@@ -104,8 +114,17 @@ impl Bucket {
 
 impl<K: Hash + Eq> Buckets<K> {
     pub fn new(per_s: u32) -> Self {
+        Self::with_burst(per_s, f64::from(per_s.max(1)) * BURST_S)
+    }
+
+    /// As many as `burst` may come at once.
+    pub fn with_burst(per_s: u32, burst: f64) -> Self {
         let table = Table { buckets: HashMap::new(), latecomers: None };
-        Self { per_s: f64::from(per_s.max(1)), table: Mutex::new(table) }
+        Self { per_s: f64::from(per_s.max(1)), burst, table: Mutex::new(table) }
+    }
+
+    const fn runs_in(&self) -> (f64, f64) {
+        (self.per_s, self.burst)
     }
 
     /// Whether one could be taken, or how long to wait until then.
@@ -113,19 +132,19 @@ impl<K: Hash + Eq> Buckets<K> {
         let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         let is_crowded = table.buckets.len() >= BUCKETS_MAX;
         let bucket = table.buckets.get(key).or(table.latecomers.as_ref().filter(|_| is_crowded)).copied();
-        bucket.map_or(Ok(()), |mut bucket| bucket.take(now, self.per_s))
+        bucket.map_or(Ok(()), |mut bucket| bucket.take(now, self.runs_in()))
     }
 
     pub fn take(&self, key: K, now: Instant) -> Result<(), Duration> {
-        let full = Bucket { tokens: self.per_s * BURST_S, at: now };
+        let full = Bucket { tokens: self.burst, at: now };
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         if table.buckets.len() >= BUCKETS_MAX && !table.buckets.contains_key(&key) {
-            table.buckets.retain(|_, bucket| bucket.at(now, self.per_s).tokens < full.tokens);
+            table.buckets.retain(|_, bucket| bucket.at(now, self.runs_in()).tokens < full.tokens);
             if table.buckets.len() >= BUCKETS_MAX {
-                return table.latecomers.get_or_insert(full).take(now, self.per_s);
+                return table.latecomers.get_or_insert(full).take(now, self.runs_in());
             }
         }
-        table.buckets.entry(key).or_insert(full).take(now, self.per_s)
+        table.buckets.entry(key).or_insert(full).take(now, self.runs_in())
     }
 }
 
@@ -151,6 +170,16 @@ mod tests {
         assert!(limits.pass_client("a".into(), later).is_err());
         assert_eq!(limits.refused().by_client.load(Ordering::Relaxed), 2);
         assert_eq!(limits.refused().by_address.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn somebody_in_a_visit_has_a_small_bucket_however_large_a_back_end_s_is() {
+        let (limits, start) = (RateLimits::new(1_000), Instant::now());
+        let passed = |now| (0..1_000).filter(|_| limits.pass_visitor("a".into(), now).is_ok()).count();
+        assert_eq!(passed(start), 60);
+        assert_eq!(passed(start + Duration::from_secs(1)), 10);
+        assert_eq!(passed(start + Duration::from_secs(60)), 60, "no more than at first");
+        assert_eq!(limits.pass_visitor("b".into(), start), Ok(()), "somebody else");
     }
 
     #[test]

@@ -113,7 +113,8 @@ impl ControlApi {
         }
     }
 
-    /// Puts it down now; how many entries it takes. What cannot be written waits for the next time.
+    /// Puts it down now, and how often people in visits were refused again; how many entries it takes. What cannot be written waits
+    /// for the next time.
     pub async fn tell_anonymous(&self) -> usize {
         let mut told = 0;
         for (kind, counted) in self.anonymous.take() {
@@ -125,7 +126,7 @@ impl ControlApi {
                 }
             }
         }
-        told
+        told + self.tell_refused_visitors().await
     }
 
     async fn tell_one(&self, kind: Kind, counted: &Counted) -> Result<(), StoreError> {

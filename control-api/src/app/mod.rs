@@ -35,6 +35,7 @@ mod signing_keys;
 mod tenants;
 mod tickets;
 mod vault;
+mod visitor_refusals;
 mod visitors;
 pub(crate) mod visits;
 pub(crate) mod webhooks;
@@ -72,6 +73,7 @@ pub use tenants::{BootstrapError, MasterKeyChange};
 pub(crate) use tickets::Minted;
 pub use tickets::NewTicket;
 use vault::Vault;
+use visitor_refusals::VisitorRefusals;
 
 use crate::{
     Networks, OwnOrigin, RateLimited, Store, StoreError, TrustedProxies,
@@ -106,6 +108,10 @@ pub trait RunningConsults: Send + Sync {
     /// The number in the consult of somebody who has come to it; nothing where it does not run here.
     fn number_of(&self, _consult: ConsultId, _person: &Pii<String>) -> Option<ParticipantNumber> {
         None
+    }
+    /// Whether somebody is in the consult here, let in and not only waiting; or was when it was ended, in the last quarter of an hour.
+    fn is_in(&self, _consult: ConsultId, _person: &Pii<String>) -> bool {
+        false
     }
     /// Whether it is known here that the ticket was taken back, whatever the database has.
     fn is_revoked(&self, _ticket: TicketId) -> bool {
@@ -142,6 +148,7 @@ pub struct ControlApi {
     rates: Arc<RateLimits>,
     failures: Arc<Failures>,
     anonymous: Arc<Anonymous>,
+    visitor_refusals: Arc<VisitorRefusals>,
     access: Option<KeyRing<AccessToken>>,
     visits: Option<VisitVerifier>,
     due: Arc<Due>,
@@ -182,6 +189,7 @@ impl ControlApi {
             rates: Arc::new(RateLimits::new(API_REQUESTS_PER_S)),
             failures: Arc::new(Failures::new(API_FAILURES_PER_S)),
             anonymous: Arc::default(),
+            visitor_refusals: Arc::default(),
             access: None,
             visits: None,
             due: Arc::default(),

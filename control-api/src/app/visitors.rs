@@ -1,11 +1,13 @@
 //! Who is in a visit, by the token that they were welcomed with. That it is genuine a key says; whether it is good still, the
-//! database and the node, at each use.
+//! database and the node on which they are, at each use.
 
 use std::time::Instant;
 
-use super::{ControlApi, by, now, now_ms, record};
+use media_model::Pii;
+use signaling_protocol::ticket::Token as _;
+
+use super::{ControlApi, now, now_ms};
 use crate::{
-    audit::{Action, Entry, Outcome},
     auth::{Caller, Request},
     limits::VISIT_TOKEN_GRACE,
     permissions::Act,
@@ -15,10 +17,9 @@ use crate::{
 };
 
 impl ControlApi {
-    /// What the token says, if it is genuine and its time is now. Nothing is looked up for it.
-    pub(crate) fn visit_token(&self, token: &str) -> Result<VisitToken, Problem> {
-        let verifier = self.visits.as_ref().ok_or(Problem::Unauthorized)?;
-        verifier.verify(token, now().as_secs()).map_err(|_| Problem::Unauthorized)
+    /// What the token says, if it is genuine, whatever the time. Nothing is looked up for it.
+    pub(crate) fn genuine_visit(&self, token: &str) -> Option<VisitToken> {
+        self.visits.as_ref()?.genuine(token).ok()
     }
 
     /// The visitor whom a genuine token names. One that is good no longer is refused, and that is put down: whose it was is known.
@@ -28,25 +29,23 @@ impl ControlApi {
         act: Act,
         request: Request,
     ) -> Result<Caller, Problem> {
-        // Each ticket's tokens together, before anything is written down.
-        let bucket = format!("{} ticket:{}", token.tenant, token.ticket);
-        self.rates.pass_client(bucket, Instant::now()).map_err(Problem::too_fast)?;
-        let mut tx = self.store.read(token.tenant).await?;
+        let VisitToken { tenant, consult, person, .. } = *token;
+        // Of one person together, whatever they came with, and before anything is written down.
+        self.rates
+            .pass_visitor(format!("{tenant} {consult} {person}"), Instant::now())
+            .map_err(Problem::too_fast)?;
+        if token.check_time(now().as_secs()).is_err() {
+            self.turned_away(Some(tenant), "visit_token", &request);
+            return Err(Problem::Unauthorized);
+        }
+        let mut tx = self.store.read(tenant).await?;
         let asked = self.asked(&mut tx, &request).await?;
         let holder = store::tickets::holder(&mut tx, token.ticket).await?;
         drop(tx);
-        let caller = Caller::visitor(token, asked);
-        let Some(why) = self.why_over(token, holder.as_ref()) else { return Ok(caller) };
-        let mut tx = self.store.begin(token.tenant).await?;
-        let entry = Entry {
-            outcome: Outcome::Refused,
-            consult: Some(token.consult),
-            detail: Some(why),
-            ..by(&caller, Action::Asked(act))
-        };
-        record(&mut tx, &entry).await?;
-        self.commit(tx).await?;
-        Err(Problem::VisitOver)
+        match self.why_over(token, holder.as_ref()) {
+            None => Ok(Caller::visitor(token, Some(asked))),
+            Some(why) => Err(self.refuse_visitor(token, act, why, (&request, asked)).await?),
+        }
     }
 
     /// Why a genuine token is good no longer.
@@ -64,7 +63,13 @@ impl ControlApi {
         {
             return Some("ticket_revoked");
         }
-        let good_until_ms = holder.ended_at_ms?.saturating_add(VISIT_TOKEN_GRACE.as_millis() as i64);
-        (now_ms() >= good_until_ms).then_some("consult_ended")
+        let grace_ms = VISIT_TOKEN_GRACE.as_millis() as i64;
+        if holder.ended_at_ms.is_some_and(|at| now_ms() >= at.saturating_add(grace_ms)) {
+            return Some("consult_ended");
+        }
+        // Who has left, or waits, is past no waiting room. Only the node on which they are knows that they are there; any other
+        // lets nobody in.
+        let is_in = self.running.is_in(token.consult, &Pii::new(token.person.to_string()));
+        (!is_in).then_some("not_in_visit")
     }
 }

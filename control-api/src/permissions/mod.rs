@@ -100,7 +100,7 @@ named! {
         NotForClients = "not_for_clients",
         /// The token is good for one visit only.
         OtherVisit = "other_visit",
-        /// The token of a visit hands out no other way in.
+        /// The token of a visit opens its chat alone.
         NotByVisit = "not_by_visit",
         /// It cannot be done from the shell.
         NotFromShell = "not_from_shell",
@@ -121,8 +121,7 @@ pub fn scope_for(act: Act) -> Option<Scope> {
 
 /// Whether somebody who is in a visit may do the act there, by the token that they were welcomed with.
 pub(crate) fn is_for_visitors(act: Act) -> bool {
-    let may_be_granted = Role::ALL.into_iter().any(|role| table::row(act).role(role) == Cell::Yes);
-    about(act) == About::Visit && may_be_granted && !table::NOT_BY_VISIT.contains(&act)
+    table::BY_VISIT.contains(&act)
 }
 
 /// What an act is about.
@@ -143,7 +142,7 @@ pub fn may(subject: &Subject, act: Act, relation: &Relation) -> Verdict {
         Subject::Person(person) => person_may(row, &person, relation),
         Subject::Visitor { consult, role, .. } => match row.role(role) {
             _ if relation.consult != Some(consult) => Verdict::Refused(Reason::OtherVisit),
-            _ if table::NOT_BY_VISIT.contains(&act) => Verdict::Refused(Reason::NotByVisit),
+            _ if !is_for_visitors(act) => Verdict::Refused(Reason::NotByVisit),
             Cell::Yes => Verdict::Granted(Ground::Role(role)),
             Cell::Mfa | Cell::Others => Verdict::Refused(Reason::MfaNeeded),
             Cell::No => Verdict::Refused(Reason::RoleForbids),

@@ -117,8 +117,9 @@ const TABLE: [Row; Act::ALL.len()] = [
     line(RotateKeys,         Tenant,  [x,  x,   x,  x,  x,  x],  [x,  x,  x,  x],    Never,                        Y),
 ];
 
-/// What no token of a visit opens, whatever the role: a ticket that came of it would outlast the token's being taken back.
-pub(super) const NOT_BY_VISIT: [Act; 2] = [Join, IssueTicket];
+/// What a token of a visit opens, for roles that may: what the page in the visit does. Whoever may give out tickets gets such a token,
+/// and nothing that takes another scope must come of it.
+pub(super) const BY_VISIT: [Act; 2] = [ReadChat, WriteChat];
 
 const fn line(
     act: Act,

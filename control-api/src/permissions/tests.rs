@@ -179,15 +179,17 @@ fn a_back_end_may_for_a_person_what_both_may() {
 }
 
 #[test]
-fn a_visit_s_token_may_in_its_visit_what_the_role_may_and_nothing_elsewhere() {
+fn a_visit_s_token_opens_its_visit_s_chat_as_the_role_may_and_nothing_else() {
     for (act, cells) in promised() {
         for (cell, role) in cells.into_iter().zip(ROLES) {
             let visitor = |consult| Subject::Visitor { person: ASKING, consult, role };
             let here = may(&visitor(CONSULT), act, &relation(act, None));
-            let hands_on = matches!(act, Act::Join | Act::IssueTicket);
-            let is_promised = cell == "yes" && table::row(act).about == About::Visit && !hands_on;
-            assert_eq!(matches!(here, Verdict::Granted(_)), is_promised, "{act} as {role:?}");
-            assert!(super::is_for_visitors(act) || !is_promised, "{act} as {role:?}");
+            let is_of_chat = matches!(act, Act::ReadChat | Act::WriteChat);
+            assert_eq!(matches!(here, Verdict::Granted(_)), cell == "yes" && is_of_chat, "{act} as {role:?}");
+            assert_eq!(super::is_for_visitors(act), is_of_chat, "{act}");
+            if table::row(act).about == About::Visit && !is_of_chat {
+                assert_eq!(here, Verdict::Refused(Reason::NotByVisit), "{act} as {role:?}");
+            }
             let elsewhere = may(&visitor(ConsultId::from_bytes([9; 16])), act, &relation(act, Some(role)));
             assert_eq!(elsewhere, Verdict::Refused(Reason::OtherVisit), "{act} as {role:?}");
         }

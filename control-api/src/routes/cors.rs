@@ -78,7 +78,7 @@ pub(super) async fn guard_visits(State(api): State<ControlApi>, request: Request
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
     {
         let Some(origin) = origin else { return Problem::OriginRefused.into_response() };
-        let mut response = allowed("GET, POST, PUT, DELETE", "Authorization, Content-Type, Idempotency-Key");
+        let mut response = allowed("GET, POST", "Authorization, Content-Type, Idempotency-Key");
         tell(&mut response, origin);
         return response;
     }

@@ -145,9 +145,13 @@ async fn who_asks(
             return gate.api.identify(attempt, caller, unless("access_token")).await;
         }
         Some(Bearer::Visit(token)) => {
+            // Who has a genuine one guesses nothing, and is held up by nobody at their address who does.
+            if let Some(genuine) = gate.api.genuine_visit(token) {
+                return visitor(gate, uri, headers, &genuine, asked).await;
+            }
             let attempt = Attempt { credential: Some(token), ..attempt };
-            let caller = visitor(gate, uri, headers, token, asked);
-            return gate.api.identify(attempt, caller, unless("visit_token")).await;
+            let nobody = async { Err(Problem::Unauthorized) };
+            return gate.api.identify(attempt, nobody, unless("visit_token")).await;
         }
         None => {}
     }
@@ -171,16 +175,15 @@ async fn visitor(
     gate: &Gate,
     uri: &Uri,
     headers: &HeaderMap,
-    token: &str,
+    token: &VisitToken,
     asked: Request,
 ) -> Result<Caller, Problem> {
-    let token = gate.api.visit_token(token)?;
     let page = Page::of(&gate.api, uri, headers);
     if !page.is_some_and(|page| page.is_for(&gate.api, token.tenant)) {
         gate.api.turned_away(Some(token.tenant), Problem::OriginRefused.code(), &asked);
         return Err(Problem::OriginRefused);
     }
-    gate.api.visitor(&token, gate.act, asked).await
+    gate.api.visitor(token, gate.act, asked).await
 }
 
 /// What a request says who asks by: a back end's key, or a token that it got for it, or the token of a visit.

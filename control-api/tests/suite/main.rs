@@ -35,6 +35,7 @@ mod support;
 mod tampering;
 mod tenants;
 mod visit_pages;
+mod visit_presence;
 mod visit_tokens;
 mod visits;
 mod webhooks;

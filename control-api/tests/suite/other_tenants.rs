@@ -152,15 +152,14 @@ async fn nobody_of_another_tenant_learns_or_changes_anything_on_any_route() {
             people.push(id.expect("somebody").to_string());
         }
         let (_, consult) = f.send("POST", "/v1/consults", &key, "{}".into()).await;
-        let ticket = f.ticket(&key, consult["id"].as_str().expect("an id"), "dr-1", Role::Provider).await;
-        let token = f.welcome(&ticket);
-        let askers = [Asker::Key(&key), Asker::Key(&token)]
-            .into_iter()
-            .chain(people.iter().map(|id| Asker::Person(id)));
-        let askers: Vec<_> = askers.collect();
+        let consult = consult["id"].as_str().expect("an id");
         let (entries, mut with_ids) = (entries_of_the_clinic(&f).await, 0);
-        for operation in operations(&f).await {
-            for asker in &askers {
+        for (number, operation) in operations(&f).await.into_iter().enumerate() {
+            // Somebody else each time: one person asks no faster than a page in a visit does.
+            let visitor = format!("dr-{number}");
+            let token = f.welcome(&f.ticket(&key, consult, &visitor, Role::Provider).await);
+            let askers = [Asker::Key(&key), Asker::Key(&token)];
+            for asker in askers.iter().chain(&people.iter().map(|id| Asker::Person(id)).collect::<Vec<_>>()) {
                 let (status, told) = ask(&f, asker, &operation.method, &operation.placed(&ours)).await;
                 let what = format!("{} {}: {status} {told}", operation.method, operation.path);
                 assert!(!status.is_server_error(), "{what}");

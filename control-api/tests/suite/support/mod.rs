@@ -35,6 +35,8 @@ pub struct Orders {
     pub said: Mutex<Vec<(String, String)>>,
     /// Who has come to any consult: each is called by the place here, from 1.
     pub came: Mutex<Vec<String>>,
+    /// Who is not in any consult now, or waits; everybody else is.
+    pub away: Mutex<Vec<String>>,
     /// Tickets of which the node knows that they were taken back.
     pub known_revoked: Mutex<Vec<TicketId>>,
 }
@@ -61,6 +63,10 @@ impl RunningConsults for Orders {
         let came = self.came.lock().expect("not poisoned");
         let place = came.iter().position(|known| known == person.reveal())?;
         ParticipantNumber::new(u32::try_from(place).expect("few") + 1)
+    }
+
+    fn is_in(&self, _consult: ConsultId, person: &Pii<String>) -> bool {
+        !self.away.lock().expect("not poisoned").contains(person.reveal())
     }
 
     fn is_revoked(&self, ticket: TicketId) -> bool {
