@@ -8,7 +8,7 @@ use control_api::{
 };
 use media_model::{ParticipantNumber, Pii, Role};
 use serde_json::json;
-use signaling_protocol::ticket::Ticket;
+use signaling_protocol::ticket::{KeyRing, Ticket};
 
 use crate::{
     support::{on_both, tenant},
@@ -99,7 +99,7 @@ async fn a_token_is_good_on_the_node_on_which_its_holder_is_and_on_no_other() {
         });
         let other = f.another_process_with(elsewhere).await;
         let here = f.router.clone();
-        f.router = other.with_visit_keys([f.signers.1.public_key().clone()]).expect("a key").router();
+        f.router = other.with_visit_keys(KeyRing::of(f.signers.1.clone()).expect("a key").verifier).router();
         for token in [&patient, &provider] {
             assert_eq!(code(&visit.read(&f, token).await), (401, "visit_over"));
         }
