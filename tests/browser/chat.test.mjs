@@ -33,6 +33,13 @@ async function reads(who, expected) {
   });
 }
 
+/** How new lines are read out. */
+const logIsRead = (who, how) =>
+  eventually(`new lines are ${how}`, async () => {
+    const seen = await who.page.evaluate(() => document.querySelector('consult-room').shadowRoot.querySelector('.chat [role=log]').getAttribute('aria-live'));
+    return { ok: seen === how, seen };
+  });
+
 async function write(who, text) {
   await who.page.evaluate((line) => {
     const root = document.querySelector('consult-room').shadowRoot;
@@ -75,9 +82,19 @@ for (const [name, launch] of [
       await write(patient, 'Since Monday');
       const all = ['Rita Red: My knee hurts', 'You: Since when?', 'Rita Red: Since Monday'];
       await reads(doctor, all);
+      await logIsRead(doctor, 'polite');
+      await doctor.page.evaluate(() => {
+        const root = document.querySelector('consult-room').shadowRoot;
+        window.linesBefore = [...root.querySelectorAll('.chat [role=log] li')];
+      });
       await doctor.page.evaluate(() => document.querySelector('consult-room').reconnect());
       await write(patient, 'It is swollen');
       await reads(doctor, [...all, 'Rita Red: It is swollen']);
+      const isSame = await doctor.page.evaluate(() => {
+        const lines = [...document.querySelector('consult-room').shadowRoot.querySelectorAll('.chat [role=log] li')];
+        return window.linesBefore.length === 3 && window.linesBefore.every((line, index) => line === lines[index]);
+      });
+      assert.ok(isSame, 'a line that is there is not read out again');
       assert.equal(await noteOf(doctor), '');
       await doctor.click('Chat, new messages');
       await doctor.screenshot(`chat-${name}-reloaded`);
@@ -92,6 +109,7 @@ for (const [name, launch] of [
       const earlier = ['My knee hurts', 'Since when?', 'Since Monday', 'It is swollen'];
       const by = ['Patient who has left', 'Dr. Gil Green', 'Patient who has left', 'Patient who has left'];
       await reads(nurse, earlier.map((text, index) => `${by[index]}: ${text}`));
+      assert.ok(!(await nurse.probe('buttons')).includes('Chat, new messages'), 'what was written before is no news');
 
       await nurse.page.setRequestInterception(true);
       nurse.page.on('request', (request) => (request.url().includes('/chat?after=') ? request.abort() : request.continue()));

@@ -26,6 +26,16 @@ const press = (who, label) =>
     buttons.find((button) => button.checkVisibility() && (button.getAttribute('aria-label') ?? button.textContent) === wanted).click();
   }, label);
 
+/** What has the focus. */
+const focusOf = (who) =>
+  who.page.evaluate(() => {
+    const focused = document.querySelector('consult-room').shadowRoot.activeElement;
+    return focused?.getAttribute('aria-label') ?? focused?.textContent;
+  });
+
+const nameOfQuestion = (who) =>
+  who.page.evaluate(() => document.querySelector('consult-room').shadowRoot.querySelector('[role=alertdialog]:not([hidden])').getAttribute('aria-label'));
+
 const namesOf = (who) =>
   who.page.evaluate(() => {
     const tiles = [...document.querySelector('consult-room').shadowRoot.querySelectorAll('.tile:not([hidden])')];
@@ -58,7 +68,14 @@ for (const [name, launch] of [['chromium', async () => launchChromium(await devi
       assert.deepEqual(await offersOf(patient), [], 'not for a patient to do');
       await press(doctor, 'Remove Bo Blue');
       assert.deepEqual((await offersOf(doctor)).sort(), ['Keep', 'Remove', 'Remove Rita Red'], 'asked back first');
+      assert.match(await nameOfQuestion(doctor), /^Remove Bo Blue from the visit\?/);
+      assert.equal(await focusOf(doctor), 'Keep');
       await press(doctor, 'Keep');
+      assert.equal(await focusOf(doctor), 'Remove Bo Blue', 'back where it was');
+      await press(doctor, 'Remove Bo Blue');
+      await doctor.click('Chat');
+      await press(doctor, 'Keep');
+      assert.equal(await focusOf(doctor), 'Message to everyone', 'nobody is torn away who writes elsewhere');
       await sees(patient, ['Bo Blue', 'Dr. Gil Green']);
       await press(doctor, 'Remove Bo Blue');
       await press(doctor, 'Remove');

@@ -1,6 +1,6 @@
 //! One visit from the side of one person: ties signaling, media connection, devices and slots together. Knows no page.
 
-import { ChatLog, type ChatLine } from './chat-log.js';
+import { ChatLog } from './chat-log.js';
 import { fetchChat } from './earlier-chat.js';
 import { EMPTY_LAYOUT, applyLayout, slotName, type LayoutState } from './layout.js';
 import { LocalMedia, type Device } from './media.js';
@@ -8,6 +8,9 @@ import { CHAT_CHARS_MAX, type Participant, type Person, type ServerMessage, type
 import { Peer } from './peer.js';
 import { Signaling, type Credential, type Ending } from './signaling.js';
 import { SlotPlayer } from './slot-player.js';
+
+/** How long a page takes to show the lines that were fetched. */
+const CHAT_SHOWN_AFTER_MS = 500;
 
 export type Phase = 'connecting' | 'waiting' | 'joined' | 'reconnecting' | 'ended';
 
@@ -30,6 +33,8 @@ export class Consult {
   readonly chat = new ChatLog();
   /** What was written earlier could not be fetched. */
   chatIsIncomplete = false;
+  /** What was written earlier is being fetched. */
+  chatIsLoading = false;
   soundIsBlocked = false;
   readonly players = new Map<string, SlotPlayer>();
   readonly media: LocalMedia;
@@ -39,7 +44,6 @@ export class Consult {
   /** The media transport was lost while an offer was out: what comes after its answer. */
   #renewal: SlotCounts | undefined;
   #events: ConsultEvents;
-  #people = new Map<number, Person>();
   #server: string;
 
   constructor(server: string, credential: Credential, events: ConsultEvents) {
@@ -65,15 +69,6 @@ export class Consult {
   /** Who is here by break-glass. */
   get emergencies(): Participant[] {
     return this.participants.filter((each) => each.break_glass === true);
-  }
-
-  isMine(line: ChatLine): boolean {
-    return line.from !== undefined && line.from === this.me?.participant;
-  }
-
-  /** Who wrote a line, where anybody was told their name. */
-  authorOf(line: ChatLine): Person | undefined {
-    return line.from === undefined ? undefined : this.#people.get(line.from);
   }
 
   get mayAdmit(): boolean {
@@ -167,22 +162,36 @@ export class Consult {
 
   #welcomed(welcome: Welcome): void {
     this.me = welcome;
-    this.#people.set(welcome.participant, welcome);
+    this.chat.join(welcome, welcome.api_token !== undefined);
     this.#openPeer(welcome.slots);
     this.#setPhase('joined');
     void this.#fetchChat(welcome);
   }
 
   /** What was written before, or while the line was down. Who is given no token does without. */
-  async #fetchChat({ consult, api_token: token }: Welcome): Promise<void> {
+  async #fetchChat(welcome: Welcome): Promise<void> {
+    const { consult, api_token: token } = welcome;
     if (token === undefined) return;
+    // Numbers in an answer that comes after the next `welcome` may be others'.
+    const isNewest = () => this.me === welcome;
+    this.chatIsLoading = true;
+    let isIncomplete = false;
     try {
-      await fetchChat({ server: this.#server, consult, token, after: this.chat.last }, (lines, last) => this.chat.take(lines, last));
-      this.chatIsIncomplete = false;
+      await fetchChat({ server: this.#server, consult, token, after: this.chat.last }, (lines, last) => {
+        if (isNewest()) this.chat.take(lines, last);
+      });
     } catch {
-      this.chatIsIncomplete = true;
+      isIncomplete = true;
     }
+    if (!isNewest()) return;
+    this.chatIsIncomplete = isIncomplete;
     this.#events.changed();
+    // Shown first, and not read out: only then is what comes news.
+    setTimeout(() => {
+      if (!isNewest()) return;
+      this.chatIsLoading = false;
+      this.#events.changed();
+    }, CHAT_SHOWN_AFTER_MS);
   }
 
   /** The server has lost the media transport. A connection cannot go on with another one: it takes a new one. */
@@ -215,7 +224,7 @@ export class Consult {
 
   #arrange(layout: LayoutState): void {
     this.layout = layout;
-    for (const person of layout.participants.values()) this.#people.set(person.participant, person);
+    this.chat.meet(layout.participants.values());
     for (const player of this.players.values()) player.applyLayout(layout);
     this.#events.changed();
   }

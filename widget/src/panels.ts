@@ -1,5 +1,6 @@
 //! What stands beside and above the pictures: notices, the staff's lobby, the chat, the card that covers the stage.
 
+import type { KnownLine } from './chat-log.js';
 import type { Consult } from './consult.js';
 import { element, icon, setText } from './dom.js';
 import type { Device } from './media.js';
@@ -72,11 +73,14 @@ export class Lobby {
 export class Chat {
   readonly root = element('aside', { class: 'chat', 'aria-label': 'Chat', hidden: true });
   readonly input = element('input', { type: 'text', maxlength: String(CHAT_CHARS_MAX), autocomplete: 'off', placeholder: 'Write to everyone', 'aria-label': 'Message to everyone' });
-  #lines = element('ol', { 'aria-live': 'polite' });
+  #lines = element('ol');
+  /** Read out line by line as they come; not what was written before. */
+  #log = element('div', { class: 'log', role: 'log', 'aria-label': 'Messages', 'aria-live': 'off', tabindex: '0' }, this.#lines);
+  #shown = new Map<string, { root: HTMLElement; who: HTMLElement }>();
   #empty = element('p', { class: 'note' }, 'Messages are seen by everyone in the visit. The clinic keeps them with it.');
   #problem = element('p', { class: 'problem', role: 'alert' });
   #incomplete = element('p', { class: 'note', role: 'status', hidden: true }, 'Earlier messages could not be loaded.');
-  #shown: unknown[] = [];
+  #last: string | undefined;
 
   constructor(send: (text: string) => boolean, close: () => void) {
     const closeButton = element('button', { type: 'button', class: 'bare', 'aria-label': 'Close chat' }, icon('close'));
@@ -90,26 +94,41 @@ export class Chat {
       setText(this.#problem, isSent ? '' : 'Not sent: the connection is down just now.');
       if (isSent) this.input.value = '';
     };
-    this.root.append(element('header', {}, element('h2', {}, 'Chat'), closeButton), this.#empty, this.#incomplete, this.#lines, this.#problem, form);
+    this.root.append(element('header', {}, element('h2', {}, 'Chat'), closeButton), this.#empty, this.#incomplete, this.#log, this.#problem, form);
   }
 
   render(consult: Consult): void {
     this.#incomplete.hidden = !consult.chatIsIncomplete;
     const { lines } = consult.chat;
-    const authors = lines.map((line) => authorWords(line, consult.authorOf(line), consult.isMine(line)));
-    // Who wrote an earlier line is known when `layout` comes.
-    const shown = [lines, authors.join('\n')];
-    if (shown.every((each, index) => each === this.#shown[index])) return;
-    this.#shown = shown;
     this.#empty.hidden = lines.length > 0;
-    this.#lines.replaceChildren(
-      ...lines.map((line, index) => {
-        const time = new Date(line.atMs).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
-        const who = element('span', { class: 'who' }, `${authors[index]}, ${time}`);
-        return element('li', { class: consult.isMine(line) ? 'mine' : undefined }, who, element('span', { class: 'text' }, line.text ?? 'This message was erased.'));
-      }),
-    );
-    this.#lines.scrollTop = this.#lines.scrollHeight;
+    this.#log.setAttribute('aria-live', consult.chatIsLoading ? 'off' : 'polite');
+    const ids = new Set(lines.map((line) => line.id));
+    for (const [id, { root }] of this.#shown) {
+      if (ids.has(id)) continue;
+      root.remove();
+      this.#shown.delete(id);
+    }
+    // A node that stays where it is is not read out again.
+    let before: Element | null = this.#lines.firstElementChild;
+    for (const line of lines) {
+      const shown = this.#shown.get(line.id) ?? this.#make(line);
+      const time = new Date(line.atMs).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+      // Who wrote an earlier line is known when `layout` comes.
+      setText(shown.who, `${authorWords(line)}, ${time}`);
+      if (shown.root === before) before = before.nextElementSibling;
+      else this.#lines.insertBefore(shown.root, before);
+    }
+    const last = lines.at(-1)?.id;
+    if (last !== this.#last) this.#log.scrollTop = this.#log.scrollHeight;
+    this.#last = last;
+  }
+
+  #make(line: KnownLine): { root: HTMLElement; who: HTMLElement } {
+    const who = element('span', { class: 'who' });
+    const text = element('span', { class: 'text' }, line.text ?? 'This message was erased.');
+    const made = { root: element('li', { class: line.isMine ? 'mine' : undefined }, who, text), who };
+    this.#shown.set(line.id, made);
+    return made;
   }
 }
 

@@ -36,17 +36,21 @@ export class Removal {
     this.#shown = consult.mayRemove ? person?.participant : undefined;
     this.root.hidden = this.#shown === undefined;
     this.#ask.setAttribute('aria-label', `Remove ${person?.display_name ?? ''}`);
-    setText(this.#words, removalWords(person?.display_name ?? ''));
+    const words = removalWords(person?.display_name ?? '');
+    setText(this.#words, words);
+    this.#question.setAttribute('aria-label', words);
     if (this.#about !== undefined && this.#about !== this.#shown) this.#turn(undefined);
   }
 
   #turn(about: number | undefined): void {
     const isAsking = about !== undefined;
-    const wasAsking = this.#about !== undefined;
+    // Somebody may be writing elsewhere by now: only who was here is brought back.
+    const page = this.root.getRootNode() as Document | ShadowRoot;
+    const wasHere = this.#question.contains(page.activeElement);
     this.#about = about;
     this.#ask.hidden = isAsking;
     this.#question.hidden = !isAsking;
     if (isAsking) this.#keep.focus();
-    else if (wasAsking) this.#ask.focus();
+    else if (wasHere) this.#ask.focus();
   }
 }

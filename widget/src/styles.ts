@@ -88,7 +88,8 @@ button { font: inherit; color: inherit; cursor: pointer; border: 0; background: 
 .chat h2 { font-size: 16px; }
 .chat .note, .chat .problem { padding: 0 16px; color: var(--ink-soft); }
 .chat .problem { color: var(--alarm); font-size: 13px; }
-.chat ol { flex: 1; min-height: 0; overflow-y: auto; list-style: none; display: flex; flex-direction: column; gap: 10px; padding: 8px 16px 12px; }
+.chat .log { flex: 1; min-height: 0; overflow-y: auto; }
+.chat ol { list-style: none; display: flex; flex-direction: column; gap: 10px; padding: 8px 16px 12px; }
 .chat li { align-self: flex-start; max-width: 92%; }
 .chat li.mine { align-self: flex-end; text-align: right; }
 .who { display: block; font-size: 12px; color: var(--ink-soft); margin-bottom: 2px; }

@@ -1,6 +1,5 @@
 //! The whole picture of the visit: draws a `Consult` and turns clicks into its methods.
 
-import type { ChatLine } from './chat-log.js';
 import type { Consult } from './consult.js';
 import { element, icon, setText, type IconName } from './dom.js';
 import { Card, Chat, Lobby, Notices } from './panels.js';
@@ -45,8 +44,6 @@ export class RoomView {
   #screen = new ControlButton('share', () => void this.#consult?.toggleScreen());
   #chatButton = new ControlButton('talk', () => this.#toggleChat());
   #leave = new ControlButton('leave', () => this.#consult?.leave());
-  /** The last line that was there while the chat was open. */
-  #chatSeen: ChatLine | undefined;
 
   constructor() {
     const stage = element('div', { class: 'stage' }, this.#tiles.root, this.#card.root, this.#self.root);
@@ -97,9 +94,8 @@ export class RoomView {
     this.#screen.render('screen', isSharing ? 'Stop sharing' : 'Share', isSharing ? 'Stop sharing screen' : 'Share screen', isSharing);
     this.#screen.root.hidden = typeof navigator.mediaDevices?.getDisplayMedia !== 'function' || consult.me?.role === 'observer' || consult.phase === 'waiting';
     const isChatOpen = !this.#chat.root.hidden;
-    if (isChatOpen) this.#chatSeen = consult.chat.lines.at(-1);
-    const seen = consult.chat.lines.findIndex((line) => line.id === this.#chatSeen?.id);
-    const unread = consult.chat.lines.slice(seen + 1).some((line) => !consult.isMine(line));
+    if (isChatOpen) consult.chat.see();
+    const unread = consult.chat.hasNews;
     this.#chatButton.root.classList.toggle('unread', unread);
     this.#chatButton.render('chat', 'Chat', unread ? 'Chat, new messages' : 'Chat', isChatOpen);
     this.#chatButton.root.hidden = consult.phase === 'waiting';

@@ -1,6 +1,6 @@
 //! Everything the widget says to people.
 
-import type { ChatLine } from './chat-log.js';
+import type { KnownLine } from './chat-log.js';
 import type { Consult } from './consult.js';
 import type { Device, DeviceProblem } from './media.js';
 import type { Person, Role } from './messages.js';
@@ -36,9 +36,9 @@ export function removalWords(name: string): string {
 }
 
 /** Over a line of chat. Who has left before one came is known by what they were in the visit. */
-export function authorWords(line: ChatLine, author: Person | undefined, isMine: boolean): string {
-  if (isMine) return 'You';
-  if (author !== undefined) return author.display_name;
+export function authorWords(line: Pick<KnownLine, 'author' | 'isMine' | 'role'>): string {
+  if (line.isMine) return 'You';
+  if (line.author !== undefined) return line.author.display_name;
   return line.role === undefined ? 'Someone who has left' : `${roleWord(line.role)} who has left`;
 }
 

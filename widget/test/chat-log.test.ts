@@ -6,6 +6,9 @@ import test from 'node:test';
 import { ChatLog, type ChatLine } from '../src/chat-log.js';
 import { authorWords } from '../src/words.js';
 
+const ROSA = { participant: 1, role: 'patient', display_name: 'Rosa' } as const;
+const KIM = { participant: 2, role: 'nurse', display_name: 'Kim' } as const;
+
 function line(id: string): ChatLine {
   return { id, from: 1, role: 'patient', text: `line ${id}`, atMs: 0 };
 }
@@ -44,9 +47,54 @@ test('the newest five hundred are kept, however many there are', () => {
 });
 
 test('who wrote a line is told by name, or by what they were', () => {
-  const author = { participant: 1, role: 'patient', display_name: 'Rosa' } as const;
-  assert.equal(authorWords(line('a'), author, true), 'You');
-  assert.equal(authorWords(line('a'), author, false), 'Rosa');
-  assert.equal(authorWords(line('a'), undefined, false), 'Patient who has left');
-  assert.equal(authorWords({ ...line('a'), role: undefined }, undefined, false), 'Someone who has left');
+  const known = { role: 'patient', author: ROSA, isMine: false } as const;
+  assert.equal(authorWords({ ...known, isMine: true }), 'You');
+  assert.equal(authorWords(known), 'Rosa');
+  assert.equal(authorWords({ ...known, author: undefined }), 'Patient who has left');
+  assert.equal(authorWords({ ...known, author: undefined, role: undefined }), 'Someone who has left');
+});
+
+const names = (log: ChatLog) => log.lines.map((each) => authorWords(each)).join(', ');
+
+test('whose a line is stands, whoever has the number after the server has started again', () => {
+  const log = new ChatLog();
+  log.join(KIM, true);
+  log.take([line('a'), { ...line('b'), from: 3 }], 2);
+  assert.equal(names(log), 'Patient who has left, Patient who has left', 'until somebody is told who they are');
+  log.meet([ROSA, KIM]);
+  log.hear(line('c'));
+  log.hear({ ...line('d'), from: 2 });
+  assert.equal(names(log), 'Rosa, Patient who has left, Rosa, You');
+  log.join(KIM, true);
+  log.meet([{ ...ROSA, display_name: 'Tomas' }, { ...ROSA, participant: 3, display_name: 'Rosa' }]);
+  assert.equal(names(log), 'Rosa, Patient who has left, Rosa, You', 'a number of before stands for nobody');
+  log.hear(line('e'));
+  assert.equal(names(log), 'Rosa, Patient who has left, Rosa, You, Tomas');
+});
+
+test('who has another number than before begins anew, where there is something to begin with', () => {
+  const log = new ChatLog();
+  log.join(KIM, true);
+  log.take([line('a')], 1);
+  log.hear({ ...line('b'), from: 2 });
+  log.join({ ...KIM, participant: 5 }, false);
+  assert.deepEqual([ids(log), log.last, names(log)], ['ab', 1, 'Patient who has left, You'], 'without a token, nothing is lost');
+  log.join({ ...KIM, participant: 6 }, true);
+  assert.deepEqual([ids(log), log.last], ['', 0]);
+  log.take([line('a'), { ...line('b'), from: 6 }], 2);
+  assert.equal(names(log), 'Patient who has left, You');
+});
+
+test('only what somebody else wrote while one was there is news', () => {
+  const log = new ChatLog();
+  log.join(KIM, true);
+  log.take([line('a')], 1);
+  assert.equal(log.hasNews, false, 'what was written before is not');
+  log.hear({ ...line('b'), from: 2 });
+  assert.equal(log.hasNews, false, 'nor what one wrote oneself');
+  log.hear(line('c'));
+  log.take([line('c')], 2);
+  assert.equal(log.hasNews, true, 'also once it was fetched');
+  log.see();
+  assert.equal(log.hasNews, false);
 });
