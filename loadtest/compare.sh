@@ -16,14 +16,10 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-root=$(dirname "$here")
 
 if [ -z "${PEER_ADDRESS:-}" ]; then
-    if [ -z "${CONSILIUM_BIN:-}" ] || [ -z "${LOADTEST_BIN:-}" ]; then
-        (cd "$root" && cargo build --release --locked -p consilium -p consilium-loadtest)
-        built=$(cd "$root" && cargo metadata --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')/release
-    fi
-    export CONSILIUM_BIN=${CONSILIUM_BIN:-$built/consilium} LOADTEST_BIN=${LOADTEST_BIN:-$built/consilium-loadtest}
+    # shellcheck source=loadtest/binaries.sh
+    . "$here/binaries.sh"
     exec "$here/janus/namespace.sh" "$0" "$@"
 fi
 

@@ -7,11 +7,8 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
 if [ -z "${CONSILIUM_URL:-}" ]; then
-    if [ -z "${CONSILIUM_BIN:-}" ] || [ -z "${LOADTEST_BIN:-}" ]; then
-        (cd "$here/.." && cargo build --release --locked -p consilium -p consilium-loadtest)
-        built=$(cd "$here/.." && cargo metadata --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')/release
-    fi
-    export CONSILIUM_BIN=${CONSILIUM_BIN:-$built/consilium} LOADTEST_BIN=${LOADTEST_BIN:-$built/consilium-loadtest}
+    # shellcheck source=loadtest/binaries.sh
+    . "$here/binaries.sh"
     exec "$here/start-node.sh" "$0" "$@"
 fi
 

@@ -67,7 +67,12 @@ impl Connections {
         let mut by_address = self.0.by_address.lock().unwrap_or_else(PoisonError::into_inner);
         let count = by_address.entry(address).or_default();
         if *count >= self.0.of_address_max {
-            self.0.refused.fetch_add(1, Ordering::Relaxed);
+            if self.0.refused.fetch_add(1, Ordering::Relaxed) == 0 {
+                tracing::warn!(
+                    max = self.0.of_address_max,
+                    "an address has as many connections as one may have"
+                );
+            }
             return None;
         }
         *count += 1;

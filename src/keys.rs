@@ -3,13 +3,12 @@
 
 use std::{
     fs,
-    io::Write as _,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use control_api::{AccessToken, VisitToken, audit::CheckpointSigner};
+use control_api::{AccessToken, VisitToken, audit::CheckpointSigner, whole_file};
 use media_engine::transport::dtls::Identity;
 use signaling_protocol::ticket::{KeyRing, ResumeSigner, Signer, Ticket, Token};
 use zeroize::Zeroizing;
@@ -138,15 +137,7 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, KeyFileError> {
 
 /// Writes a file that only its owner may read, whole or not at all.
 pub fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), KeyFileError> {
-    let draft = path.with_extension("tmp");
-    let write = || {
-        let mut file =
-            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&draft, path)
-    };
-    write().map_err(|source| KeyFileError::Io { path: path.to_owned(), source })
+    whole_file::put(path, bytes).map_err(|source| KeyFileError::Io { path: path.to_owned(), source })
 }
 
 #[cfg(test)]

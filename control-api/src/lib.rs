@@ -51,12 +51,14 @@ mod store;
 mod verify;
 mod visit_token;
 pub mod webhooks;
+pub mod whole_file;
 
 pub use access::{AccessSigner, AccessToken, AccessTokenId};
 pub use app::{
     BootstrapError, ClientSummary, ControlApi, MasterKeyChange, NewTicket, Portals, Refused, Renewed,
     ReplayError, Resealed, RoleChange, RunningConsults, Said, Seen, new_entry_id,
 };
+pub use appointments::Connection;
 pub use auth::ApiKey;
 pub use networks::Networks;
 pub use own_origin::{OwnOrigin, WebOrigin};

@@ -1,11 +1,13 @@
 //! Files that grow by lines and outlast a power cut: the list of erasures, the audit log's checkpoints.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{File, OpenOptions},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::Path,
 };
+
+use crate::whole_file;
 
 /// Adds lines; they are on disk when this returns. A new file is its owner's alone. What a power cut left of a line stays a
 /// fault of its own for whoever reads the file, and spoils no other.
@@ -22,20 +24,7 @@ pub fn append<T: AsRef<str>>(path: &Path, lines: &[T]) -> io::Result<()> {
     }
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
-    if is_new && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        File::open(folder)?.sync_all()?;
-    }
-    Ok(())
-}
-
-/// Puts these lines in the place of all that there are, whole or not at all.
-pub fn replace<T: AsRef<str>>(path: &Path, lines: &[T]) -> io::Result<()> {
-    let draft = path.with_extension("tmp");
-    let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&draft)?;
-    let text: String = lines.iter().flat_map(|line| [line.as_ref(), "\n"]).collect();
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&draft, path)
+    if is_new { whole_file::sync_folder_of(path) } else { Ok(()) }
 }
 
 fn ends_a_line(file: &mut File) -> io::Result<bool> {
@@ -62,7 +51,5 @@ mod tests {
         append::<&str>(&path, &[]).expect("nothing");
         append(&path, &["four"]).expect("the next line");
         assert_eq!(std::fs::read_to_string(&path).expect("the file"), "one\ntw\nthree\nfour\n");
-        replace(&path, &["five", "six"]).expect("all of them");
-        assert_eq!(std::fs::read_to_string(&path).expect("the file"), "five\nsix\n");
     }
 }

@@ -7,7 +7,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use media_model::{BreakGlassId, ConsultId, ParticipantNumber, Pii, RequestId, Role, TenantId};
+use media_engine::api::Quality;
+use media_model::{BreakGlassId, ConsultId, ParticipantNumber, Pii, RequestId, Role, Source, TenantId};
 use signaling_protocol::{error::ErrorCode, server::LineId, ticket::TicketId};
 
 /// Keeps entries for good.
@@ -93,12 +94,30 @@ pub enum What {
     },
     /// Wrote this line of chat, which the others get once it is kept.
     Wrote(LineId, Pii<String>),
+    /// Had one of their sources muted by somebody of the staff.
+    Muted {
+        /// By whom.
+        by: ParticipantNumber,
+        /// Which.
+        source: Source,
+    },
     /// Asked for what they may not do, so many times, and it was not done.
     Forbade(Forbidden, u64),
     /// Is gone.
     Left(Departure),
+    /// One of their connections is over; told once its shard has let go of it. It is no access, so that no audit log needs it.
+    Measured(Measured),
     /// Was turned away.
     Refused(ErrorCode),
+}
+
+/// How well somebody was connected, of one connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Measured {
+    /// What both sides reported.
+    pub quality: Quality,
+    /// Whether it broke, and nobody had ended it.
+    pub broke: bool,
 }
 
 /// What somebody in a consult asked for who may not do it.
@@ -110,6 +129,8 @@ pub enum Forbidden {
     Admission,
     /// To send somebody out.
     Removal,
+    /// To mute somebody.
+    Muting,
 }
 
 impl Forbidden {
@@ -119,6 +140,7 @@ impl Forbidden {
             Self::Chat => "chat",
             Self::Admission => "admission",
             Self::Removal => "removal",
+            Self::Muting => "muting",
         }
     }
 }

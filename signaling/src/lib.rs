@@ -70,7 +70,9 @@ pub use self::{
     api_tokens::{ApiTokens, Visitor},
     consult::{Headcount, TicketLog, TicketLogError},
     counters::Counters,
-    journal::{BoxFuture, Call, Departure, Entry, Forbidden, Journal, JournalUnavailable, Way, What, Who},
+    journal::{
+        BoxFuture, Call, Departure, Entry, Forbidden, Journal, JournalUnavailable, Measured, Way, What, Who,
+    },
     media::{MediaPlane, Overloaded, Shard},
     origin::{Address, OriginPolicy, Portals},
 };

@@ -295,20 +295,26 @@ impl Connection {
             }
             Output::Admit(participant) => {
                 let admitted = self.shared.registry().admit(Moment::now(), seat, participant);
-                if admitted == Err(ErrorCode::Forbidden) {
-                    self.session.handle_forbidden();
-                }
+                self.object_where_forbidden(admitted);
             }
             Output::Remove(participant) => {
                 let removed = self.shared.registry().remove(Moment::now(), seat, participant);
-                if removed == Err(ErrorCode::Forbidden) {
-                    self.session.handle_forbidden();
-                }
+                self.object_where_forbidden(removed);
+            }
+            Output::MuteOther(participant, source) => {
+                let muted = self.shared.registry().mute_other(Moment::now(), seat, participant, source);
+                self.object_where_forbidden(muted);
             }
             // The others are dealt with where no seat is needed.
             _ => {}
         }
         true
+    }
+
+    fn object_where_forbidden(&mut self, done: Result<(), ErrorCode>) {
+        if done == Err(ErrorCode::Forbidden) {
+            self.session.handle_forbidden();
+        }
     }
 
     fn erred(&self, code: ErrorCode) -> GoesOn {

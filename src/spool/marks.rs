@@ -6,11 +6,11 @@
 //! ```
 
 use std::{
-    fs::{self, OpenOptions},
-    io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    fs, io,
     path::{Path, PathBuf},
 };
+
+use control_api::whole_file;
 
 use super::{
     Cipher,
@@ -54,19 +54,11 @@ impl MarksFile {
         let bytes =
             [marks.begins, marks.ends].map(|head| [&head.number.to_be_bytes()[..], &head.hash].concat());
         let (path, sealed) = (self.0.clone(), cipher.seal(CONTEXT, &bytes.concat()));
-        let put = tokio::task::spawn_blocking(move || put(&path, &sealed)).await;
+        let put = tokio::task::spawn_blocking(move || whole_file::put(&path, &sealed)).await;
         if let Err(error) = put.unwrap_or_else(|failed| Err(io::Error::other(failed))) {
             tracing::warn!(%error, "it cannot be noted where the spool ends: one that is cut would not be noticed");
         }
     }
-}
-
-fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let aside = path.with_extension("head.new");
-    let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&aside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&aside, path)
 }
 
 fn marks_of(bytes: &[u8]) -> Option<Marks> {

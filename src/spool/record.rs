@@ -6,13 +6,15 @@ use std::{
 };
 
 use control_api::audit::EntryId;
-use media_model::{BreakGlassId, ConsultId, ParticipantNumber, Pii, RequestId, Role, TenantId};
+use media_engine::api::Quality;
+use media_model::{BreakGlassId, ConsultId, ParticipantNumber, Pii, RequestId, Role, Source, TenantId};
 use serde::{Deserialize, Serialize};
-use signaling::{Call, Departure, Entry, Forbidden, Way, What, Who};
+use signaling::{Call, Departure, Entry, Forbidden, Measured, Way, What, Who};
 use signaling_protocol::{error::ErrorCode, server::LineId, ticket::TicketId};
 
 const WAYS: [Way; 3] = [Way::WebSocket, Way::Whip, Way::Whep];
-const FORBIDDEN: [Forbidden; 3] = [Forbidden::Chat, Forbidden::Admission, Forbidden::Removal];
+const FORBIDDEN: [Forbidden; 4] =
+    [Forbidden::Chat, Forbidden::Admission, Forbidden::Removal, Forbidden::Muting];
 /// But for who was sent out, which says by whom.
 const DEPARTURES: [Departure; 7] = [
     Departure::Left,
@@ -58,12 +60,22 @@ enum LineWhat {
     Joined(String),
     Waited,
     Admitted(u32),
+    Muted(u32, Source),
     Wrote(Pii<String>),
     Left(String),
     Removed(u32, TicketId),
     Forbade(String),
     ForbadeOften(String, u64),
     Refused(ErrorCode),
+    Measured(LineMeasured),
+}
+
+#[derive(Serialize, Deserialize)]
+struct LineMeasured {
+    expected: u64,
+    lost: u64,
+    round_trip_us: Option<u64>,
+    broke: bool,
 }
 
 /// The entries as bytes.
@@ -78,18 +90,27 @@ pub fn decode(bytes: &[u8]) -> Option<Vec<Named>> {
     lines.into_iter().map(entry_of).collect()
 }
 
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
 fn line_of((id, entry): &Named) -> Line {
     let since = entry.at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let what = match &entry.what {
         What::Joined(way) => LineWhat::Joined(way.as_str().to_owned()),
         What::Waited => LineWhat::Waited,
         What::Admitted { by } => LineWhat::Admitted(by.csrc()),
+        What::Muted { by, source } => LineWhat::Muted(by.csrc(), *source),
         What::Left(Departure::Removed { by, ticket }) => LineWhat::Removed(by.csrc(), *ticket),
         What::Left(departure) => LineWhat::Left(departure.as_str().to_owned()),
         What::Wrote(_, text) => LineWhat::Wrote(text.clone()),
         What::Forbade(what, 1) => LineWhat::Forbade(what.as_str().to_owned()),
         What::Forbade(what, times) => LineWhat::ForbadeOften(what.as_str().to_owned(), *times),
         What::Refused(code) => LineWhat::Refused(*code),
+        What::Measured(Measured { quality: Quality { expected, lost, round_trip }, broke }) => {
+            let (expected, lost, broke) = (*expected, *lost, *broke);
+            LineWhat::Measured(LineMeasured { expected, lost, round_trip_us: round_trip.map(micros), broke })
+        }
     };
     let who = entry.who.as_ref().map(|who| LineWho {
         participant: who.participant.map(|number| number.csrc()),
@@ -97,7 +118,6 @@ fn line_of((id, entry): &Named) -> Line {
         role: who.role,
         break_glass: who.break_glass,
     });
-    let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
     let (at_us, lasted_us) = (micros(since), entry.lasted.map(micros));
     let (request, address) = entry.call.clone().map(|call| (call.request, call.address)).unzip();
     let (tenant, consult, address) = (entry.tenant, entry.consult, address.flatten());
@@ -109,6 +129,7 @@ fn entry_of(line: Line) -> Option<Named> {
         LineWhat::Joined(name) => What::Joined(*WAYS.iter().find(|way| way.as_str() == name)?),
         LineWhat::Waited => What::Waited,
         LineWhat::Admitted(by) => What::Admitted { by: ParticipantNumber::new(by)? },
+        LineWhat::Muted(by, source) => What::Muted { by: ParticipantNumber::new(by)?, source },
         LineWhat::Left(name) => What::Left(*DEPARTURES.iter().find(|why| why.as_str() == name)?),
         LineWhat::Removed(by, ticket) => {
             What::Left(Departure::Removed { by: ParticipantNumber::new(by)?, ticket })
@@ -117,6 +138,10 @@ fn entry_of(line: Line) -> Option<Named> {
         LineWhat::Forbade(name) => What::Forbade(forbidden(&name)?, 1),
         LineWhat::ForbadeOften(name, times) => What::Forbade(forbidden(&name)?, times),
         LineWhat::Refused(code) => What::Refused(code),
+        LineWhat::Measured(LineMeasured { expected, lost, round_trip_us, broke }) => {
+            let round_trip = round_trip_us.map(Duration::from_micros);
+            What::Measured(Measured { quality: Quality { expected, lost, round_trip }, broke })
+        }
     };
     let who = match line.who {
         None => None,
@@ -143,6 +168,10 @@ fn forbidden(name: &str) -> Option<Forbidden> {
 mod tests {
     use super::*;
 
+    fn measured(round_trip: Option<Duration>, broke: bool) -> What {
+        What::Measured(Measured { quality: Quality { expected: u64::MAX, lost: 17, round_trip }, broke })
+    }
+
     #[test]
     fn every_kind_of_entry_comes_back_as_it_was() {
         let number = ParticipantNumber::new(7).expect("not zero");
@@ -157,14 +186,21 @@ mod tests {
         let others = [
             What::Waited,
             What::Admitted { by: number },
+            What::Muted { by: number, source: Source::ScreenAudio },
             What::Left(Departure::Removed { by: number, ticket: TicketId::from_bytes([12; 16]) }),
-            What::Wrote(LineId::from_bytes([19; 16]), Pii::new("two\nlines of \"chat\"".to_owned())),
+            What::Wrote(LineId::from_bytes([0; 16]), Pii::new("two\nlines of \"chat\"".to_owned())),
             What::Refused(ErrorCode::TicketRevoked),
+            measured(Some(Duration::from_micros(81_234)), true),
+            measured(None, false),
         ];
         let entries: Vec<Named> = kinds
             .chain(others)
             .enumerate()
             .map(|(n, what)| {
+                let what = match what {
+                    What::Wrote(_, text) => What::Wrote(LineId::from_bytes([n as u8; 16]), text),
+                    what => what,
+                };
                 let entry = Entry {
                     at: SystemTime::UNIX_EPOCH + Duration::from_micros(1_800_000_000_123_456 + n as u64),
                     tenant: "clinic".parse().ok(),

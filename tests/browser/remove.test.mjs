@@ -16,13 +16,14 @@ const GUEST = { ...PEOPLE.blue, id: 'p-blue', role: 'interpreter', name: 'Bo Blu
 /** The buttons with which somebody could be sent out. */
 const offersOf = (who) =>
   who.page.evaluate(() => {
-    const buttons = [...document.querySelector('consult-room').shadowRoot.querySelectorAll('.tile:not([hidden]) .removal button')];
-    return buttons.filter((button) => button.checkVisibility()).map((button) => button.getAttribute('aria-label') ?? button.textContent);
+    const buttons = [...document.querySelector('consult-room').shadowRoot.querySelectorAll('.tile:not([hidden]) .acts button')];
+    const names = buttons.filter((button) => button.checkVisibility()).map((button) => button.getAttribute('aria-label') ?? button.textContent);
+    return names.filter((name) => !name.startsWith('Mute'));
   });
 
 const press = (who, label) =>
   who.page.evaluate((wanted) => {
-    const buttons = [...document.querySelector('consult-room').shadowRoot.querySelectorAll('.tile:not([hidden]) .removal button')];
+    const buttons = [...document.querySelector('consult-room').shadowRoot.querySelectorAll('.tile:not([hidden]) .acts button')];
     buttons.find((button) => button.checkVisibility() && (button.getAttribute('aria-label') ?? button.textContent) === wanted).click();
   }, label);
 
@@ -49,13 +50,7 @@ for (const [name, launch] of [['chromium', async () => launchChromium(await devi
     const consult = await server.createConsult();
     const browser = await launch();
     t.after(() => browser.close());
-    const everyone = [];
-    for (const person of [PATIENT, DOCTOR, GUEST]) {
-      const participant = await Participant.open(browser, person);
-      everyone.push(participant);
-      await participant.join(server, consult);
-      await participant.waitForPhase('joined');
-    }
+    const everyone = await Participant.openAll(browser, [PATIENT, DOCTOR, GUEST], server, consult);
     await withScreenshots(`remove-${name}`, everyone, async () => {
       const [patient, doctor, guest] = everyone;
       const sees = (who, names) =>

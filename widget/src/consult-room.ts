@@ -4,6 +4,7 @@ import { Consult, type Phase } from './consult.js';
 import type { Credential } from './signaling.js';
 import { STYLES } from './styles.js';
 import { RoomView } from './view.js';
+import { errorWords, mutedWords } from './words.js';
 
 const RESUME_PREFIX = 'consilium.resume.';
 
@@ -86,8 +87,12 @@ export class ConsultRoomElement extends HTMLElement {
       changed: () => this.#consult === consult && this.#view.render(consult),
       phase: (phase) => this.#phaseChanged(phase),
       refused: (code) => {
-        this.#view.refuse(code);
+        this.#view.tell(errorWords(code));
         this.#emit('consult-error', { code, fatal: false });
+      },
+      muted: (source, by) => {
+        this.#view.tell(mutedWords(source, by));
+        this.#emit('consult-muted', { source });
       },
       resumeToken: (token) => this.#storeToken(token),
     });

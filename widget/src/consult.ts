@@ -4,7 +4,7 @@ import { ChatLog } from './chat-log.js';
 import { fetchChat } from './earlier-chat.js';
 import { EMPTY_LAYOUT, applyLayout, slotName, type LayoutState } from './layout.js';
 import { LocalMedia, type Device } from './media.js';
-import { CHAT_CHARS_MAX, type Participant, type Person, type ServerMessage, type SlotCounts, type Welcome } from './messages.js';
+import { CHAT_CHARS_MAX, type Participant, type Person, type ServerMessage, type SlotCounts, type Source, type Welcome } from './messages.js';
 import { Peer } from './peer.js';
 import { Signaling, type Credential, type Ending } from './signaling.js';
 import { SlotPlayer } from './slot-player.js';
@@ -20,6 +20,8 @@ export interface ConsultEvents {
   phase(phase: Phase): void;
   /** The server refused something, and the visit goes on. */
   refused(code: string): void;
+  /** Somebody of the staff has turned off what was sent. */
+  muted(source: Source, by: Person | undefined): void;
   resumeToken(token: string | undefined): void;
 }
 
@@ -76,8 +78,8 @@ export class Consult {
     return isStaff && !this.emergencies.some((each) => each.participant === this.me?.participant);
   }
 
-  /** Whoever lets in also sends out. */
-  get mayRemove(): boolean {
+  /** Whoever lets in also mutes and sends out. */
+  get actsOnOthers(): boolean {
     return this.mayAdmit && this.phase === 'joined';
   }
 
@@ -104,6 +106,11 @@ export class Consult {
   /** Sends somebody out for good. */
   remove(participant: number): boolean {
     return this.#signaling.send({ type: 'remove', participant });
+  }
+
+  /** Turns somebody's microphone off; they may turn it on again. */
+  muteOther(participant: number): boolean {
+    return this.#signaling.send({ type: 'mute_other', participant, source: 'microphone' });
   }
 
   leave(): void {
@@ -151,6 +158,8 @@ export class Consult {
       case 'chat':
         this.chat.hear({ id: message.id, from: message.from, role: undefined, text: message.text, atMs: message.at_ms });
         return this.#events.changed();
+      case 'muted':
+        return this.#muted(message.source, message.by);
       case 'error':
         if (!message.fatal) void this.#refused(message.code);
         return;
@@ -227,6 +236,12 @@ export class Consult {
     this.chat.meet(layout.participants.values());
     for (const player of this.players.values()) player.applyLayout(layout);
     this.#events.changed();
+  }
+
+  #muted(source: Source, by: number): void {
+    if (source === 'camera' || source === 'microphone') this.media.turnOff(source);
+    else this.media.stopScreen();
+    this.#events.muted(source, this.layout.participants.get(by));
   }
 
   async #refused(code: string): Promise<void> {

@@ -60,6 +60,7 @@ export type ServerMessage =
   | { type: 'answer'; sdp: string }
   | { type: 'lobby'; waiting: Person[] }
   | { type: 'chat'; id: string; from: number; text: string; at_ms: number }
+  | { type: 'muted'; source: Source; by: number }
   | { type: 'error'; code: string; message: string; fatal: boolean }
   | { type: 'leave'; reason: string };
 
@@ -80,6 +81,7 @@ export type ClientMessage =
   | { type: 'mute'; source: Source; muted: boolean }
   | { type: 'admit'; participant: number }
   | { type: 'remove'; participant: number }
+  | { type: 'mute_other'; participant: number; source: Source }
   | { type: 'chat'; text: string }
   | { type: 'leave' };
 
@@ -119,6 +121,8 @@ function parseFields(f: Fields): ServerMessage | undefined {
       return { type: 'lobby', waiting: list(f.waiting, (each) => person(fields(each))) };
     case 'chat':
       return { type: 'chat', id: text(f.id), from: whole(f.from), text: text(f.text), at_ms: whole(f.at_ms) };
+    case 'muted':
+      return { type: 'muted', source: oneOf(f.source, SOURCES) as Source, by: whole(f.by) };
     case 'error':
       return { type: 'error', code: text(f.code), message: text(f.message), fatal: f.fatal === true };
     case 'leave':

@@ -7,18 +7,19 @@ import type { Device } from './media.js';
 import { CHAT_CHARS_MAX } from './messages.js';
 import { authorWords, emergencyWords, endingWords, problemWords, roleWord } from './words.js';
 
-/** Who is there by emergency access; device problems, blocked sound and refusals, each with what to do about it. */
+/** Who is there by emergency access; device problems, blocked sound, refusals and what staff did, each with what to do about it. */
 export class Notices {
   readonly root = element('div', { class: 'notices', 'aria-live': 'polite' });
-  #refusal = '';
+  #news = '';
   #shown = '';
-  #refusalTimer: ReturnType<typeof setTimeout> | undefined;
+  #newsTimer: ReturnType<typeof setTimeout> | undefined;
 
-  refuse(text: string, render: () => void): void {
-    this.#refusal = text;
-    clearTimeout(this.#refusalTimer);
-    this.#refusalTimer = setTimeout(() => {
-      this.#refusal = '';
+  /** For a few seconds. */
+  tell(text: string, render: () => void): void {
+    this.#news = text;
+    clearTimeout(this.#newsTimer);
+    this.#newsTimer = setTimeout(() => {
+      this.#news = '';
       render();
     }, 8_000);
     render();
@@ -31,7 +32,7 @@ export class Notices {
       const { problem } = consult.media.devices[device];
       if (problem !== undefined) lines.push([problemWords(device, problem), 'Try again', () => void consult.media.turnOn(device)]);
     }
-    if (this.#refusal !== '') lines.push([this.#refusal, '', () => {}]);
+    if (this.#news !== '') lines.push([this.#news, '', () => {}]);
     const signature = lines.map(([text]) => text).join('\n');
     if (signature === this.#shown) return;
     this.#shown = signature;

@@ -47,9 +47,10 @@ h2, p, ol { margin: 0; padding: 0; }
 .name { font-weight: 600; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 .role { color: #b9d3d6; font-size: 12.5px; white-space: nowrap; }
 .silent { position: absolute; right: 10px; top: 10px; display: grid; place-items: center; width: 30px; height: 30px; border-radius: 50%; background: #0a1a1ecc; color: #ffc9c4; }
-.removal { position: absolute; left: 10px; top: 10px; right: 50px; color: var(--ink); }
-.removal > .small { opacity: .75; font-size: 12.5px; padding: 3px 10px; }
-.removal > .small:hover, .removal > .small:focus-visible { opacity: 1; }
+.acts { position: absolute; left: 10px; top: 10px; right: 50px; display: flex; flex-wrap: wrap; gap: 6px; color: var(--ink); }
+.acts > .small { opacity: .75; font-size: 12.5px; padding: 3px 10px; }
+.acts > .small:hover, .acts > .small:focus-visible { opacity: 1; }
+@media (hover: hover) { .tile:not(:hover, :focus-within) > .acts > .small { opacity: 0; } }
 .question { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; padding: 8px 12px; border-radius: 9px; background: var(--warm); font-size: 13px; }
 .alarm { background: var(--alarm); color: #fff; }
 .silent .icon { width: 17px; height: 17px; }

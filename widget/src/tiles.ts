@@ -4,8 +4,8 @@ import type { Consult } from './consult.js';
 import { element, icon, setText } from './dom.js';
 import { personInSlot, pictureSource, slotName, soundSource } from './layout.js';
 import type { Participant } from './messages.js';
-import { Removal } from './removal.js';
 import type { SlotPlayer } from './slot-player.js';
+import { StaffActs } from './staff-acts.js';
 import { initials, standingWords } from './words.js';
 
 class Tile {
@@ -19,7 +19,7 @@ class Tile {
   #role = element('span', { class: 'role' });
   #label = element('div', { class: 'label' }, this.#name, this.#role);
   #silent = element('span', { class: 'silent', role: 'img', 'aria-label': 'microphone off' }, icon('microphoneOff'));
-  #removal = new Removal();
+  #acts = new StaffActs();
 
   constructor(player: SlotPlayer) {
     this.#player = player;
@@ -28,7 +28,7 @@ class Tile {
     player.video.className = 'source';
     player.video.setAttribute('aria-hidden', 'true');
     player.video.tabIndex = -1;
-    this.root.append(player.video, player.canvas, this.#placeholder, this.#label, this.#silent, this.#removal.root, player.audio);
+    this.root.append(player.video, player.canvas, this.#placeholder, this.#label, this.#silent, this.#acts.root, player.audio);
   }
 
   get player(): SlotPlayer {
@@ -53,7 +53,7 @@ class Tile {
     setText(this.#placeholderName, name);
     setText(this.#note, isPictureLive ? 'Connecting picture…' : 'Camera is off');
     this.root.setAttribute('aria-label', name);
-    this.#removal.render(consult, isScreen ? undefined : person);
+    this.#acts.render(consult, isScreen ? undefined : person);
   }
 }
 

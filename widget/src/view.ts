@@ -4,7 +4,7 @@ import type { Consult } from './consult.js';
 import { element, icon, setText, type IconName } from './dom.js';
 import { Card, Chat, Lobby, Notices } from './panels.js';
 import { SelfView, Tiles } from './tiles.js';
-import { errorWords, statusWords } from './words.js';
+import { statusWords } from './words.js';
 
 class ControlButton {
   readonly root: HTMLButtonElement;
@@ -60,8 +60,9 @@ export class RoomView {
     this.render(undefined);
   }
 
-  refuse(code: string): void {
-    this.#notices.refuse(errorWords(code), () => this.render(this.#consult));
+  /** Says something for a while. */
+  tell(words: string): void {
+    this.#notices.tell(words, () => this.render(this.#consult));
   }
 
   render(consult: Consult | undefined): void {

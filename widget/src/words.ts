@@ -3,7 +3,7 @@
 import type { KnownLine } from './chat-log.js';
 import type { Consult } from './consult.js';
 import type { Device, DeviceProblem } from './media.js';
-import type { Person, Role } from './messages.js';
+import type { Person, Role, Source } from './messages.js';
 import type { Ending } from './signaling.js';
 
 const ROLE_WORDS: Record<Role, string> = {
@@ -33,6 +33,18 @@ export function emergencyWords(person: Person, isMe: boolean): string {
 /** What staff is asked before somebody is sent out. */
 export function removalWords(name: string): string {
   return `Remove ${name} from the visit? They cannot come back with their link.`;
+}
+
+const MUTED_WORDS: Record<Source, string> = {
+  microphone: 'muted your microphone. Press Unmute when you want to speak.',
+  camera: 'turned your camera off.',
+  screen: 'stopped your screen sharing.',
+  screen_audio: 'stopped your screen sharing.',
+};
+
+/** What somebody is told whom staff has muted. */
+export function mutedWords(source: Source, by: Person | undefined): string {
+  return `${by?.display_name ?? 'The clinic'} has ${MUTED_WORDS[source]}`;
 }
 
 /** Over a line of chat. Who has left before one came is known by what they were in the visit. */

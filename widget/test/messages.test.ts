@@ -23,6 +23,7 @@ test('every message that the server can say is understood', () => {
     { type: 'lobby', waiting: [person] },
     { type: 'chat', id: 'c0ffee', from: 1, text: 'hello', at_ms: 1 },
     { type: 'error', code: 'forbidden', message: 'no', fatal: false },
+    { type: 'muted', source: 'microphone', by: 1 },
     { type: 'leave', reason: 'replaced' },
   ];
   for (const message of messages) assert.deepEqual(parse(message), message);

@@ -6,6 +6,7 @@ pub(crate) mod audit_log;
 pub(crate) mod break_glass;
 pub(crate) mod chat;
 mod clients;
+mod connections;
 pub(crate) mod consents;
 mod consults;
 mod deliveries;

@@ -9,7 +9,7 @@ use crate::{
     audit::{Action, Entry},
     auth::Caller,
     ids::PersonId,
-    keys::{Opened, Place, TenantKeys},
+    keys::{Opened, Place, StoredPersonKey, TenantKeys},
     permissions::Act,
     problem::Problem,
     store::{self, TenantTx, people::NewPerson},
@@ -106,7 +106,17 @@ impl ControlApi {
         sealed: &[u8],
     ) -> Result<Option<Pii<String>>, StoreError> {
         let kept = store::people::load(tx, person).await?.ok_or(StoreError::Malformed("a person"))?;
-        let open = |keys: &TenantKeys| keys.person(person, &kept.keys)?.open_text(place, sealed);
+        self.open_by(tx, (person, &kept.keys), place, sealed).await
+    }
+
+    async fn open_by(
+        &self,
+        tx: &mut TenantTx,
+        (person, stored): (PersonId, &[StoredPersonKey]),
+        place: &Place<'_>,
+        sealed: &[u8],
+    ) -> Result<Option<Pii<String>>, StoreError> {
+        let open = |keys: &TenantKeys| keys.person(person, stored)?.open_text(place, sealed);
         self.vault.with_keys(tx, open).await.map(Opened::value)
     }
 
@@ -206,7 +216,7 @@ impl ControlApi {
         let (tenant, row) = (act.tenant(), id.to_string());
         let name = match &kept.display_name {
             None => None,
-            Some(sealed) => self.open_about(act, id, &name_of(tenant, &row), sealed).await?,
+            Some(sealed) => self.open_by(act, (id, &kept.keys), &name_of(tenant, &row), sealed).await?,
         };
         name.ok_or(Problem::FieldInvalid("display_name"))
     }

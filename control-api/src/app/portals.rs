@@ -20,10 +20,10 @@ use crate::{
     audit::{Action, Entry},
     auth::Caller,
     limits::{PORTAL_ORIGINS_MAX, PORTALS_INTERVAL, TENANT_MISSING_FOR, TENANTS_MISSING_MAX},
-    line_file,
     permissions::Act,
     problem::Problem,
     store::portal_origins,
+    whole_file,
 };
 
 /// Older than whatever the database has.
@@ -85,15 +85,15 @@ impl Portals {
     }
 
     /// What is known, a line a tenant: its name, then its origins.
-    fn lines(&self) -> Vec<String> {
+    fn text(&self) -> String {
         let known = self.known();
         let line = |(tenant, listed): (&TenantId, &Listed)| {
             let words = listed.origins.iter().map(PortalOrigin::as_str);
-            std::iter::once(tenant.as_str()).chain(words).collect::<Vec<_>>().join(" ")
+            std::iter::once(tenant.as_str()).chain(words).collect::<Vec<_>>().join(" ") + "\n"
         };
         let mut lines: Vec<_> = known.of_tenants.iter().map(line).collect();
         lines.sort_unstable();
-        lines
+        lines.concat()
     }
 
     /// Takes up what was known before a start, until the database has been asked. A line that says nothing is left out.
@@ -161,11 +161,10 @@ impl ControlApi {
         Ok(self)
     }
 
-    fn remember_portals(&self) {
-        let Some(path) = self.portals_file.as_deref() else { return };
-        if let Err(error) = line_file::replace(path, &self.portals.lines()) {
-            tracing::warn!(%error, "portals' origins are not kept for a start without the database");
-        }
+    async fn remember_portals(&self, text: String) -> io::Result<()> {
+        let Some(path) = self.portals_file.clone() else { return Ok(()) };
+        let put = tokio::task::spawn_blocking(move || whole_file::put(&path, text.as_bytes()));
+        put.await.unwrap_or_else(|failed| Err(io::Error::other(failed)))
     }
 
     /// Reads what other processes have changed.
@@ -179,14 +178,23 @@ impl ControlApi {
         }
         if !changes.is_empty() {
             self.portals.learn(changes);
-            self.remember_portals();
         }
         Ok(())
     }
 
-    /// Does so for as long as the process lives.
+    /// Does so for as long as the process lives, and alone writes the file.
     pub async fn keep_refreshing_portals(self) {
+        let mut remembered = String::new();
         loop {
+            let text = self.portals.text();
+            if text != remembered {
+                match self.remember_portals(text.clone()).await {
+                    Ok(()) => remembered = text,
+                    Err(error) => {
+                        tracing::warn!(%error, "portals' origins are not kept for a start without the database");
+                    }
+                }
+            }
             tokio::time::sleep(PORTALS_INTERVAL).await;
             if let Err(error) = self.refresh_portals().await {
                 tracing::warn!(%error, "portals' origins cannot be read; those known go on");
@@ -221,7 +229,6 @@ impl ControlApi {
         record(&mut act, &Entry { detail, ..by(&caller, Action::Asked(Act::ManageTenant)) }).await?;
         let PortalOrigins(origins) = self.keep(act, &caller, PortalOrigins(origins)).await?;
         self.portals.learn([(tenant, version, origins.clone())]);
-        self.remember_portals();
         Ok(PortalOrigins(origins))
     }
 
@@ -289,10 +296,10 @@ mod tests {
         let (portals, clinic) = (Portals::default(), "clinic".parse().expect("a tenant"));
         portals.learn([(clinic, 7, origins(&["https://a.example", "https://b.example"]))]);
         portals.learn([("alone".parse().expect("a tenant"), 0, Vec::new())]);
-        let text = portals.lines().join("\n");
+        let text = portals.text();
         let again = Portals::default();
-        again.recall(&format!("{text}\n\nclinic-2 no origin\n"));
-        assert_eq!(again.lines().join("\n"), text);
+        again.recall(&format!("{text}\nclinic-2 no origin\n"));
+        assert_eq!(again.text(), text);
         assert!(again.is_of(clinic, "https://b.example"));
         again.learn([(clinic, 0, origins(&["https://c.example"]))]);
         assert!(!again.is_any("https://b.example"), "whatever its version, as after a restore");

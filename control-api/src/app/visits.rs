@@ -133,7 +133,7 @@ impl ControlApi {
             course: appointment.course,
             patient: appointment.patient,
             stays: stays(&passages),
-            qualities: Vec::new(),
+            qualities: store::connections::qualities(tx, appointment.consult).await?,
             recordings: Vec::new(),
             reason: reason.and_then(|text| VisitReason::parse(text.reveal())),
             notes: notes.and_then(|text| Notes::parse(text.reveal())),

@@ -2,12 +2,8 @@
 
 use media_model::{ConsultId, Role, random_id};
 
-use super::{Course, FollowUpDate, Notes, PrescriptionIds, State, VisitReason};
-use crate::{
-    ids::{AppointmentId, PersonId},
-    limits::{INTERRUPTIONS_GOOD_FAIR, LOSS_PERMILLE_GOOD_FAIR, ROUND_TRIP_MS_GOOD_FAIR},
-    named::named,
-};
+use super::{Course, FollowUpDate, Grade, Notes, PrescriptionIds, Quality, State, VisitReason};
+use crate::ids::{AppointmentId, PersonId};
 
 random_id! {
     /// One recording of a consult.
@@ -36,44 +32,6 @@ pub struct Recording {
     pub started_at_ms: i64,
     /// How long it is.
     pub length_ms: i64,
-}
-
-/// How well somebody was connected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quality {
-    /// Media packets that did not arrive in time, in thousandths.
-    pub loss_permille: u16,
-    /// Median round trip.
-    pub round_trip_ms: u32,
-    /// How often the connection had to be made anew.
-    pub interruptions: u32,
-}
-
-named! {
-    /// How well a visit went, as its worst connection has it.
-    pub enum Grade {
-        /// Nobody noticed anything.
-        Good = "good",
-        /// One could follow it.
-        Fair = "fair",
-        /// It was hard to follow.
-        Poor = "poor",
-    }
-}
-
-impl Quality {
-    /// The worst of the three figures decides.
-    pub fn grade(self) -> Grade {
-        let grade = |value: u32, (good, fair): (u32, u32)| match value {
-            value if value <= good => Grade::Good,
-            value if value <= fair => Grade::Fair,
-            _ => Grade::Poor,
-        };
-        let (loss_good, loss_fair) = LOSS_PERMILLE_GOOD_FAIR;
-        let loss = grade(self.loss_permille.into(), (loss_good.into(), loss_fair.into()));
-        let round_trip = grade(self.round_trip_ms, ROUND_TRIP_MS_GOOD_FAIR);
-        loss.max(round_trip).max(grade(self.interruptions, INTERRUPTIONS_GOOD_FAIR))
-    }
 }
 
 /// What is known about a visit when it is over.

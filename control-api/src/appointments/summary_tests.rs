@@ -86,8 +86,10 @@ fn two_providers_at_once_do_not_count_twice_and_a_nurse_is_none() {
 
 #[test]
 fn a_visit_is_graded_by_its_worst_connection() {
-    let quality =
-        |loss_permille, round_trip_ms, interruptions| Quality { loss_permille, round_trip_ms, interruptions };
+    let quality = |loss_permille, round_trip_ms, interruptions| {
+        let round_trip_ms = Some(round_trip_ms);
+        Quality { person: PATIENT, loss_permille, round_trip_ms, interruptions }
+    };
     let grade =
         |qualities| Summary::of(Facts { qualities, ..facts(Vec::new()) }).map(|summary| summary.grade);
     assert_eq!(grade(Vec::new()), Ok(None));

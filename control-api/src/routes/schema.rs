@@ -110,6 +110,19 @@ pub fn utc_if_any(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": ["string", "null"], "format": "date-time", "pattern": "Z$"})
 }
 
+/// How well a visit went.
+pub fn grade(_: &mut SchemaGenerator) -> Schema {
+    let grades: Vec<_> = crate::appointments::Grade::ALL.iter().map(|grade| grade.as_str()).collect();
+    json_schema!({"type": "string", "enum": grades})
+}
+
+/// The same, or nothing where nobody measured.
+pub fn grade_or_none(_: &mut SchemaGenerator) -> Schema {
+    let grades = crate::appointments::Grade::ALL.iter().map(|grade| Some(grade.as_str()));
+    let grades: Vec<_> = grades.chain([None]).collect();
+    json_schema!({"type": ["string", "null"], "enum": grades})
+}
+
 /// One of the states of an appointment.
 pub fn state(_: &mut SchemaGenerator) -> Schema {
     let states: Vec<_> = crate::appointments::State::ALL.iter().map(|state| state.as_str()).collect();

@@ -10,7 +10,9 @@ use crate::{
     ControlApi,
     answer::Answer,
     app::visits::VisitRecord,
-    appointments::{Attendance, Notes, PrescriptionIds, Recording, RecordingId, Refusal, Summary},
+    appointments::{
+        Attendance, Grade, Notes, PrescriptionIds, Quality, Recording, RecordingId, Refusal, Summary,
+    },
     auth::Caller,
     ids::{AppointmentId, PersonId},
     permissions::Act,
@@ -69,6 +71,11 @@ pub(super) struct SummaryBody {
     attendance: Vec<AttendanceBody>,
     /// How long the patient and at least one provider were there at once, in seconds.
     together_s: i64,
+    /// How well it went, as the worst connection has it; nothing while none is over that was measured.
+    #[schemars(schema_with = "schema::grade_or_none")]
+    grade: Option<&'static str>,
+    /// How well each was connected, by those of their connections that are over: a moment after the end all of them.
+    quality: Vec<QualityBody>,
     /// What was recorded, in the order in which it began. Nothing is recorded yet: the list is empty.
     recordings: Vec<RecordingBody>,
     #[schemars(schema_with = "schema::visit_reason")]
@@ -99,6 +106,22 @@ struct AttendanceBody {
     present_s: i64,
 }
 
+/// How well one person was connected, all their connections together.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Quality")]
+struct QualityBody {
+    #[schemars(schema_with = "schema::id")]
+    person: PersonId,
+    #[schemars(schema_with = "schema::grade")]
+    grade: &'static str,
+    /// Media packets that were lost both ways, in thousandths, as reports have it (RFC 3550 §6.4.1).
+    loss_permille: u16,
+    /// Round trip, smoothed, of the worst of the connections, in milliseconds; nothing where it could not be measured.
+    round_trip_ms: Option<u32>,
+    /// How often a connection broke.
+    interruptions: u32,
+}
+
 /// A recording of the visit.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Recording")]
@@ -117,6 +140,13 @@ impl From<Recording> for RecordingBody {
             started_at: rfc3339(recording.started_at_ms),
             length_s: recording.length_ms / 1_000,
         }
+    }
+}
+
+impl From<Quality> for QualityBody {
+    fn from(quality: Quality) -> Self {
+        let Quality { person, loss_permille, round_trip_ms, interruptions } = quality;
+        Self { person, grade: quality.grade().as_str(), loss_permille, round_trip_ms, interruptions }
     }
 }
 
@@ -142,6 +172,8 @@ impl From<Summary> for SummaryBody {
             ended_at: rfc3339(summary.ended_at_ms),
             attendance: summary.attendance.into_iter().map(AttendanceBody::from).collect(),
             together_s: summary.together_ms / 1_000,
+            grade: summary.grade.map(Grade::as_str),
+            quality: summary.qualities.into_iter().map(QualityBody::from).collect(),
             recordings: summary.recordings.into_iter().map(RecordingBody::from).collect(),
             reason: summary.reason.map(|reason| reason.text().clone()),
             notes: summary.notes.map(|notes| notes.text().clone()),

@@ -17,6 +17,7 @@ pub(crate) mod audit;
 mod backup;
 pub(crate) mod break_glasses;
 pub(crate) mod chat_lines;
+pub(crate) mod connections;
 pub(crate) mod consents;
 pub(crate) mod consults;
 mod database;

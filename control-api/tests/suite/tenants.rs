@@ -118,12 +118,13 @@ async fn seen_after(postgres: &Postgres, words: &'static str) -> Vec<i64> {
     sqlx::raw_sql(words).execute(&mut connection).await.expect("the words are understood");
     let row = sqlx::query(
         "SELECT (SELECT count(*) FROM api_clients), (SELECT count(*) FROM consults),
-                (SELECT count(*) FROM tickets), (SELECT count(*) FROM chat_lines), (SELECT count(*) FROM audit)",
+                (SELECT count(*) FROM tickets), (SELECT count(*) FROM chat_lines),
+                (SELECT count(*) FROM connections), (SELECT count(*) FROM audit)",
     )
     .fetch_one(&mut connection)
     .await
     .expect("a row");
-    (0..5).map(|column| row.get(column)).collect()
+    (0..6).map(|column| row.get(column)).collect()
 }
 
 #[tokio::test]
@@ -133,9 +134,20 @@ async fn a_forgotten_tenant_sees_nothing_in_the_database() {
     let consult = f.consult(json!({})).await;
     f.post(&format!("/v1/consults/{consult}/tickets"), a_patient()).await;
     crate::chat::by_signaling(&f, &consult, "p-1", Role::Patient, "good morning").await;
-    assert_eq!(seen_after(postgres, "SET app.tenant = 'clinic'").await, [1, 1, 1, 1, 6]);
+    let connection = control_api::Connection {
+        id: control_api::new_entry_id(),
+        tenant: crate::support::tenant("clinic"),
+        consult: consult.parse().expect("an id"),
+        person: control_api::ids::PersonId::from_bytes([1; 16]),
+        packets: 1,
+        lost: 0,
+        round_trip: None,
+        broke: false,
+    };
+    f.api.keep_connections(&[connection]).await.expect("the database");
+    assert_eq!(seen_after(postgres, "SET app.tenant = 'clinic'").await, [1, 1, 1, 1, 1, 6]);
     for words in ["", "SET app.tenant = ''", "SET app.tenant = 'nowhere'", "SET row_security = on"] {
-        assert_eq!(seen_after(postgres, words).await, [0, 0, 0, 0, 0], "{words}");
+        assert_eq!(seen_after(postgres, words).await, [0; 6], "{words}");
     }
 }
 
@@ -153,6 +165,8 @@ async fn a_node_cannot_write_for_another_tenant_nor_change_the_audit_log() {
         "DELETE FROM consults",
         "UPDATE chat_lines SET role = 'provider'",
         "DELETE FROM chat_lines",
+        "UPDATE connections SET lost = 0",
+        "DELETE FROM connections",
         "ALTER TABLE chat_lines DISABLE ROW LEVEL SECURITY",
         "ALTER TABLE consults DISABLE ROW LEVEL SECURITY",
         "DROP POLICY of_the_tenant ON consults",

@@ -5,10 +5,12 @@ use std::time::{Duration, UNIX_EPOCH};
 use crate::support::{Fixture, in_seconds, on_both, tenant};
 use axum::http::StatusCode;
 use control_api::{
-    Seen,
+    Connection, Seen,
     audit::{Action, Entry},
+    ids::PersonId,
+    new_entry_id,
 };
-use media_model::{Pii, RequestId, Role};
+use media_model::{ConsultId, Pii, RequestId, Role};
 use serde_json::{Value, json};
 
 /// An appointment that begins now, for a patient and a provider.
@@ -59,10 +61,7 @@ async fn seen_by(
         request,
         ..Entry::of(action)
     };
-    f.api
-        .record(&[Seen::new(tenant("clinic"), control_api::new_entry_id(), entry)])
-        .await
-        .expect("the database");
+    f.api.record(&[Seen::new(tenant("clinic"), new_entry_id(), entry)]).await.expect("the database");
 }
 
 #[tokio::test]
@@ -168,6 +167,56 @@ async fn who_did_not_come_is_put_down_after_ten_minutes_and_who_came_never() {
         assert_eq!((status, &told["state"]), (StatusCode::OK, &json!("no_show")), "{told}");
         let again = f.post(&path(&appointment, "no-show"), json!(null)).await;
         assert_eq!(again.1["code"], "state_forbids");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_summary_tells_how_well_people_were_connected_and_a_connection_counts_once() {
+    on_both(async |f| {
+        let appointment = booked(&f).await;
+        let (_, started) = f.post(&path(&appointment, "start"), json!(null)).await;
+        let people = started["people"].as_array().expect("people");
+        let of = |role: &str| {
+            let person = people.iter().find(|person| person["role"] == role).expect("booked");
+            person["id"].as_str().expect("an id").parse().expect("an id")
+        };
+        let (patient, provider) = (of("patient"), of("provider"));
+        let consult = started["consult"].as_str().expect("an id").parse().expect("an id");
+        let connection = |person, lost, round_trip_ms: Option<u64>, broke| Connection {
+            id: new_entry_id(),
+            tenant: tenant("clinic"),
+            consult,
+            person,
+            packets: 10_000,
+            lost,
+            round_trip: round_trip_ms.map(Duration::from_millis),
+            broke,
+        };
+        let elsewhere =
+            Connection { consult: ConsultId::from_bytes([9; 16]), ..connection(patient, 10_000, None, true) };
+        let connections = [
+            connection(patient, 800, Some(90), true),
+            connection(patient, 120, Some(240), false),
+            connection(provider, 14, None, false),
+            elsewhere,
+        ];
+        f.api.keep_connections(&connections).await.expect("the database");
+        f.api.keep_connections(&connections[1..3]).await.expect("handed in again");
+        f.send("POST", &path(&appointment, "end"), &f.key, String::new()).await;
+        let (_, told) = f.send("GET", &path(&appointment, "summary"), &f.key, String::new()).await;
+        assert_eq!(told["grade"], "fair", "{told}");
+        let quality = told["quality"].as_array().expect("a list");
+        let of = |person: PersonId| {
+            let person = json!(person.to_string());
+            quality.iter().find(|quality| quality["person"] == person).expect("connected").clone()
+        };
+        let expected = |person: PersonId, grade, loss_permille, round_trip_ms: Value, interruptions| {
+            json!({"person": person.to_string(), "grade": grade, "loss_permille": loss_permille,
+                   "round_trip_ms": round_trip_ms, "interruptions": interruptions})
+        };
+        assert_eq!(of(patient), expected(patient, "fair", 46, json!(240), 1));
+        assert_eq!(of(provider), expected(provider, "good", 1, Value::Null, 0));
     })
     .await;
 }

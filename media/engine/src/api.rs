@@ -9,6 +9,7 @@
 use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 
 use media_model::{Codec, ConsultId, MediaKind, Mid, ParticipantNumber, SlotIndex, Source, TransportId};
@@ -184,8 +185,21 @@ pub enum Event {
     /// A publisher's negotiated format is one that somebody present cannot decode, or a subscriber needs more
     /// slots: the client has to offer again.
     ReofferNeeded(TransportId, ReofferReason),
+    /// How well the transport was connected; told just before it has [`Event::Left`], if there is anything to tell.
+    Measured(TransportId, Quality),
     /// The transport is gone.
     Left(TransportId, LeaveReason),
+}
+
+/// How well a transport was connected, both ways, all tracks and slots together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quality {
+    /// Media packets that the reports are about.
+    pub expected: u64,
+    /// Those that the reports call lost (RFC 3550 §6.4.1). What comes late is not lost, nor, as this server reports, what was sent again.
+    pub lost: u64,
+    /// The way there and back, smoothed (RFC 6298 §2.3).
+    pub round_trip: Option<Duration>,
 }
 
 /// Which publisher stands in which slot of one subscriber.

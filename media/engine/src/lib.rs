@@ -20,6 +20,7 @@
 //! | `forwarder/` | selector and rewriter: from a track's packet to a slot's packet |
 //! | `drop_reason.rs`, `counters.rs` | every way a packet can die, and what is counted |
 //! | `prefetch.rs` | memory that is fetched before it is needed |
+//! | `quality.rs` | how well a transport was connected, by the reports of both sides |
 //! | `random.rs` | seeded numbers, never for keys |
 
 pub mod api;
@@ -32,6 +33,7 @@ mod engine;
 mod forwarder;
 mod prefetch;
 pub mod publisher;
+mod quality;
 mod random;
 pub mod rtp;
 mod subscriber;

@@ -35,7 +35,7 @@ impl Roster {
                 self.joining.remove(transport);
                 self.joined.remove(transport);
             }
-            Event::Connected(_) | Event::Layout(_) | Event::ReofferNeeded(..) => {}
+            Event::Connected(_) | Event::Layout(_) | Event::ReofferNeeded(..) | Event::Measured(..) => {}
         }
     }
 

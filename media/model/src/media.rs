@@ -42,6 +42,16 @@ impl Source {
     /// Every source, in the order in which clients offer them.
     pub const ALL: [Self; 4] = [Self::Microphone, Self::Camera, Self::Screen, Self::ScreenAudio];
 
+    /// The source's name in the protocol and in the audit log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Microphone => "microphone",
+            Self::Camera => "camera",
+            Self::Screen => "screen",
+            Self::ScreenAudio => "screen_audio",
+        }
+    }
+
     /// Sound or picture.
     pub const fn kind(self) -> MediaKind {
         match self {

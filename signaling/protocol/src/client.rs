@@ -36,6 +36,13 @@ pub enum ClientMessage {
         /// Who, by the number in `layout` or `lobby`.
         participant: ParticipantNumber,
     },
+    /// Silences or darkens one of somebody else's sources, who is told and may turn it on again; nobody else can do that for them. Staff only.
+    MuteOther {
+        /// Who, by the number in `layout`.
+        participant: ParticipantNumber,
+        /// Which of theirs.
+        source: Source,
+    },
     /// A line of text for everyone who is admitted, which comes back to you as well once it is written down. Observers,
     /// and who came by break-glass, do not write.
     Chat {
@@ -127,7 +134,8 @@ fn why_malformed(text: &str) -> ErrorCode {
 
 impl ClientMessage {
     /// Every `type` that a client may say.
-    pub const TYPES: [&'static str; 7] = ["hello", "offer", "mute", "admit", "remove", "chat", "leave"];
+    pub const TYPES: [&'static str; 8] =
+        ["hello", "offer", "mute", "admit", "remove", "mute_other", "chat", "leave"];
 
     fn is_within_limits(&self) -> bool {
         match self {
@@ -137,7 +145,11 @@ impl ClientMessage {
                     && offer.tracks.len() + offer.slots.len() <= TRANSPORT_MEDIA_MAX
             }
             Self::Chat { text } => is_chat(text.reveal()),
-            Self::Mute { .. } | Self::Admit { .. } | Self::Remove { .. } | Self::Leave {} => true,
+            Self::Mute { .. }
+            | Self::Admit { .. }
+            | Self::Remove { .. }
+            | Self::MuteOther { .. }
+            | Self::Leave {} => true,
         }
     }
 }
@@ -191,12 +203,20 @@ mod tests {
     }
 
     #[test]
+    fn sources_are_called_alike_in_the_protocol_and_in_the_audit_log() {
+        for source in Source::ALL {
+            assert_eq!(serde_json::to_value(source).expect("a name"), source.as_str());
+        }
+    }
+
+    #[test]
     fn good_messages_are_read() {
         let full = "ä".repeat(CHAT_CHARS_MAX);
         let good = [
             r#"{"type":"leave"}"#.to_owned(),
             r#"{"type":"hello","ticket":"a"}"#.to_owned(),
             r#"{"type":"mute","source":"screen_audio","muted":true}"#.to_owned(),
+            r#"{"type":"mute_other","participant":2,"source":"microphone"}"#.to_owned(),
             r#"{"type":"offer","sdp":"v=0"}"#.to_owned(),
             r#"{"text":"two\nlines","type":"chat"}"#.to_owned(),
             format!(r#"{{"type":"chat","text":"{full}"}}"#),

@@ -39,6 +39,13 @@ pub enum ServerMessage {
         /// When the server took it, in milliseconds since 1970-01-01T00:00:00Z.
         at_ms: u64,
     },
+    /// Somebody of the staff has muted one of your sources: turn it off, as if you had. You may turn it on again.
+    Muted {
+        /// Which.
+        source: Source,
+        /// Who did.
+        by: ParticipantNumber,
+    },
     /// What you sent was refused; where `fatal`, the connection closes next.
     Error {
         /// Machine-readable reason.

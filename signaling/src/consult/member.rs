@@ -159,6 +159,11 @@ impl Member {
         self.may_admit()
     }
 
+    /// Whether they mute others: whoever lets in.
+    pub(crate) const fn may_mute_others(&self) -> bool {
+        self.may_admit()
+    }
+
     /// Comings of this person that the journal has and no going yet: each WHIP and WHEP session is one.
     pub(crate) fn comings(&self) -> Vec<Coming> {
         if self.standing == Standing::Absent {

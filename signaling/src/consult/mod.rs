@@ -11,6 +11,8 @@
 //! | `chat.rs` | who may write a line, and who gets it once it is kept |
 //! | `entry.rs` | coming in, waiting, being admitted |
 //! | `leaving.rs` | leaving, being sent out, and what is taken back |
+//! | `muting.rs` | who silences or darkens what |
+//! | `parting.rs` | whose connections were that their shard has yet to let go of |
 //! | `refusals.rs` | what one person asks for and may not do |
 //! | `ended.rs` | who was in consults that were ended |
 //! | `transports.rs` | offers become transports; the shards' events find their people |
@@ -21,6 +23,8 @@ mod ended;
 mod entry;
 mod leaving;
 mod member;
+mod muting;
+mod parting;
 mod refusals;
 mod remembered;
 mod roster;
@@ -50,7 +54,7 @@ pub(crate) use self::{
     tickets::Tickets,
     transports::{Ground, Placed},
 };
-use self::{ended::Ended, member::Member, roster::Consult};
+use self::{ended::Ended, member::Member, parting::Partings, roster::Consult};
 use crate::{
     counters::Counters,
     journal::{Departure, Entry, Forbidden, What, Who},
@@ -109,6 +113,7 @@ pub(crate) struct Registry {
     tickets_due: Option<Instant>,
     /// Which member a transport belongs to.
     owners: HashMap<TransportId, (ConsultId, ParticipantNumber)>,
+    partings: Partings,
     /// Commands that a full mailbox refused and that must not be lost.
     owed: Vec<(Arc<dyn Shard>, Owed)>,
     next_connection: u64,
@@ -154,6 +159,7 @@ impl Registry {
             tickets,
             tickets_due: None,
             owners: HashMap::new(),
+            partings: Partings::default(),
             owed: Vec::new(),
             next_connection: 0,
             next_transport: 0,
@@ -185,6 +191,7 @@ impl Registry {
         self.expire_glasses(now);
         self.tell_refusals(now);
         self.ended.sweep(now.steady);
+        self.partings.sweep(now.steady);
         self.consults.retain(|_, consult| {
             if !consult.is_empty() {
                 consult.empty_since = now.steady;

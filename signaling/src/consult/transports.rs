@@ -9,7 +9,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use media_engine::api::{self, Command, Event, IceCredentials, Join, LeaveReason, Refusal, Renegotiate};
-use media_model::{Codec, ConsultId, MediaKind, ParticipantNumber, SlotPool, Source, TransportId};
+use media_model::{Codec, ConsultId, MediaKind, ParticipantNumber, SlotPool, TransportId};
 use signaling_protocol::{
     error::ErrorCode,
     limits::{SLOTS_INITIAL, SLOTS_MAX},
@@ -159,19 +159,10 @@ impl Registry {
         Ok(Placed::Renegotiated)
     }
 
-    /// Silences or darkens one of somebody's sources, or ends that.
-    pub(crate) fn mute(&mut self, seat: Seat, source: Source, muted: bool) {
-        let Some(shard) = self.shard(seat.consult) else { return };
-        let Some(member) = self.seated(seat) else { return };
-        let transports: Vec<_> = member.transports.iter().filter(|t| t.has(source)).map(|t| t.id).collect();
-        for transport in transports {
-            self.command(&shard, Owed::Mute(transport, source, muted));
-        }
-    }
-
     /// Removes a transport at once, both directions.
-    pub(crate) fn remove_transport(&mut self, id: TransportId) {
+    pub(crate) fn remove_transport(&mut self, now: Moment, id: TransportId) {
         let Some((consult, _)) = self.owners.get(&id).copied() else { return };
+        self.note_parting(now.steady, id);
         self.forget_transport(id);
         if let Some(shard) = self.shard(consult) {
             self.command(&shard, Owed::Leave(id));
@@ -201,7 +192,7 @@ impl Registry {
     pub(crate) fn end_resource(&mut self, now: Moment, id: TransportId, why: Departure) {
         let Some((consult, participant)) = self.owners.get(&id).copied() else { return };
         let coming = self.owner(id).and_then(|member| find(member, id)).map(|session| session.coming.clone());
-        self.remove_transport(id);
+        self.remove_transport(now, id);
         if let Some(coming) = coming {
             self.end_presence(now, consult, participant, coming, why);
         }
@@ -239,7 +230,11 @@ impl Registry {
             Event::Connected(id) => self.take_over(now, id),
             Event::Layout(layout) => self.handle_layout(&layout),
             Event::ReofferNeeded(id, reason) => self.handle_reoffer(id, reason),
-            Event::Left(id, reason) => self.handle_left(now, id, reason),
+            Event::Measured(id, quality) => self.handle_measured(now.steady, id, quality),
+            Event::Left(id, reason) => {
+                self.handle_left(now, id, reason);
+                self.note_measured(now, id, reason);
+            }
         }
     }
 
@@ -263,6 +258,7 @@ impl Registry {
         }
         self.reply(id, Err(refusal));
         self.forget_transport(id);
+        self.partings.forget(id);
     }
 
     /// A transport is connected: what it supersedes leaves.
@@ -284,7 +280,7 @@ impl Registry {
 
     fn supersede(&mut self, now: Moment, way: Way, transport: TransportId) {
         match way {
-            Way::WebSocket => self.remove_transport(transport),
+            Way::WebSocket => self.remove_transport(now, transport),
             Way::Whip | Way::Whep => self.end_resource(now, transport, Departure::Replaced),
         }
     }
@@ -386,7 +382,7 @@ impl Registry {
         self.member(consult, participant)
     }
 
-    fn shard(&self, consult: ConsultId) -> Option<Arc<dyn Shard>> {
+    pub(super) fn shard(&self, consult: ConsultId) -> Option<Arc<dyn Shard>> {
         self.consults.get(&consult)?.shard.clone()
     }
 }

@@ -47,6 +47,8 @@ pub(crate) enum Notice {
     Lobby(Vec<Person>),
     /// A line of text.
     Chat { id: LineId, from: ParticipantNumber, text: Pii<String>, at_ms: u64 },
+    /// Somebody of the staff muted one of this person's sources.
+    Muted { source: Source, by: ParticipantNumber },
     /// What was asked is not done, because of this; the connection stays.
     Objected(ErrorCode),
     /// Who is in which slot.
@@ -81,6 +83,8 @@ pub(crate) enum Output {
     Admit(ParticipantNumber),
     /// Pass to the consult.
     Remove(ParticipantNumber),
+    /// Pass to the consult.
+    MuteOther(ParticipantNumber, Source),
     /// Pass to the consult.
     Chat(Pii<String>),
     /// Count this error, and log its code.
@@ -189,6 +193,9 @@ impl Session {
             (Admitted | Negotiated, ClientMessage::Remove { participant }) => {
                 self.outputs.push_back(Output::Remove(participant));
             }
+            (Admitted | Negotiated, ClientMessage::MuteOther { participant, source }) => {
+                self.outputs.push_back(Output::MuteOther(participant, source));
+            }
             (Admitted | Negotiated, ClientMessage::Chat { text }) => {
                 self.outputs.push_back(Output::Chat(text))
             }
@@ -260,6 +267,7 @@ impl Session {
             Notice::Chat { id, from, text, at_ms } => {
                 self.send(ServerMessage::Chat { id, from, text, at_ms });
             }
+            Notice::Muted { source, by } => self.send(ServerMessage::Muted { source, by }),
             Notice::Objected(code) => self.object(code),
             Notice::Layout(layout) => self.send(ServerMessage::Layout(layout)),
             Notice::Reoffer(reoffer) => {

@@ -73,6 +73,7 @@ fn short(output: &Output) -> String {
         Output::Mute { source, muted } => format!("mute {source:?} {muted}"),
         Output::Admit(number) => format!("admit {number}"),
         Output::Remove(number) => format!("remove {number}"),
+        Output::MuteOther(number, source) => format!("mute {source:?} of {number}"),
         Output::Chat(_) => "chat".into(),
         Output::Erred(code) => format!("erred {}", code.as_str()),
         Output::Close { code, departed } => format!("close {code} {departed}"),

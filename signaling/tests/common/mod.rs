@@ -12,12 +12,11 @@ use std::{
 };
 
 use futures_util::{SinkExt, StreamExt};
-use media_engine::api::{Command, Event, LeaveReason};
 use media_model::{ConsultId, Pii, RequestId, Role, TenantId, TransportId};
 use serde_json::{Value, json};
 use signaling::{
-    ApiTokens, BoxFuture, Config, Entry, Journal, JournalUnavailable, MediaPlane, OriginPolicy, Overloaded,
-    Portals, Shard, Signaling, Visitor, What,
+    ApiTokens, BoxFuture, Config, Entry, Journal, JournalUnavailable, OriginPolicy, Portals, Signaling,
+    Visitor, What,
 };
 use signaling_protocol::{
     error::ErrorCode,
@@ -34,68 +33,11 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest},
 };
 
+pub mod media;
+
+use self::media::{FakeMedia, FakePlane};
+
 pub const CONSULT: ConsultId = ConsultId::from_bytes([9; 16]);
-
-/// Remembers commands in short, and answers them as a shard would.
-pub struct FakeMedia {
-    commands: Mutex<Vec<String>>,
-    events: mpsc::Sender<Event>,
-}
-
-impl FakeMedia {
-    pub fn commands(&self) -> Vec<String> {
-        self.commands.lock().expect("not poisoned").clone()
-    }
-
-    pub async fn says(&self, event: Event) {
-        self.events.send(event).await.expect("signaling listens");
-    }
-}
-
-struct FakeShard(Arc<FakeMedia>);
-
-pub struct FakePlane(Arc<FakeMedia>);
-
-impl MediaPlane for FakePlane {
-    fn place(&self, _: ConsultId) -> Result<Arc<dyn Shard>, Overloaded> {
-        Ok(Arc::new(FakeShard(Arc::clone(&self.0))))
-    }
-
-    fn release(&self, _: ConsultId) {}
-
-    fn fingerprint(&self) -> [u8; 32] {
-        [0xab; 32]
-    }
-}
-
-impl Shard for FakeShard {
-    fn candidates(&self) -> Vec<SocketAddr> {
-        vec![([192, 0, 2, 1], 5000).into()]
-    }
-
-    fn send(&self, command: Command) -> Result<(), Overloaded> {
-        let (line, event) = match command {
-            Command::Join(join) => (
-                format!("join {} as {} admitted {}", join.transport.0, join.participant, join.admitted),
-                Some(Event::Joined(join.transport)),
-            ),
-            Command::Renegotiate(next) => {
-                (format!("renegotiate {} ice {}", next.transport.0, next.ice.is_some()), None)
-            }
-            Command::Admit(id) => (format!("admit {}", id.0), None),
-            Command::Mute { transport, source, muted } => {
-                (format!("mute {} {source:?} {muted}", transport.0), None)
-            }
-            Command::Leave(id) => (format!("leave {}", id.0), Some(Event::Left(id, LeaveReason::Requested))),
-            Command::EndConsult(_) => ("end".into(), None),
-        };
-        self.0.commands.lock().expect("not poisoned").push(line);
-        if let Some(event) = event {
-            self.0.events.try_send(event).expect("signaling listens");
-        }
-        Ok(())
-    }
-}
 
 /// Remembers entries, or refuses them.
 #[derive(Default)]
@@ -216,7 +158,7 @@ impl Node {
     pub async fn start() -> Self {
         let signer = TicketSigner::generate().expect("key");
         let (events, received) = mpsc::channel(1024);
-        let media = Arc::new(FakeMedia { commands: Mutex::default(), events });
+        let media = Arc::new(FakeMedia::new(events));
         let journal = Arc::new(FakeJournal::default());
         let config = Config {
             tickets: TicketVerifier::new([signer.public_key()]).expect("key"),

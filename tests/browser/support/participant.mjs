@@ -38,6 +38,18 @@ export class Participant {
     return participant;
   }
 
+  /** Pages for several people, who are let in one after the other. */
+  static async openAll(browser, people, server, consult) {
+    const everyone = [];
+    for (const person of people) {
+      const participant = await Participant.open(browser, person);
+      everyone.push(participant);
+      await participant.join(server, consult);
+      await participant.waitForPhase('joined');
+    }
+    return everyone;
+  }
+
   probe(name, ...args) {
     return this.page.evaluate((method, rest) => window.probe[method](...rest), name, args);
   }

@@ -166,7 +166,7 @@ impl Arrivals {
                 Event::Refused(TransportId(number), _) | Event::Left(TransportId(number), _) => {
                     self.refused += u64::from(self.underway.remove(&number).is_some());
                 }
-                Event::Layout(_) | Event::ReofferNeeded(..) => {}
+                Event::Layout(_) | Event::ReofferNeeded(..) | Event::Measured(..) => {}
             }
         }
     }

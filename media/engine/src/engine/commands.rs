@@ -213,6 +213,9 @@ impl Engine {
             self.consults.remove(&peer.consult);
         }
         self.vacant.push(place);
+        if let Some(quality) = peer.tally.quality() {
+            self.events.push(Event::Measured(peer.id, quality));
+        }
         self.events.push(Event::Left(peer.id, reason));
         self.count_presence();
     }

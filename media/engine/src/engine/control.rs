@@ -34,10 +34,10 @@ impl Engine {
             match packet? {
                 Packet::SenderReport(report) => {
                     self.note_sender_report(now, place, &report.info);
-                    report.blocks().for_each(|block| self.note_round_trip(now, place, &block));
+                    report.blocks().for_each(|block| self.note_report(now, place, &block));
                 }
                 Packet::ReceiverReport(report) => {
-                    report.blocks().for_each(|block| self.note_round_trip(now, place, &block));
+                    report.blocks().for_each(|block| self.note_report(now, place, &block));
                 }
                 Packet::Nack(nack) => {
                     requests_left -= self.answer_nack(now, place, &nack, requests_left, out);
@@ -64,18 +64,22 @@ impl Engine {
         }
     }
 
-    /// RFC 3550 §6.4.1: now, less the time of our report, less the time that the client kept it.
-    fn note_round_trip(&mut self, now: Instant, place: usize, block: &ReportBlock) {
+    /// What a client says of a slot. The round trip by RFC 3550 §6.4.1: now, less the time of our report, less the time that the
+    /// client kept it.
+    fn note_report(&mut self, now: Instant, place: usize, block: &ReportBlock) {
         let ntp = self.epoch.ntp_at(now);
         let Some(peer) = self.peer_mut(place) else { return };
-        let is_ours = peer.slots.iter().any(|s| s.params().ssrc == block.ssrc);
-        if block.last_sr == 0 || !is_ours {
+        let Some(slot) = peer.slots.iter_mut().find(|s| s.params().ssrc == block.ssrc) else { return };
+        peer.tally.note(&mut slot.reported, block);
+        if block.last_sr == 0 {
             return;
         }
         let elapsed = ntp.middle32().wrapping_sub(block.last_sr).wrapping_sub(block.delay_since_last_sr);
         // Half of the circle is a report from the future.
         if elapsed < 1 << 31 {
-            peer.round_trip = Some(duration_from_compact(elapsed));
+            let round_trip = duration_from_compact(elapsed);
+            peer.round_trip = Some(round_trip);
+            peer.tally.note_round_trip(round_trip);
         }
     }
 

@@ -11,6 +11,7 @@ use super::{parameters, publishing::Publishing, rounds::Rounds};
 use crate::{
     api::{ExtensionIds, MediaParams},
     prefetch::prefetch,
+    quality::Tally,
     random::Random,
     subscriber::{RepairBudget, Slot},
     transport::connection::Connection,
@@ -40,6 +41,8 @@ pub struct Peer {
     pub cname: Arc<str>,
     /// The way there and back, as its receiver reports tell.
     pub round_trip: Option<Duration>,
+    /// How well it is connected.
+    pub tally: Tally,
     /// What it may be sent again.
     pub repair: RepairBudget,
     /// When everything is reported on.
@@ -77,6 +80,7 @@ impl Peer {
             extensions: ExtensionIds::default(),
             cname: Arc::from(""),
             round_trip: None,
+            tally: Tally::default(),
             repair: RepairBudget::new(now),
             rounds: Rounds::new(now),
             scheduled: None,

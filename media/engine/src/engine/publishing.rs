@@ -10,6 +10,7 @@ use crate::{
     api::TrackParams,
     prefetch::prefetch_slice,
     publisher::{PublishedTrack, PublisherClock},
+    quality::Reported,
     rtp::{Extensions, RtpHeader},
 };
 
@@ -29,6 +30,8 @@ pub struct Published {
     codec_told: Option<Codec>,
     /// The SSRC of its packets, and of their retransmissions.
     bound: [Option<u32>; 2],
+    /// What the server has said of it.
+    pub reported: Option<Reported>,
 }
 
 /// What a packet is to its track.
@@ -170,6 +173,7 @@ impl Published {
             targets: Vec::new(),
             codec_told: None,
             bound: [None, None],
+            reported: None,
             params: params.clone(),
         }
     }

@@ -15,6 +15,7 @@ use std::{
 use super::{Engine, SERVE_DATAGRAMS_MAX, peer::Peer, publishing::Published, rounds::Other};
 use crate::{
     api::TransmitBuffer,
+    quality::Tally,
     rtp::rtcp::{CompoundWriter, SenderInfo},
     subscriber::Slot,
     transport::feedback::{MESSAGE_BYTES_MIN, TransportFeedback},
@@ -73,13 +74,13 @@ impl Engine {
 
     /// Everything that is due, in as few datagrams as it takes.
     fn send_due(&mut self, now: Instant, mut due: Due, peer: &mut Peer, out: &mut TransmitBuffer) {
-        let Peer { connection, publishing, slots, cname, .. } = peer;
+        let Peer { connection, publishing, slots, cname, tally, .. } = peer;
         let own = connection.rtcp_ssrc;
         for _ in 0..SERVE_DATAGRAMS_MAX {
             let mut is_full = false;
             let sent = connection.send_rtcp(out, |feedback, space| {
                 let mut compound = CompoundWriter::new(space);
-                due.begin(now, (own, cname), &mut publishing.tracks, slots, &mut compound);
+                due.begin(now, (own, cname), (&mut publishing.tracks, tally), slots, &mut compound);
                 let begun = compound.len();
                 let written = (|| {
                     self.write_sender_reports(now, &mut due, slots, cname, &mut compound)?;
@@ -206,7 +207,7 @@ impl Due {
         &mut self,
         now: Instant,
         (own, cname): (u32, &str),
-        tracks: &mut [Published],
+        (tracks, tally): (&mut [Published], &mut Tally),
         slots: &[Slot],
         compound: &mut CompoundWriter<'_>,
     ) {
@@ -220,7 +221,10 @@ impl Due {
             (blocks < CompoundWriter::REPORT_BLOCKS_MAX).then(|| {
                 self.reported += 1;
                 let block = published.track.report_block(now);
-                blocks += usize::from(block.is_some());
+                if let Some(block) = &block {
+                    tally.note(&mut published.reported, block);
+                    blocks += 1;
+                }
                 block
             })
         });

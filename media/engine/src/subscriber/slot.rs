@@ -8,6 +8,7 @@ use crate::{
     DropReason,
     api::{CodecParams, SlotParams},
     forwarder::{Content, Pass, Retransmission, Rewriter, Rewritten, Single, Stream},
+    quality::Reported,
     random::Random,
     rtp::ExtensionBlock,
     transport::srtp::Plain,
@@ -64,6 +65,8 @@ pub struct Slot {
     pub packets_sent: u32,
     /// Payload octets, likewise.
     pub octets_sent: u32,
+    /// What the client has said of it.
+    pub reported: Option<Reported>,
 }
 
 /// How a packet is to leave.
@@ -101,6 +104,7 @@ impl Slot {
             packets_reported: 0,
             packets_sent: 0,
             octets_sent: 0,
+            reported: None,
         }
     }
 

@@ -47,6 +47,7 @@ pub fn client() -> Vec<(String, String)> {
         ClientMessage::Mute { source: Source::Microphone, muted: true },
         ClientMessage::Admit { participant: number(3) },
         ClientMessage::Remove { participant: number(3) },
+        ClientMessage::MuteOther { participant: number(3), source: Source::Microphone },
         ClientMessage::Chat { text: Pii::new("Can you hear me?".into()) },
         ClientMessage::Leave {},
     ])
@@ -93,6 +94,7 @@ pub fn server() -> Vec<(String, String)> {
             text: Pii::new("Yes, I can.".into()),
             at_ms: 1_800_000_000_000,
         },
+        ServerMessage::Muted { source: Source::Microphone, by: number(1) },
         ServerMessage::Error {
             code: ErrorCode::OfferInvalid,
             message: "every live line needs rtcp-mux".into(),

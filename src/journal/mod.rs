@@ -1,6 +1,8 @@
 //! Where signaling's journal goes: into the audit log, lines of chat beside it, and while that cannot be written, into the node's
 //! spool.
 
+mod told;
+
 use std::{
     net::IpAddr,
     sync::Arc,
@@ -9,14 +11,14 @@ use std::{
 
 use control_api::{
     ControlApi, Seen,
-    audit::{Action, Actor, Entry, EntryId, Outcome, Surface, Tally},
+    audit::{Action, Entry, EntryId},
     new_entry_id,
-    permissions::Act,
 };
 use media_model::{Pii, RequestId, TenantId};
-use signaling::{BoxFuture, Departure, Forbidden, Journal, JournalUnavailable, What};
+use signaling::{BoxFuture, Journal, JournalUnavailable, What};
 use signaling_protocol::{error::ErrorCode, server::LineId};
 
+use self::told::told;
 use crate::{
     presences::Presences,
     spool::{Named, Spool},
@@ -84,8 +86,12 @@ impl AuditJournal {
     }
 
     async fn write(&self, named: &[Named]) -> bool {
-        let entries: Vec<_> = named.iter().cloned().map(seen).collect();
-        match tokio::time::timeout(DATABASE_PATIENCE, self.api.record(&entries)).await {
+        let (measured, entries) = told(named);
+        let write = async {
+            self.api.record(&entries).await?;
+            self.api.keep_connections(&measured).await
+        };
+        match tokio::time::timeout(DATABASE_PATIENCE, write).await {
             Ok(Ok(())) => return true,
             Ok(Err(error)) => {
                 tracing::error!(%error, "the audit log cannot be written: the spool takes over")
@@ -102,9 +108,13 @@ pub async fn keep_handing_in(api: ControlApi, spool: Arc<Spool>) {
     loop {
         while spool.waiting() > 0 {
             let oldest = spool.oldest(HAND_IN_ENTRIES_MAX);
-            let entries: Vec<_> = oldest.iter().cloned().map(seen).collect();
+            let (measured, entries) = told(&oldest);
             // The try that came to nothing may have come to something after all.
-            let hopeless = match api.record_what_can_be(&entries).await {
+            let handed_in = async {
+                api.keep_connections(&measured).await?;
+                api.record_what_can_be(&entries).await
+            };
+            let hopeless = match handed_in.await {
                 Ok(hopeless) => hopeless,
                 Err(error) => {
                     if complain_at <= Instant::now() {
@@ -114,12 +124,13 @@ pub async fn keep_handing_in(api: ControlApi, spool: Arc<Spool>) {
                     break;
                 }
             };
+            let mut aside = Vec::new();
             for (place, error) in &hopeless {
                 let (id, tenant) = (entries[*place].id, entries[*place].tenant);
                 tracing::error!(entry = %id, %tenant, %error, "the audit log can never take this entry: it is set aside");
+                aside.extend(oldest.iter().filter(|(named, _)| *named == id).cloned());
             }
-            let hopeless: Vec<_> = hopeless.iter().map(|(place, _)| oldest[*place].clone()).collect();
-            if let Err(error) = spool.forget(&oldest, &hopeless).await {
+            if let Err(error) = spool.forget(&oldest, &aside).await {
                 tracing::error!(%error, "an entry that the audit log cannot take cannot be set aside either");
                 break;
             }
@@ -152,14 +163,6 @@ fn requests<'a>(entries: impl Iterator<Item = &'a signaling::Entry>) -> Vec<Requ
     entries.filter_map(|entry| entry.call.as_ref()).map(|call| call.request).collect()
 }
 
-const fn act_of(what: Forbidden) -> Act {
-    match what {
-        Forbidden::Chat => Act::WriteChat,
-        Forbidden::Admission => Act::Admit,
-        Forbidden::Removal => Act::Remove,
-    }
-}
-
 /// A line of chat and its entry are called the same.
 fn named(entry: signaling::Entry) -> Named {
     let id = match entry.what {
@@ -167,64 +170,4 @@ fn named(entry: signaling::Entry) -> Named {
         _ => new_entry_id(),
     };
     (id, entry)
-}
-
-fn seen((id, entry): Named) -> Seen {
-    let line = if let What::Wrote(_, text) = &entry.what { Some(text.clone()) } else { None };
-    let revoked = match entry.what {
-        What::Left(Departure::Removed { ticket, .. }) => Some(ticket),
-        _ => None,
-    };
-    let (request, address) = entry.call.clone().map(|call| (call.request, call.address)).unzip();
-    let (action, outcome, actor, detail) = match entry.what {
-        What::Joined(way) => (Action::Joined, Outcome::Granted, Actor::Participant, Some(way.as_str())),
-        What::Waited => (Action::Waited, Outcome::Granted, Actor::Participant, Some("waiting_room")),
-        What::Admitted { by } => (Action::Admitted, Outcome::Granted, Actor::Staff(by), Some("waiting_room")),
-        What::Wrote(..) => (Action::Asked(Act::WriteChat), Outcome::Granted, Actor::Participant, None),
-        What::Forbade(what, _) => {
-            (Action::Asked(act_of(what)), Outcome::Refused, Actor::Participant, Some("role_forbids"))
-        }
-        // Who was gone already has not left again: what they had come with was taken back.
-        What::Left(Departure::Removed { by, .. }) if entry.lasted.is_none() => {
-            (Action::Asked(Act::Remove), Outcome::Granted, Actor::Staff(by), Some("gone_already"))
-        }
-        What::Left(departure @ Departure::Removed { by, .. }) => {
-            (Action::Left, Outcome::Granted, Actor::Staff(by), Some(departure.as_str()))
-        }
-        What::Left(departure) => {
-            (Action::Left, Outcome::Granted, Actor::Participant, Some(departure.as_str()))
-        }
-        What::Refused(code) => (Action::Joined, Outcome::Refused, Actor::Participant, Some(code.as_str())),
-    };
-    // Whoever came by break-glass came by WebSocket: what they broke stands in the place of that.
-    let break_glass = match entry.what {
-        What::Joined(_) | What::Forbade(..) => entry.who.as_ref().and_then(|who| who.break_glass),
-        _ => None,
-    };
-    let tally = match entry.what {
-        What::Forbade(_, times) if times > 1 => Some(Tally { times, addresses: None }),
-        _ => None,
-    };
-    let (participant, person_id, role) =
-        entry.who.map_or((None, None, None), |who| (who.participant, Some(who.person), Some(who.role)));
-    let (tenant, consult) = (entry.tenant.unwrap_or(TenantId::SYSTEM), entry.consult);
-    let (at, surface) = (entry.at, Surface::Signaling);
-    let known = Entry::of(action);
-    let entry = Entry {
-        at,
-        outcome,
-        actor,
-        surface,
-        consult,
-        participant,
-        person_id,
-        role,
-        detail,
-        tally,
-        break_glass,
-        request,
-        duration: entry.lasted,
-        ..known
-    };
-    Seen { line, address: address.flatten(), revoked, ..Seen::new(tenant, id, entry) }
 }

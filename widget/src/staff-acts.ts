@@ -1,13 +1,14 @@
-//! Sending somebody out: staff asks on that person's tile, and is asked back.
+//! What staff does on somebody's tile: muting them, and sending them out, which is asked back.
 
 import type { Consult } from './consult.js';
 import { element, setText } from './dom.js';
-import type { Person } from './messages.js';
+import type { Participant } from './messages.js';
 import { removalWords } from './words.js';
 
-/** On a tile of somebody else's, for who may send them out. */
-export class Removal {
-  readonly root = element('div', { class: 'removal' });
+/** On a tile of somebody else's, for who may mute and send them out. */
+export class StaffActs {
+  readonly root = element('div', { class: 'acts' });
+  #mute = element('button', { type: 'button', class: 'small' }, 'Mute');
   #ask = element('button', { type: 'button', class: 'small' }, 'Remove');
   #words = element('span');
   #confirm = element('button', { type: 'button', class: 'small alarm' }, 'Remove');
@@ -16,8 +17,12 @@ export class Removal {
   #consult: Consult | undefined;
   #about: number | undefined;
   #shown: number | undefined;
+  #isHeard = false;
 
   constructor() {
+    this.#mute.onclick = () => {
+      if (this.#shown !== undefined) this.#consult?.muteOther(this.#shown);
+    };
     this.#ask.onclick = () => this.#turn(this.#shown);
     this.#keep.onclick = () => this.#turn(undefined);
     this.#confirm.onclick = () => {
@@ -27,14 +32,17 @@ export class Removal {
     this.#question.onkeydown = (event) => {
       if (event.key === 'Escape') this.#turn(undefined);
     };
-    this.root.append(this.#ask, this.#question);
+    this.root.append(this.#mute, this.#ask, this.#question);
   }
 
   /** A question about somebody is dropped when somebody else takes their place. */
-  render(consult: Consult, person: Person | undefined): void {
+  render(consult: Consult, person: Participant | undefined): void {
     this.#consult = consult;
-    this.#shown = consult.mayRemove ? person?.participant : undefined;
+    this.#shown = consult.actsOnOthers ? person?.participant : undefined;
     this.root.hidden = this.#shown === undefined;
+    this.#isHeard = person?.live.includes('microphone') === true;
+    this.#mute.hidden = !this.#isHeard || this.#about !== undefined;
+    this.#mute.setAttribute('aria-label', `Mute ${person?.display_name ?? ''}`);
     this.#ask.setAttribute('aria-label', `Remove ${person?.display_name ?? ''}`);
     const words = removalWords(person?.display_name ?? '');
     setText(this.#words, words);
@@ -49,6 +57,7 @@ export class Removal {
     const wasHere = this.#question.contains(page.activeElement);
     this.#about = about;
     this.#ask.hidden = isAsking;
+    this.#mute.hidden = isAsking || !this.#isHeard;
     this.#question.hidden = !isAsking;
     if (isAsking) this.#keep.focus();
     else if (wasHere) this.#ask.focus();

@@ -1,0 +1,20 @@
+//! How people's connections were, as signaling found when each was over. Nobody has accessed anything by it: it is in no audit log.
+
+use super::ControlApi;
+use crate::{StoreError, appointments::Connection, store};
+
+impl ControlApi {
+    /// Keeps how these connections were, those that are known already and those of consults that are not there left out. Returns when
+    /// all of it is on disk; after an error none of it counts.
+    pub async fn keep_connections(&self, connections: &[Connection]) -> Result<(), StoreError> {
+        let Some(first) = connections.first() else { return Ok(()) };
+        let mut act = self.store.begin(first.tenant).await?;
+        for connection in connections {
+            if act.tenant() != connection.tenant {
+                act.turn_to(connection.tenant).await?;
+            }
+            store::connections::insert(&mut act, connection).await?;
+        }
+        self.commit(act).await
+    }
+}
