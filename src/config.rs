@@ -10,7 +10,7 @@ use std::{
 
 use control_api::{
     Database, Networks, OwnOrigin, TrustedProxies, WebOrigin,
-    keys::{KeyFault, LocalMasterKeys, MasterFile},
+    keys::{KeyFault, LocalMasterKeys, MasterFile, MasterKeyRing},
 };
 use media_model::{Pii, limits::CONSULT_TRANSPORTS_MAX};
 use serde::{Deserialize, Deserializer};
@@ -286,16 +286,21 @@ impl Config {
         self.audit_anchor_file.clone().unwrap_or_else(|| self.data.join("audit.anchor"))
     }
 
-    /// The master keys. A file that the configuration names has to be there: one that is made anew opens nothing.
-    pub fn master_keys(&self) -> Result<Arc<LocalMasterKeys>, KeyFault> {
+    /// The master keys.
+    pub fn master_keys(&self) -> Result<MasterKeyRing, KeyFault> {
+        Ok(MasterKeyRing::new(Arc::new(self.local_master_keys()?), Vec::new()))
+    }
+
+    /// Those of a file or a variable. A file that the configuration names has to be there: one that is made anew opens nothing.
+    pub fn local_master_keys(&self) -> Result<LocalMasterKeys, KeyFault> {
         if let Some(variable) = &self.master_keys_variable {
-            return LocalMasterKeys::from_env(variable).map(Arc::new);
+            return LocalMasterKeys::from_env(variable);
         }
         let path = self.master_keys_file();
         if self.master_keys_file.is_none() && !path.exists() {
             MasterFile::at(&path).create()?;
         }
-        LocalMasterKeys::from_file(&path).map(Arc::new)
+        LocalMasterKeys::from_file(&path)
     }
 
     /// The file of master keys.

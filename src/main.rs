@@ -8,6 +8,7 @@
 //! | `signing_keys/` | new keys for tickets and tokens in time, and whose tokens of other nodes are good |
 //! | `api_tokens.rs` | what whoever is in a visit shows the control API |
 //! | `upkeep.rs` | what is done about the database once it answers, and from then on |
+//! | `master_keys.rs` | the master keys, taken up anew |
 //! | `renewal.rs` | takes up a new master key while the node runs |
 //! | `http.rs`, `tls.rs`, `connections.rs` | how connections are served, by which certificate, how many from one address |
 //! | `journal.rs`, `spool/` | signaling's journal into the audit log, and onto the disk while that is away |
@@ -29,6 +30,7 @@ mod failure;
 mod http;
 mod journal;
 mod keys;
+mod master_keys;
 mod pages;
 mod presences;
 mod renewal;

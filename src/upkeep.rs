@@ -1,16 +1,16 @@
 //! The node's side of its database: what is done once it answers, before anybody may call, and what goes on from then.
 //!
-//! A node starts while its database is away: people with tickets come, go and talk, and what they do waits in the spool. The control API
-//! answers 503 until the database was asked who has to be erased again and which tickets were taken back.
+//! A node starts while its database, or the token that holds its master keys, is away: people with tickets come, go and talk, and what
+//! they do waits in the spool. The control API answers 503 until the database was asked who has to be erased again and which tickets
+//! were taken back.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
+use std::time::{Duration, SystemTime};
+
+use control_api::{ControlApi, webhooks::WebhookSender};
+
+use crate::{
+    anchor::Anchor, failure::Failure, master_keys::NodeMasterKeys, renewal, signing_keys::SigningKeys,
 };
-
-use control_api::{ControlApi, keys::LocalMasterKeys, webhooks::WebhookSender};
-
-use crate::{anchor::Anchor, failure::Failure, renewal, signing_keys::SigningKeys};
 
 /// How often a database is looked for that is away.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -19,19 +19,22 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 pub struct Upkeep {
     pub api: ControlApi,
     pub signing_keys: SigningKeys,
-    pub master: Arc<LocalMasterKeys>,
+    pub master: NodeMasterKeys,
     pub anchor: Anchor,
     pub webhooks: WebhookSender,
 }
 
 impl Upkeep {
-    /// Begins, at once where the database is there: then an error is one of the start.
+    /// Begins, at once where the database and the master keys are there: then an error is one of the start.
     pub async fn begin(mut self) -> Result<(), Failure> {
-        if self.api.store().is_opened() {
-            self.prepare().await?;
-            self.go_on();
-        } else {
+        if !self.api.store().is_opened() {
             tokio::spawn(self.begin_when_it_is_there());
+            return Ok(());
+        }
+        match self.prepare().await {
+            Ok(()) => self.go_on(),
+            Err(error) if !self.master.are_away().await => return Err(error),
+            Err(_) => drop(tokio::spawn(self.begin_when_it_is_there())),
         }
         Ok(())
     }
@@ -53,7 +56,7 @@ impl Upkeep {
                 }
             }
         }
-        tracing::info!("the database is there: the control API answers");
+        tracing::info!("what was away is there: the control API answers");
         self.go_on();
     }
 

@@ -1,6 +1,12 @@
 //! `consilium serve`: runs a node until SIGINT or SIGTERM.
 
-use std::{net::SocketAddr, num::NonZeroU16, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    num::NonZeroU16,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -26,6 +32,7 @@ use crate::{
     http,
     journal::{self, AuditJournal},
     keys::NodeKeys,
+    master_keys::NodeMasterKeys,
     pages,
     presences::Presences,
     shutdown,
@@ -66,7 +73,7 @@ pub struct Serve {
 impl Serve {
     pub async fn run(self) -> Result<(), Failure> {
         let config = self.configuration()?;
-        let node = Node::start(&config, self.dev).await?;
+        let node = Node::start(&config, self.config.as_deref()).await?;
         node.serve_until_told_to_stop(&config, self.dev).await
     }
 
@@ -97,13 +104,13 @@ struct Node {
 
 impl Node {
     /// Opens the store, reads the keys, starts the media threads and signaling, and connects them.
-    async fn start(config: &Config, dev: bool) -> Result<Self, Failure> {
+    async fn start(config: &Config, file: Option<&Path>) -> Result<Self, Failure> {
         let keys = NodeKeys::load_or_generate(&config.data)?;
-        let media = media_config(config, dev, &keys);
+        let media = media_config(config, file.is_none(), &keys);
         let store = Store::open_or_wait(&config.database()?).await?;
-        let (orders, master) = (LateOrders::default(), config.master_keys()?);
+        let (orders, master) = (LateOrders::default(), NodeMasterKeys::open(config, file).await?);
         let signer = keys.tickets.signer.clone();
-        let api = ControlApi::new(store.clone(), signer, Arc::new(orders.clone()), master.clone())
+        let api = ControlApi::new(store.clone(), signer, Arc::new(orders.clone()), master.ring())
             .with_trusted_proxies(config.trusted_proxies.clone())
             .with_requests_per_s(config.api_requests_per_s.get())
             .with_failures_per_s(config.api_failures_per_s.get())

@@ -18,10 +18,10 @@ impl Shell {
         // First the keys: that makes the folder.
         let keys = NodeKeys::load_or_generate(&config.data)?;
         let store = Store::open(&config.database()?).await?;
-        let api =
-            ControlApi::new(store.clone(), keys.tickets.signer, Arc::new(NothingRuns), config.master_keys()?)
-                .with_sign_in_networks(config.sign_in_networks.clone())
-                .listing_erasures(config.erasures_file());
+        let master = Arc::new(config.master_keys()?);
+        let api = ControlApi::new(store.clone(), keys.tickets.signer, Arc::new(NothingRuns), master)
+            .with_sign_in_networks(config.sign_in_networks.clone())
+            .listing_erasures(config.erasures_file());
         Ok(Self { api, store })
     }
 

@@ -1,5 +1,7 @@
 //! What can go wrong with keys and sealed values, and whose fault it was.
 
+use std::fmt::Display;
+
 use super::{KeyVersion, MasterName};
 
 /// Why a key or a value could not be had. Nothing in it is secret or personal.
@@ -120,4 +122,9 @@ impl KeyFault {
             Self::Erased => Whose::Nobody,
         }
     }
+}
+
+/// That master keys cannot be used: where they come from, and what is wrong with it.
+pub(super) fn misconfigured(origin: &dyn Display, problem: &str) -> KeyFault {
+    KeyFault::MasterMisconfigured { reason: format!("{origin} {problem}") }
 }

@@ -1,10 +1,6 @@
 //! Master keys that this process holds itself.
 
-use std::{
-    env,
-    path::Path,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::{env, path::Path};
 
 use zeroize::Zeroizing;
 
@@ -12,29 +8,16 @@ use super::{
     KeyFault, KeyFuture, KeyMaterial, KeyName, KeyVersion, MasterFile, MasterKeys, MasterName, Wrapped,
     cipher,
     envelope::{self, Envelope, Kind},
+    fault::misconfigured,
     master_file,
 };
 use crate::limits::MASTER_KEYS_MAX;
 
-/// Master keys from a file or an environment variable; see [`MasterFile`] for their form.
+/// Master keys from a file or an environment variable, as they were when it was read; see [`MasterFile`] for their form.
 ///
 /// A file is the better place: a variable can be read in `/proc` and is handed on to child processes.
 #[derive(Debug)]
 pub struct LocalMasterKeys {
-    source: Source,
-    ring: RwLock<Arc<Ring>>,
-}
-
-#[derive(Debug)]
-enum Source {
-    File(MasterFile),
-    Variable(String),
-    Memory,
-}
-
-/// The keys, newest first; there is at least one.
-#[derive(Debug)]
-struct Ring {
     newest: NamedKey,
     older: Vec<NamedKey>,
 }
@@ -48,63 +31,68 @@ struct NamedKey {
 impl LocalMasterKeys {
     /// Reads a file of master keys.
     pub fn from_file(path: &Path) -> Result<Self, KeyFault> {
-        Self::from_source(Source::File(MasterFile::at(path)))
+        let text = MasterFile::at(path).read()?;
+        Self::parse(&text).map_err(|problem| misconfigured(&path.display(), problem))
     }
 
     /// Reads an environment variable, in which commas may stand for line ends.
     pub fn from_env(variable: &str) -> Result<Self, KeyFault> {
-        Self::from_source(Source::Variable(variable.to_owned()))
+        let value = env::var(variable).map_err(|_| misconfigured(&variable, "is not set, or not text"))?;
+        Self::parse(&Zeroizing::new(value)).map_err(|problem| misconfigured(&variable, problem))
     }
 
     /// Draws a master key that nobody else has: whatever it wraps is lost with this value. For tests.
     pub fn ephemeral() -> Self {
-        Self { source: Source::Memory, ring: RwLock::new(Arc::new(Ring::of(KeyMaterial::draw()))) }
+        Self::of(KeyMaterial::draw())
     }
 
-    /// Reads file or variable again. A fault leaves the keys as they were.
-    pub fn reload(&self) -> Result<(), KeyFault> {
-        if let Some(ring) = self.source.read()? {
-            *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
+    fn of(key: KeyMaterial) -> Self {
+        Self { newest: NamedKey::new(key), older: Vec::new() }
+    }
+
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        let mut keys = master_file::keys(text)?.into_iter();
+        let mut parsed = Self::of(keys.next().ok_or("holds no key")?);
+        for key in keys.map(NamedKey::new) {
+            if parsed.all().any(|other| other.name == key.name) {
+                return Err("holds a key twice");
+            }
+            if parsed.all().count() >= MASTER_KEYS_MAX {
+                return Err("holds too many keys");
+            }
+            parsed.older.push(key);
         }
-        Ok(())
+        Ok(parsed)
     }
 
-    /// The names of all keys, newest first.
-    pub fn names(&self) -> Vec<MasterName> {
-        self.ring().all().map(|key| key.name.clone()).collect()
-    }
-
-    fn from_source(source: Source) -> Result<Self, KeyFault> {
-        let ring = source.read()?.unwrap_or_else(|| Ring::of(KeyMaterial::draw()));
-        Ok(Self { source, ring: RwLock::new(Arc::new(ring)) })
-    }
-
-    fn ring(&self) -> Arc<Ring> {
-        self.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn all(&self) -> impl Iterator<Item = &NamedKey> {
+        std::iter::once(&self.newest).chain(&self.older)
     }
 
     fn unwrapped(&self, name: KeyName, wrapped: &Wrapped) -> Result<KeyMaterial, KeyFault> {
-        let (ring, master) = (self.ring(), wrapped.master());
-        let known = ring.all().find(|key| key.name == *master);
+        let master = wrapped.master();
+        let known = self.all().find(|key| key.name == *master);
         let known = known.ok_or_else(|| KeyFault::UnknownMaster { master: master.clone() })?;
         let envelope = Envelope::parse(Kind::TenantKey, wrapped.bytes())?;
         let mut bytes =
-            envelope.open(&known.key, &fields(name, master).each_ref().map(String::as_str), || {
-                format!("a tenant's {} key", name.purpose.as_str())
-            })?;
+            envelope
+                .open(&known.key, &name.bound_to(master).each_ref().map(String::as_str), || name.what())?;
         KeyMaterial::take(&mut bytes)
     }
 }
 
 impl MasterKeys for LocalMasterKeys {
     fn newest(&self) -> MasterName {
-        self.ring().newest.name.clone()
+        self.newest.name.clone()
+    }
+
+    fn names(&self) -> Vec<MasterName> {
+        self.all().map(|key| key.name.clone()).collect()
     }
 
     fn wrap<'a>(&'a self, name: KeyName, key: &'a KeyMaterial) -> KeyFuture<'a, Wrapped> {
-        let ring = self.ring();
-        let NamedKey { name: master, key: wrapping } = &ring.newest;
-        let fields = fields(name, master);
+        let NamedKey { name: master, key: wrapping } = &self.newest;
+        let fields = name.bound_to(master);
         let fields = fields.each_ref().map(String::as_str);
         let bytes = envelope::seal(Kind::TenantKey, name.version, wrapping, &fields, key.reveal());
         let wrapped = Wrapped::new(master.clone(), bytes);
@@ -113,47 +101,6 @@ impl MasterKeys for LocalMasterKeys {
 
     fn unwrap<'a>(&'a self, name: KeyName, wrapped: &'a Wrapped) -> KeyFuture<'a, KeyMaterial> {
         Box::pin(std::future::ready(self.unwrapped(name, wrapped)))
-    }
-}
-
-impl Source {
-    /// `None`: the keys are nowhere but in memory.
-    fn read(&self) -> Result<Option<Ring>, KeyFault> {
-        let (text, origin) = match self {
-            Self::File(file) => (file.read()?, file.path().display().to_string()),
-            Self::Variable(variable) => {
-                let value = env::var(variable);
-                let text = value.map_err(|_| misconfigured(variable, "is not set, or not text"))?;
-                (Zeroizing::new(text), variable.clone())
-            }
-            Self::Memory => return Ok(None),
-        };
-        Ring::parse(&text).map(Some).map_err(|problem| misconfigured(&origin, problem))
-    }
-}
-
-impl Ring {
-    fn of(key: KeyMaterial) -> Self {
-        Self { newest: NamedKey::new(key), older: Vec::new() }
-    }
-
-    fn parse(text: &str) -> Result<Self, &'static str> {
-        let mut keys = master_file::keys(text)?.into_iter();
-        let mut ring = Self::of(keys.next().ok_or("holds no key")?);
-        for key in keys.map(NamedKey::new) {
-            if ring.all().any(|other| other.name == key.name) {
-                return Err("holds a key twice");
-            }
-            if ring.all().count() >= MASTER_KEYS_MAX {
-                return Err("holds too many keys");
-            }
-            ring.older.push(key);
-        }
-        Ok(ring)
-    }
-
-    fn all(&self) -> impl Iterator<Item = &NamedKey> {
-        std::iter::once(&self.newest).chain(&self.older)
     }
 }
 
@@ -173,16 +120,6 @@ pub(super) fn name_of(key: KeyMaterial) -> MasterName {
     NamedKey::new(key).name
 }
 
-/// What is bound to a wrapped key.
-fn fields(name: KeyName, master: &MasterName) -> [String; 4] {
-    let [tenant, purpose, version] = name.fields().map(|(_, value)| value);
-    [tenant, purpose, version, master.to_string()]
-}
-
-pub(super) fn misconfigured(origin: &str, problem: &str) -> KeyFault {
-    KeyFault::MasterMisconfigured { reason: format!("{origin} {problem}") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,16 +127,16 @@ mod tests {
     #[test]
     fn a_variable_that_is_missing_or_holds_something_else_is_named_but_not_shown() {
         let missing = LocalMasterKeys::from_env("CONSILIUM_NO_SUCH_VARIABLE").map(|_| ());
-        assert_eq!(missing, Err(misconfigured("CONSILIUM_NO_SUCH_VARIABLE", "is not set, or not text")));
+        assert_eq!(missing, Err(misconfigured(&"CONSILIUM_NO_SUCH_VARIABLE", "is not set, or not text")));
         let path = LocalMasterKeys::from_env("PATH").map(|_| ());
-        assert_eq!(path, Err(misconfigured("PATH", "holds something that is no master key")));
+        assert_eq!(path, Err(misconfigured(&"PATH", "holds something that is no master key")));
     }
 
     #[test]
     fn a_list_of_keys_needs_one_takes_few_and_none_twice() {
         let key = |i: usize| master_file::line(&KeyMaterial::take(&mut [i as u8; 32]).expect("32 bytes"));
         let list = |n: usize| (0..n).map(|i| key(i).to_string()).collect::<Vec<_>>();
-        let parse = |text: &str| Ring::parse(text).map(|ring| ring.all().count());
+        let parse = |text: &str| LocalMasterKeys::parse(text).map(|keys| keys.all().count());
         assert_eq!(parse("# nothing\n"), Err("holds no key"));
         assert_eq!(parse(&list(MASTER_KEYS_MAX).join("\n")), Ok(MASTER_KEYS_MAX));
         assert_eq!(parse(&list(MASTER_KEYS_MAX + 1).join(",")), Err("holds too many keys"));

@@ -14,15 +14,23 @@ pub type KeyFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, KeyFault>> + S
 ///
 /// An implementation over a service answers [`KeyFault::MasterUnavailable`] when the service does not, within a time
 /// of its own, and hands [`KeyName::fields`] over as the service's encryption context.
-pub trait MasterKeys: Send + Sync {
+pub trait MasterKeys: fmt::Debug + Send + Sync {
     /// The name of the master key that wraps now.
     fn newest(&self) -> MasterName;
+
+    /// The names of all keys that unwrap, the newest first.
+    fn names(&self) -> Vec<MasterName>;
 
     /// Wraps a key under the newest master key. It unwraps under the same name only.
     fn wrap<'a>(&'a self, name: KeyName, key: &'a KeyMaterial) -> KeyFuture<'a, Wrapped>;
 
     /// The key that was wrapped under this name, by any master key that is still known.
     fn unwrap<'a>(&'a self, name: KeyName, wrapped: &'a Wrapped) -> KeyFuture<'a, KeyMaterial>;
+
+    /// Whether the keys are as they have to be, and answer.
+    fn check(&self) -> KeyFuture<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 
     /// Whether the key was wrapped by a master key that has a successor.
     fn needs_rewrap(&self, wrapped: &Wrapped) -> bool {
@@ -77,6 +85,17 @@ impl KeyName {
             ("purpose", self.purpose.as_str().to_owned()),
             ("version", self.version.to_string()),
         ]
+    }
+
+    /// What is bound to the key where a key of our own, or one in a token, wraps it.
+    pub(super) fn bound_to(&self, master: &MasterName) -> [String; 4] {
+        let [tenant, purpose, version] = self.fields().map(|(_, value)| value);
+        [tenant, purpose, version, master.to_string()]
+    }
+
+    /// What it is, for an error.
+    pub(super) fn what(&self) -> String {
+        format!("a tenant's {} key", self.purpose.as_str())
     }
 }
 

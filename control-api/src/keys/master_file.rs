@@ -12,7 +12,7 @@
 use std::{
     fmt,
     fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
+    io::{self, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
     path::{Path, PathBuf},
 };
@@ -20,10 +20,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
-use super::{
-    KeyFault, KeyMaterial, MasterName,
-    local::{misconfigured, name_of},
-};
+use super::{KeyFault, KeyMaterial, MasterName, fault::misconfigured, local::name_of, secret_file};
 use crate::limits::MASTER_FILE_BYTES_MAX;
 
 /// What a key starts with, so that secret scanners recognise one.
@@ -102,7 +99,7 @@ impl MasterFile {
         let path = fs::canonicalize(&self.0).map_err(|error| self.cannot("be found", &error))?;
         let file = Self(path);
         let old = file.read()?;
-        keys(&old).map_err(|problem| misconfigured(&self.0.display().to_string(), problem))?;
+        keys(&old).map_err(|problem| misconfigured(&self.0.display(), problem))?;
         let mut text = Zeroizing::new(String::with_capacity(2 * MASTER_FILE_BYTES_MAX));
         let is_key = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
         let before: usize = old.split_inclusive('\n').take_while(|line| !is_key(line)).map(str::len).sum();
@@ -118,7 +115,7 @@ impl MasterFile {
         let path = fs::canonicalize(&self.0).map_err(|error| self.cannot("be found", &error))?;
         let file = Self(path);
         let old = file.read()?;
-        let all = keys(&old).map_err(|problem| misconfigured(&self.0.display().to_string(), problem))?;
+        let all = keys(&old).map_err(|problem| misconfigured(&self.0.display(), problem))?;
         let mut text = Zeroizing::new(String::with_capacity(MASTER_FILE_BYTES_MAX));
         text.push_str(HEADER);
         let mut retired = Vec::new();
@@ -148,29 +145,7 @@ impl MasterFile {
 
     /// The text, if nobody but those who may could read or write it.
     pub(super) fn read(&self) -> Result<Zeroizing<String>, KeyFault> {
-        let mut file = File::open(&self.0).map_err(|error| self.cannot("be opened", &error))?;
-        // Asked of the open file, so that it cannot be exchanged between the look and the reading.
-        let found = file.metadata().map_err(|error| self.cannot("be looked at", &error))?;
-        if !found.is_file() {
-            return Err(misconfigured(&self.0.display().to_string(), "is not a regular file"));
-        }
-        let mode = found.mode() & 0o777;
-        if mode & 0o037 != 0 {
-            let problem = format!(
-                "has mode {mode:04o}: it may be open to its owner and its group's reading only (chmod 600)"
-            );
-            return Err(misconfigured(&self.0.display().to_string(), &problem));
-        }
-        // Room enough from the start: a buffer that grows leaves copies behind.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(MASTER_FILE_BYTES_MAX + 1));
-        let limit = MASTER_FILE_BYTES_MAX as u64 + 1;
-        let read = Read::by_ref(&mut file).take(limit).read_to_end(&mut bytes);
-        read.map_err(|error| self.cannot("be read", &error))?;
-        if bytes.len() > MASTER_FILE_BYTES_MAX {
-            return Err(misconfigured(&self.0.display().to_string(), "is too long"));
-        }
-        let text = str::from_utf8(&bytes).map(|text| Zeroizing::new(text.to_owned()));
-        text.map_err(|_| misconfigured(&self.0.display().to_string(), "is not text"))
+        secret_file::read(&self.0, MASTER_FILE_BYTES_MAX)
     }
 
     /// Where the next text is written before it takes the file's place. Two who rotate at once meet here.
@@ -181,7 +156,7 @@ impl MasterFile {
     }
 
     fn cannot(&self, what: &str, error: &io::Error) -> KeyFault {
-        misconfigured(&self.0.display().to_string(), &format!("cannot {what}: {error}"))
+        secret_file::cannot(&self.0, what, error)
     }
 }
 

@@ -59,6 +59,8 @@ mod material;
 mod padding;
 mod person;
 mod place;
+mod ring;
+mod secret_file;
 mod tenant;
 mod version;
 
@@ -71,6 +73,7 @@ pub use master_file::{MasterFile, NewMasterKey};
 pub use material::KeyMaterial;
 pub use person::{Opened, PersonKeys, StoredPersonKey};
 pub use place::Place;
+pub use ring::MasterKeyRing;
 pub use tenant::{StoredTenantKey, TenantKeys};
 pub use version::KeyVersion;
 

@@ -1,7 +1,10 @@
 //! What entries say of whom and what they are about, and which refusals have one.
 
 use axum::http::StatusCode;
-use control_api::{MasterKeyChange, keys::LocalMasterKeys};
+use control_api::{
+    MasterKeyChange,
+    keys::{LocalMasterKeys, MasterKeys},
+};
 use serde_json::{Value, json};
 use sqlx::Row as _;
 

@@ -7,9 +7,11 @@ mod rotation;
 mod service;
 mod tampering;
 
+use std::sync::Arc;
+
 use media_model::TenantId;
 
-use super::{LocalMasterKeys, PersonKeys, Place, StoredPersonKey, StoredTenantKey, TenantKeys};
+use super::{LocalMasterKeys, MasterKeys, PersonKeys, Place, StoredPersonKey, StoredTenantKey, TenantKeys};
 use crate::ids::PersonId;
 
 const PERSON: &str = "0123456789abcdef0123456789abcdef";
@@ -40,7 +42,7 @@ fn url_place() -> Place<'static> {
 
 /// A tenant with one person, as the store has them.
 struct Clinic {
-    master: LocalMasterKeys,
+    master: Arc<dyn MasterKeys>,
     tenant_rows: Vec<StoredTenantKey>,
     keys: TenantKeys,
     person_rows: Vec<StoredPersonKey>,
@@ -49,12 +51,12 @@ struct Clinic {
 
 impl Clinic {
     async fn new(tenant: &str) -> Self {
-        Self::under(LocalMasterKeys::ephemeral(), tenant).await
+        Self::under(Arc::new(LocalMasterKeys::ephemeral()), tenant).await
     }
 
-    async fn under(master: LocalMasterKeys, name: &str) -> Self {
+    async fn under(master: Arc<dyn MasterKeys>, name: &str) -> Self {
         let tenant = tenant(name);
-        let (keys, tenant_rows) = TenantKeys::draw(&master, tenant).await.expect("a new tenant");
+        let (keys, tenant_rows) = TenantKeys::draw(&*master, tenant).await.expect("a new tenant");
         let (person, row) = keys.draw_person(person()).expect("a new person");
         Self { master, tenant_rows, keys, person_rows: vec![row], person }
     }
@@ -63,7 +65,7 @@ impl Clinic {
     async fn read_again(&mut self) {
         let tenant = self.keys.tenant();
         self.keys =
-            TenantKeys::unwrap(&self.master, tenant, &self.tenant_rows).await.expect("the tenant's rows");
+            TenantKeys::unwrap(&*self.master, tenant, &self.tenant_rows).await.expect("the tenant's rows");
         self.person = self.keys.person(person(), &self.person_rows).expect("the person's rows");
     }
 }

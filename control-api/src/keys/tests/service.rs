@@ -8,13 +8,13 @@ use crate::keys::{
 };
 
 /// Keeps what it wrapped, as a service's own encryption would, with the context that it was wrapped in.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Service {
     kept: Mutex<Vec<Kept>>,
     is_away: bool,
 }
 
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct Kept {
     fields: [(&'static str, String); 3],
     key: [u8; 32],
@@ -43,6 +43,10 @@ impl Service {
 impl MasterKeys for Service {
     fn newest(&self) -> MasterName {
         "service:key/1".parse().expect("a name")
+    }
+
+    fn names(&self) -> Vec<MasterName> {
+        vec![self.newest()]
     }
 
     fn wrap<'a>(&'a self, name: KeyName, key: &'a KeyMaterial) -> KeyFuture<'a, Wrapped> {

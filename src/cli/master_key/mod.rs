@@ -1,0 +1,75 @@
+//! `consilium master-key create | rotate | list | retire`
+
+mod file;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use control_api::{Database, keys::MasterKeys};
+
+use super::shell::Shell;
+use crate::{config::Config, failure::Failure};
+
+#[derive(Debug, Args)]
+pub struct MasterKeyCommand {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Makes the file with a first key. A file that is there stays.
+    Create(Where),
+    /// Puts a new key before the others in the file; nodes take it up when they are sent SIGHUP.
+    Rotate(Where),
+    /// Says which keys there are, the one that wraps first, and how many tenants' keys each wraps.
+    List(Where),
+    /// Takes keys out of the file that wrap nothing any more.
+    Retire(Where),
+}
+
+#[derive(Debug, Args)]
+struct Where {
+    /// The node's configuration file.
+    #[arg(long)]
+    config: PathBuf,
+}
+
+impl MasterKeyCommand {
+    pub async fn run(self) -> Result<(), Failure> {
+        let (Action::Create(at) | Action::Rotate(at) | Action::List(at) | Action::Retire(at)) = &self.action;
+        let config = Config::load(&at.config)?;
+        match &self.action {
+            Action::List(_) => list(at, &config).await,
+            Action::Create(_) => file::create(at, &config).await,
+            Action::Rotate(_) => file::rotate(at, &config).await,
+            Action::Retire(_) => file::retire(at, &config).await,
+        }
+    }
+}
+
+impl Where {
+    /// The node's store, once there is one: keys may be made before that.
+    async fn shell(&self, config: &Config) -> Result<Option<Shell>, Failure> {
+        let is_there = match config.database()? {
+            Database::Sqlite(file) => file.exists(),
+            Database::Postgres(_) => config.data.join("keys").exists(),
+        };
+        if is_there { Shell::open(&self.config).await.map(Some) } else { Ok(None) }
+    }
+}
+
+async fn list(at: &Where, config: &Config) -> Result<(), Failure> {
+    let keys = config.master_keys()?;
+    let names = keys.names();
+    let shell = Shell::open(&at.config).await?;
+    let in_use = shell.api.master_keys_in_use().await?;
+    shell.close().await;
+    for name in &names {
+        println!("{name}: wraps {} keys", in_use.get(name).copied().unwrap_or_default());
+    }
+    for (name, keys) in in_use.iter().filter(|(name, _)| !names.contains(name)) {
+        println!("{name}: wraps {keys} keys and is not among them");
+    }
+    Ok(keys.check().await?)
+}

@@ -1,0 +1,52 @@
+//! The master keys of a node that runs, taken up anew when it is told to.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use control_api::keys::{KeyFault, MasterKeyRing, MasterKeys, Whose};
+
+use crate::{config::Config, failure::Failure};
+
+/// What the configuration says of master keys, and what it named last.
+pub struct NodeMasterKeys {
+    config: Config,
+    file: Option<PathBuf>,
+    ring: Arc<MasterKeyRing>,
+}
+
+impl NodeMasterKeys {
+    /// A token that does not answer is waited for later: who has a ticket needs none. Anything else that is wrong is an error.
+    pub async fn open(config: &Config, file: Option<&Path>) -> Result<Self, KeyFault> {
+        let ring = Arc::new(config.master_keys()?);
+        match ring.check().await {
+            Err(fault) if fault.whose() == Whose::KeyService => {
+                tracing::warn!(%fault, "the master keys are away: what needs them waits");
+            }
+            checked => checked?,
+        }
+        Ok(Self { config: config.clone(), file: file.map(Path::to_owned), ring })
+    }
+
+    /// The keys as they are, and will be.
+    pub fn ring(&self) -> Arc<MasterKeyRing> {
+        self.ring.clone()
+    }
+
+    /// Whether they are in a token that does not answer.
+    pub async fn are_away(&self) -> bool {
+        self.ring.check().await.is_err_and(|fault| fault.whose() == Whose::KeyService)
+    }
+
+    /// Reads the configuration again, and the keys that it names; says how many there are. After a fault they stay as they were.
+    pub async fn reload(&self) -> Result<usize, Failure> {
+        let ring = match &self.file {
+            Some(file) => Config { data: self.config.data.clone(), ..Config::load(file)? }.master_keys()?,
+            None => self.config.master_keys()?,
+        };
+        ring.check().await?;
+        self.ring.replace(ring);
+        Ok(self.ring.names().len())
+    }
+}
