@@ -28,6 +28,8 @@ pub struct Renewed {
 impl ControlApi {
     /// Wraps anew what an older key wraps, of all tenants. One that fails is reported and holds up nobody else.
     pub async fn renew_keys(&self) -> Result<Renewed, StoreError> {
+        // Nothing can be wrapped while a token is away: nobody has to wait for that tenant by tenant.
+        self.vault.master().check().await?;
         let mut renewed = Renewed::default();
         for tenant in self.store.tenants_and_system().await? {
             match self.renew_keys_of(tenant).await {
@@ -43,7 +45,7 @@ impl ControlApi {
 
     /// Gives a tenant a new sealing key, which seals from now on, and wraps its people's keys under it. Older values open as before.
     pub async fn rotate_tenant_key(&self, tenant: TenantId) -> Result<Renewed, StoreError> {
-        self.vault.forget(tenant);
+        self.vault.doubt(tenant);
         let mut act = self.store.begin(tenant).await?;
         let keys = self.vault.keys(&mut act).await?;
         let (_, row) = keys.rotate(self.vault.master()).await?;
@@ -69,7 +71,7 @@ impl ControlApi {
 
     pub(super) async fn renew_keys_of(&self, tenant: TenantId) -> Result<Renewed, StoreError> {
         // The newest that there are, not those that this process remembers.
-        self.vault.forget(tenant);
+        self.vault.doubt(tenant);
         let mut act = self.store.begin(tenant).await?;
         let mut of_tenants = 0;
         let rows = store::tenant_keys::all(&mut act).await?;

@@ -8,7 +8,7 @@ use super::{BootstrapError, ControlApi, now_ms, record, renewal::rotated, tenant
 use crate::{
     KeyUse, PublishedKey, StoreError,
     audit::{Action, Actor, Entry, Surface},
-    keys::{Place, TenantKeys},
+    keys::{Place, TenantKeys, Whose},
     permissions::Act,
     store::{
         self, TenantTx,
@@ -29,7 +29,8 @@ impl ControlApi {
             match self.vault.with_keys(&mut tx, |keys| keys.open_text(&place(&row.name), &row.sealed)).await {
                 Ok(line) => published
                     .extend(line.reveal().parse::<PublishedKey>().ok().filter(|key| key.name() == row.name)),
-                Err(StoreError::Keys(fault)) => {
+                // A key service that is away comes back, and says nothing of the key.
+                Err(StoreError::Keys(fault)) if fault.whose() != Whose::KeyService => {
                     tracing::error!(key = row.name, %fault, "a published key does not open")
                 }
                 Err(error) => return Err(error),

@@ -23,11 +23,17 @@ pub(crate) struct Vault {
     unwrapped: Arc<Mutex<HashMap<TenantId, Known>>>,
 }
 
-/// A tenant's keys, and since when they are known to be all that there are.
+/// A tenant's keys, and when they were seen to be all that there are.
 #[derive(Clone)]
 struct Known {
     keys: TenantKeys,
-    since: Instant,
+    seen: Option<Instant>,
+}
+
+impl Known {
+    fn is_fresh(&self) -> bool {
+        self.seen.is_some_and(|seen| seen.elapsed() < KEYS_KNOWN_FOR)
+    }
 }
 
 impl fmt::Debug for Vault {
@@ -51,10 +57,10 @@ impl Vault {
     pub async fn keys(&self, tx: &mut TenantTx) -> Result<TenantKeys, StoreError> {
         let tenant = tx.tenant();
         let known = self.lock().get(&tenant).cloned();
-        if let Some(known) = known.as_ref().filter(|known| known.since.elapsed() < KEYS_KNOWN_FOR) {
+        if let Some(known) = known.as_ref().filter(|known| known.is_fresh()) {
             return Ok(known.keys.clone());
         }
-        let since = Instant::now();
+        let seen = Some(Instant::now());
         let rows = store::tenant_keys::all(tx).await?;
         let keys = match known.filter(|known| known.keys.are(&rows)) {
             Some(known) => known.keys,
@@ -64,7 +70,7 @@ impl Vault {
         if unwrapped.len() >= TENANTS_KEYS_CACHED_MAX {
             unwrapped.clear();
         }
-        unwrapped.insert(tenant, Known { keys: keys.clone(), since });
+        unwrapped.insert(tenant, Known { keys: keys.clone(), seen });
         Ok(keys)
     }
 
@@ -87,6 +93,13 @@ impl Vault {
     /// What wraps tenants' keys.
     pub fn master(&self) -> &dyn MasterKeys {
         self.master.as_ref()
+    }
+
+    /// Has it looked at whether these are all keys still, when they are needed. While a key service is away they go on.
+    pub fn doubt(&self, tenant: TenantId) {
+        if let Some(known) = self.lock().get_mut(&tenant) {
+            known.seen = None;
+        }
     }
 
     /// Has the keys read again when they are needed.
