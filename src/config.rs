@@ -10,11 +10,13 @@ use std::{
 
 use control_api::{
     Database, Networks, OwnOrigin, TrustedProxies, WebOrigin,
-    keys::{KeyFault, LocalMasterKeys, MasterFile, MasterKeyRing},
+    keys::{KeyFault, LocalMasterKeys, MasterFile, MasterKeyRing, MasterKeys},
 };
 use media_model::{Pii, limits::CONSULT_TRANSPORTS_MAX};
 use serde::{Deserialize, Deserializer};
 use signaling::OriginPolicy;
+
+use crate::token_config::TokenConfig;
 
 /// How a node is to run.
 #[derive(Debug, Clone, Deserialize)]
@@ -63,6 +65,8 @@ pub struct Config {
     pub master_keys_file: Option<PathBuf>,
     /// The environment variable that holds them instead, with commas for line ends: nothing is on disk then.
     pub master_keys_variable: Option<String>,
+    /// A token that holds master keys. Of it and a file or variable that is named beside it one wraps, and both unwrap.
+    pub master_keys_token: Option<TokenConfig>,
     /// Who was erased, for a restore; `DATA/erasures` when absent.
     pub erasures_file: Option<PathBuf>,
     /// Private networks that webhooks may go to besides the world, such as `10.1.0.0/16`.
@@ -241,6 +245,9 @@ impl Config {
         if config.master_keys_file.is_some() && config.master_keys_variable.is_some() {
             return Err(invalid("master_keys_file and master_keys_variable: one of them".to_owned()));
         }
+        if let Some(token) = &config.master_keys_token {
+            token.keys().map_err(|fault| invalid(format!("master_keys_token: {fault}")))?;
+        }
         Ok(config)
     }
 
@@ -263,6 +270,7 @@ impl Config {
             database: None,
             master_keys_file: None,
             master_keys_variable: None,
+            master_keys_token: None,
             audit_anchor_file: None,
             erasures_file: None,
             webhook_networks: this_machine(),
@@ -286,9 +294,24 @@ impl Config {
         self.audit_anchor_file.clone().unwrap_or_else(|| self.data.join("audit.anchor"))
     }
 
-    /// The master keys.
+    /// The master keys, those that wrap first.
     pub fn master_keys(&self) -> Result<MasterKeyRing, KeyFault> {
-        Ok(MasterKeyRing::new(Arc::new(self.local_master_keys()?), Vec::new()))
+        let local = || self.local_master_keys().map(|keys| Arc::new(keys) as Arc<dyn MasterKeys>);
+        let Some(token) = &self.master_keys_token else {
+            return Ok(MasterKeyRing::new(local()?, Vec::new()));
+        };
+        let of_token = Arc::new(token.keys()?);
+        if token.unwraps_only {
+            return Ok(MasterKeyRing::new(local()?, vec![of_token]));
+        }
+        let is_local_named = self.master_keys_file.is_some() || self.master_keys_variable.is_some();
+        let others = if is_local_named { vec![local()?] } else { Vec::new() };
+        Ok(MasterKeyRing::new(of_token, others))
+    }
+
+    /// The token whose first key wraps.
+    pub fn wrapping_token(&self) -> Option<&TokenConfig> {
+        self.master_keys_token.as_ref().filter(|token| !token.unwraps_only)
     }
 
     /// Those of a file or a variable. A file that the configuration names has to be there: one that is made anew opens nothing.
@@ -399,5 +422,30 @@ mod tests {
             assert_eq!(config.is_by_tls(), is_by_tls, "{more}");
         }
         assert!(toml::from_str::<Config>("data = \"/x\"\n[media]\nadvertise = [\"nowhere\"]").is_err());
+    }
+
+    #[test]
+    fn a_token_is_named_in_full_and_a_file_beside_it_is_taken_too() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let load = |text: &str| {
+            let file = folder.path().join("consilium.toml");
+            std::fs::write(&file, text).expect("a file");
+            Config::load(&file).map(|_| ()).map_err(|error| error.to_string())
+        };
+        let token = "[master_keys_token]\nmodule = \"/lib.so\"\ntoken = \"t\"\nkeys = [\"k\"]\n";
+        let with = |more: &str| load(&format!("data = \"/x\"\n{token}{more}\n"));
+        assert_eq!(with("pin_file = \"/pin\""), Ok(()));
+        assert_eq!(with("pin_variable = \"PIN\""), Ok(()));
+        for bad in ["", "pin_file = \"/pin\"\npin_variable = \"PIN\""] {
+            assert!(with(bad).is_err_and(|said| said.contains("one of them")), "{bad}");
+        }
+        assert!(with("pin = \"1234\"").is_err_and(|said| said.contains("pin")), "no secret in here");
+        let [file, variable] = ["master_keys_file = \"/f\"\n", "master_keys_variable = \"V\"\n"];
+        let beside = |more: &str| load(&format!("data = \"/x\"\n{more}{token}pin_file = \"/pin\"\n"));
+        assert_eq!((beside(file), beside(variable)), (Ok(()), Ok(())));
+        assert!(beside(&format!("{file}{variable}")).is_err());
+        let relative =
+            "[master_keys_token]\nmodule = \"lib.so\"\ntoken = \"t\"\nkeys = [\"k\"]\npin_file = \"/pin\"\n";
+        assert!(load(&format!("data = \"/x\"\n{relative}")).is_err_and(|said| said.contains("whole path")));
     }
 }

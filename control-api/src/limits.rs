@@ -171,10 +171,18 @@ pub const SEALED_PLAINTEXT_BYTES_MAX: usize = 64 * 1024;
 pub const MASTER_NAME_BYTES_MAX: usize = 256;
 /// Longest form of a tenant's key as a master key wrapped it; AWS KMS's ciphertexts are up to 6 KiB.
 pub const WRAPPED_KEY_BYTES_MAX: usize = 8 * 1024;
-/// Most master keys in one file: the one that wraps and those that still unwrap.
+/// Most master keys in one file or token: the one that wraps and those that still unwrap.
 pub const MASTER_KEYS_MAX: usize = 16;
 /// Longest file of master keys, comments included.
 pub const MASTER_FILE_BYTES_MAX: usize = 8 * 1024;
+/// How long a token may take for one call, with the login before it where there has to be one.
+pub const TOKEN_CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// Calls that wait for one PKCS #11 library at most.
+pub const TOKEN_ORDERS_MAX: usize = 64;
+/// Longest label of a token (PKCS #11, `CK_TOKEN_INFO`).
+pub const TOKEN_LABEL_BYTES_MAX: usize = 32;
+/// Longest PIN of a token.
+pub const TOKEN_PIN_BYTES_MAX: usize = 255;
 /// Longest line of the list of erasures.
 pub const ERASURE_LINE_BYTES_MAX: usize = 512;
 

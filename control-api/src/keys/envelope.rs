@@ -18,7 +18,7 @@ use super::{
 };
 
 const FORMAT: u8 = 1;
-const HEADER_BYTES: usize = 6;
+pub(super) const HEADER_BYTES: usize = 6;
 /// Longer than anything we seal.
 const BYTES_MAX: usize = HEADER_BYTES + NONCE_BYTES + padding::padded_bytes_max() + TAG_BYTES;
 
@@ -38,6 +38,8 @@ pub(super) enum Kind {
     ExternalId = 5,
     /// Not sealed: the name of a local master key.
     MasterName = 6,
+    /// A tenant's key under a master key in a token.
+    TokenKey = 7,
 }
 
 impl Kind {
@@ -46,7 +48,7 @@ impl Kind {
             Self::TenantValue => "a tenant's sealed value",
             Self::PersonValue => "a person's sealed value",
             Self::PersonKey => "a person's wrapped key",
-            Self::TenantKey => "a tenant's wrapped key",
+            Self::TenantKey | Self::TokenKey => "a tenant's wrapped key",
             Self::ExternalId => "the hash of an external id",
             Self::MasterName => "the name of a master key",
         }
@@ -95,6 +97,11 @@ impl<'a> Envelope<'a> {
     /// The version in the header.
     pub(super) const fn version(&self) -> KeyVersion {
         self.version
+    }
+
+    /// Nonce, ciphertext and tag, for who holds the key elsewhere.
+    pub(super) const fn body(&self) -> &'a [u8] {
+        self.body
     }
 
     /// The plaintext; `name` says in an error what it was to be.

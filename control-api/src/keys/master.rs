@@ -1,4 +1,4 @@
-//! The border to whatever keeps the master key: a file, the environment, or a key management service.
+//! The border to whatever keeps the master key: a file, the environment, or a token.
 
 use std::{fmt, pin::Pin, str::FromStr};
 

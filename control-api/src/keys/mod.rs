@@ -1,7 +1,7 @@
 //! Keys at rest: what stands between a stolen database and the people in it.
 //!
 //! ```text
-//!   master key          file, environment or a KMS, behind `MasterKeys`; the first of the list wraps, all unwrap
+//!   master key          file, environment or a token, behind `MasterKeys`; the first of the list wraps, all unwrap
 //!      │ wraps
 //!      ├── tenant's index key            HMAC of external ids                       `IndexKey::of`
 //!      └── tenant's sealing key 1, 2, …  seals what belongs to no person            `TenantKeys::seal`
@@ -23,7 +23,7 @@
 //! bytes would tell. Whoever holds the master key and the database reads everything. Opened values are ordinary memory.
 //!
 //! # Rotation
-//! - *Master*: put the new key into the file below the first, on every node, and reload; then move it to the top and
+//! - *Master*: put the new key into file or token below the first, on every node, and reload; then move it to the top and
 //!   reload; then let a job call [`TenantKeys::rewrap`] for each stored tenant key; then take the old one out of the
 //!   file. At no moment does a node meet a key that it cannot unwrap. With one node, [`MasterFile::rotate`]
 //!   and a reload are the first two steps in one.
@@ -62,6 +62,7 @@ mod place;
 mod ring;
 mod secret_file;
 mod tenant;
+mod token;
 mod version;
 
 pub use erasure::{Erasure, read_erasures};
@@ -75,6 +76,7 @@ pub use person::{Opened, PersonKeys, StoredPersonKey};
 pub use place::Place;
 pub use ring::MasterKeyRing;
 pub use tenant::{StoredTenantKey, TenantKeys};
+pub use token::{PinSource, TokenMasterKeys};
 pub use version::KeyVersion;
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `consilium master-key create | rotate | list | retire`
 
 mod file;
+mod token;
 
 use std::path::PathBuf;
 
@@ -18,13 +19,13 @@ pub struct MasterKeyCommand {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Makes the file with a first key. A file that is there stays.
+    /// Makes the file with a first key, or in a token the first key of the list that is not there. What is there stays.
     Create(Where),
     /// Puts a new key before the others in the file; nodes take it up when they are sent SIGHUP.
     Rotate(Where),
     /// Says which keys there are, the one that wraps first, and how many tenants' keys each wraps.
     List(Where),
-    /// Takes keys out of the file that wrap nothing any more.
+    /// Takes keys out of the file that wrap nothing any more; of a token's, says which may go.
     Retire(Where),
 }
 
@@ -39,11 +40,14 @@ impl MasterKeyCommand {
     pub async fn run(self) -> Result<(), Failure> {
         let (Action::Create(at) | Action::Rotate(at) | Action::List(at) | Action::Retire(at)) = &self.action;
         let config = Config::load(&at.config)?;
-        match &self.action {
-            Action::List(_) => list(at, &config).await,
-            Action::Create(_) => file::create(at, &config).await,
-            Action::Rotate(_) => file::rotate(at, &config).await,
-            Action::Retire(_) => file::retire(at, &config).await,
+        match (&self.action, config.wrapping_token()) {
+            (Action::List(_), _) => list(at, &config).await,
+            (Action::Create(_), Some(keys)) => token::create(at, &config, &keys.keys()?).await,
+            (Action::Rotate(_), Some(_)) => token::rotate(),
+            (Action::Retire(_), Some(keys)) => token::retire(at, &config, &keys.keys()?).await,
+            (Action::Create(_), None) => file::create(at, &config).await,
+            (Action::Rotate(_), None) => file::rotate(at, &config).await,
+            (Action::Retire(_), None) => file::retire(at, &config).await,
         }
     }
 }
