@@ -1,10 +1,10 @@
-//! One thread of the media plane: every 250 µs it sends everything that is due, takes in everything that came, and sleeps.
+//! One thread of the media plane: every so often it sends everything that is due, takes in everything that came, and sleeps.
 
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap},
     sync::{Arc, mpsc::Receiver},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use tokio::sync::oneshot;
@@ -20,8 +20,6 @@ use super::{
 };
 use crate::{measure::Measure, usage};
 
-/// How often a thread looks. Part of no delay: arrival is when the kernel had a packet, sending when it was handed over.
-pub const TICK: Duration = Duration::from_micros(250);
 /// Batches that are received before commands are looked at, so that neither starves.
 const BATCHES_MAX: usize = 256;
 
@@ -94,7 +92,7 @@ impl Worker {
             self.change_addresses();
             self.timers();
             self.flush();
-            next += TICK;
+            next += self.options.look;
             let now = Instant::now();
             match next.checked_duration_since(now) {
                 Some(rest) => std::thread::sleep(rest),
