@@ -71,6 +71,11 @@ impl World {
         self.now - self.begin
     }
 
+    /// The time in it.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
     /// What the engine counted.
     pub fn counters(&self) -> &Counters {
         self.engine.counters()

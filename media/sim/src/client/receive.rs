@@ -40,6 +40,8 @@ pub struct Received {
     pub late_max: Duration,
     /// When the last packet came.
     pub last_packet: Option<Instant>,
+    /// When a packet of this participant came last, first or again.
+    pub last_from: BTreeMap<u32, Instant>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -106,6 +108,7 @@ impl Slot {
             self.received.garbled += 1;
             return;
         };
+        self.received.last_from.insert(csrc, now);
         let reference = self.newest.map_or(1 << 32 | u64::from(sequence), |n| n.index);
         let index = nearest_sequence(reference, sequence);
         let picture_id = match payload.get(2..4) {
