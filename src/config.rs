@@ -162,6 +162,13 @@ pub fn read_url(path: &Path) -> Result<Pii<String>, ConfigError> {
     Ok(Pii::new(url.to_owned()))
 }
 
+/// Where and what, but not the line itself: a secret may have been put there by mistake.
+fn without_values(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map(|before| format!("line {}: ", 1 + before.matches('\n').count()));
+    format!("{}{}", line.unwrap_or_default(), error.message())
+}
+
 fn default_listen() -> SocketAddr {
     (Ipv4Addr::UNSPECIFIED, 8080).into()
 }
@@ -241,7 +248,7 @@ impl Config {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
         let invalid = |message| ConfigError::Invalid { path: path.to_owned(), message };
-        let config: Self = toml::from_str(&text).map_err(|error| invalid(error.to_string()))?;
+        let config: Self = toml::from_str(&text).map_err(|error| invalid(without_values(&text, &error)))?;
         if config.master_keys_file.is_some() && config.master_keys_variable.is_some() {
             return Err(invalid("master_keys_file and master_keys_variable: one of them".to_owned()));
         }
@@ -439,7 +446,8 @@ mod tests {
         for bad in ["", "pin_file = \"/pin\"\npin_variable = \"PIN\""] {
             assert!(with(bad).is_err_and(|said| said.contains("one of them")), "{bad}");
         }
-        assert!(with("pin = \"1234\"").is_err_and(|said| said.contains("pin")), "no secret in here");
+        let said = with("pin = \"1234\"").expect_err("no secret in here");
+        assert!(said.contains("line 6: unknown field `pin`") && !said.contains("1234"), "{said}");
         let [file, variable] = ["master_keys_file = \"/f\"\n", "master_keys_variable = \"V\"\n"];
         let beside = |more: &str| load(&format!("data = \"/x\"\n{more}{token}pin_file = \"/pin\"\n"));
         assert_eq!((beside(file), beside(variable)), (Ok(()), Ok(())));
