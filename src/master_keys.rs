@@ -3,11 +3,15 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use control_api::keys::{KeyFault, MasterKeyRing, MasterKeys, Whose};
 
 use crate::{config::Config, failure::Failure};
+
+/// How often it is looked whether they are there.
+const LOOK_INTERVAL: Duration = Duration::from_secs(60);
 
 /// What the configuration says of master keys, and what it named last.
 pub struct NodeMasterKeys {
@@ -32,6 +36,23 @@ impl NodeMasterKeys {
     /// The keys as they are, and will be.
     pub fn ring(&self) -> Arc<MasterKeyRing> {
         self.ring.clone()
+    }
+
+    /// Looks whether they are there, for as long as the process lives: that is to be known before a node starts anew.
+    pub async fn keep_looking(ring: Arc<MasterKeyRing>) {
+        let mut said = None;
+        loop {
+            tokio::time::sleep(LOOK_INTERVAL).await;
+            // Of a token that does not answer the log says so already.
+            let fault = ring.check().await.err().filter(|fault| fault.whose() != Whose::KeyService);
+            match &fault {
+                Some(fault) if said.as_ref() != Some(fault) => {
+                    tracing::error!(%fault, "the master keys are not as they have to be");
+                }
+                _ => {}
+            }
+            said = fault;
+        }
     }
 
     /// Whether they are in a token that does not answer.

@@ -12,9 +12,11 @@ mod support;
 use std::{path::PathBuf, time::Duration};
 
 use clinic::Clinic;
+use place::Place;
 use support::{
     control::{BackEnd, PATIENT, PROVIDER},
     http,
+    metrics::Metrics,
     node::Node,
     signal::Signal,
     within_patience,
@@ -29,7 +31,10 @@ struct Moved {
 }
 
 async fn moved_to(key: &str) -> Moved {
-    let clinic = Clinic::new().await;
+    moved(Clinic::new().await, key).await
+}
+
+async fn moved(clinic: Clinic, key: &str) -> Moved {
     let token = clinic.hsm.token("clinic");
     clinic.configure(&clinic.beside_the_file(&[key]));
     clinic.said(&["master-key", "create"]);
@@ -74,7 +79,13 @@ async fn a_node_moves_from_a_file_to_a_token_and_everybody_can_still_be_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_in_a_token_follows_another_by_the_list_while_the_node_runs() {
-    let Moved { clinic, node, path, .. } = moved_to("2025").await;
+    for place in [Place::sqlite().await, Place::postgres().await] {
+        follows_by_the_list(Clinic::over(place)).await;
+    }
+}
+
+async fn follows_by_the_list(clinic: Clinic) {
+    let Moved { clinic, node, path, .. } = moved(clinic, "2025").await;
     clinic.configure(&clinic.in_token(&["2025"]));
     clinic.reload(&node, "master keys read again").await;
 
@@ -129,6 +140,8 @@ async fn a_node_starts_while_its_token_is_away_and_lets_in_who_has_a_ticket() {
     provider.hello(&ticket.token).await;
     provider.expect("welcome").await;
     assert_eq!(http::get(node.address(), "/readyz").await.status, 503);
+    let are_away = async || Metrics::of(node.address()).await.value("consilium_master_keys_away");
+    assert_eq!(are_away().await, 1.0);
     std::fs::rename(&elsewhere, &token).expect("the token's folder");
     within_patience("a node that is ready", async {
         while http::get(node.address(), "/readyz").await.status != 200 {
@@ -137,6 +150,7 @@ async fn a_node_starts_while_its_token_is_away_and_lets_in_who_has_a_ticket() {
     })
     .await;
     assert_eq!(clinic.external_id(&node, &path).await, PATIENT.id);
+    assert_eq!(are_away().await, 0.0);
     assert!(!node.log().contains("was taken back"), "its own keys are good still: {}", node.log());
 }
 
@@ -176,6 +190,24 @@ async fn a_node_does_not_start_with_a_wrong_pin_nor_without_its_keys() {
     let node = clinic.serve();
     clinic.reload(&node, "keys were not wrapped anew").await;
     assert!(node.log().contains("is not configured here"), "{}", node.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_whose_making_cannot_be_put_down_is_not_made() {
+    let clinic = Clinic::new().await;
+    clinic.hsm.token("clinic");
+    clinic.configure(&clinic.beside_the_file(&["2026"]));
+    let database = clinic.place.raw().await;
+    for (from, to) in [("audit_pending", "away"), ("away", "audit_pending")] {
+        let rename = format!("ALTER TABLE {from} RENAME TO {to}");
+        sqlx::query(sqlx::AssertSqlSafe(rename)).execute(&database).await.expect("the owner may");
+        let done = if to == "away" { clinic.refused(&["master-key", "create"]).1 } else { String::new() };
+        assert!(done.is_empty() || done.contains("database"), "{done}");
+        let (_, why) = clinic.refused(&["master-key", "list"]);
+        assert!(why.contains("key `2026` is not there"), "{why}");
+    }
+    clinic.said(&["master-key", "create"]);
+    assert_eq!(clinic.notes().await, ["master_key_created master_key:pkcs11:clinic/2026"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -143,9 +143,11 @@ impl Node {
             Arc::new(AuditJournal { api: api.clone(), spool: spool.clone(), presences: presences.clone() }),
         )?;
         orders.connect(signaling.clone());
+        let ring = master.ring();
         let anchor = Anchor::new(config.audit_anchor_file(), keys.checkpoint_signer);
         let webhooks = WebhookSender::new(config.webhook_networks.clone());
         Upkeep { api: api.clone(), signing_keys, master, anchor, webhooks }.begin().await?;
+        tokio::spawn(NodeMasterKeys::keep_looking(ring));
         tokio::spawn(journal::keep_handing_in(api.clone(), spool.clone()));
         tokio::spawn(journal::tell_of_missing(api.clone(), spool.clone()));
         tokio::spawn(presences.clone().keep_alive());

@@ -51,6 +51,8 @@ impl Metrics {
         gauge(&page, "consilium_audit_spool_missing", help, spool.missing())?;
         let help = "Connections that were closed at once because their address had too many.";
         total(&page, "consilium_connections_refused_total", help, refused_connections)?;
+        let help = "Whether the token of the master keys did not answer when it was asked last.";
+        gauge(&page, "consilium_master_keys_away", help, api.master_keys_are_away().into())?;
         add_rate_limits(&page, api)?;
         add_sign_ins(&page, api.sign_in_counts())?;
         add_cpu_time(&page)?;

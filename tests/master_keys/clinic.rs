@@ -39,7 +39,10 @@ pub struct Listed {
 
 impl Clinic {
     pub async fn new() -> Self {
-        let place = Place::sqlite().await;
+        Self::over(Place::sqlite().await)
+    }
+
+    pub fn over(place: Place) -> Self {
         let folder = place.folder.path().join("hsm");
         fs::create_dir(&folder).expect("a folder");
         let clinic = Self {

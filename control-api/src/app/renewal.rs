@@ -55,6 +55,11 @@ impl ControlApi {
         self.renew_keys_of(tenant).await
     }
 
+    /// Whether nobody answered when master keys were needed last.
+    pub fn master_keys_are_away(&self) -> bool {
+        self.vault.master().is_away()
+    }
+
     /// Master keys by name, each with the number of tenants' keys that it wraps.
     pub async fn master_keys_in_use(
         &self,

@@ -32,6 +32,11 @@ pub trait MasterKeys: fmt::Debug + Send + Sync {
         Box::pin(std::future::ready(Ok(())))
     }
 
+    /// Whether nobody answered when they were needed last.
+    fn is_away(&self) -> bool {
+        false
+    }
+
     /// Whether the key was wrapped by a master key that has a successor.
     fn needs_rewrap(&self, wrapped: &Wrapped) -> bool {
         wrapped.master != self.newest()

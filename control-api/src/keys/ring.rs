@@ -58,6 +58,10 @@ impl MasterKeys for MasterKeyRing {
         })
     }
 
+    fn is_away(&self) -> bool {
+        self.places().all().any(|place| place.is_away())
+    }
+
     fn wrap<'a>(&'a self, name: KeyName, key: &'a KeyMaterial) -> KeyFuture<'a, Wrapped> {
         let places = self.places();
         Box::pin(async move { places.first.wrap(name, key).await })

@@ -142,6 +142,7 @@ fn serve(path: &Path, busy: &Busy, mut orders: mpsc::Receiver<Box<dyn Order>>) {
         match begin(path, &mut loaded) {
             Ok(library) => {
                 again = serve_until_lost(&library, busy, order, &mut orders);
+                busy.set(Some(Instant::now()));
                 if let Err(error) = library.finalize() {
                     tracing::debug!(%error, "a PKCS #11 library did not end in order");
                 }

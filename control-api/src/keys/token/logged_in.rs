@@ -11,6 +11,7 @@ use cryptoki::{
     session::{Session, UserType},
     slot::Slot,
 };
+use zeroize::Zeroizing;
 
 use super::{
     super::{
@@ -110,13 +111,13 @@ impl LoggedIn {
         label: &str,
         context: &[u8],
         sealed: &[u8],
-    ) -> Result<Option<Vec<u8>>, TokenError> {
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, TokenError> {
         let key = self.key(label)?;
         let Some((nonce, ciphertext)) = sealed.split_first_chunk::<NONCE_BYTES>() else { return Ok(None) };
         let mut nonce = *nonce;
         let opened = self.session.decrypt(&gcm(&mut nonce, context)?, key, ciphertext);
         match opened.map_err(Undecrypted::from) {
-            Ok(plaintext) => Ok(Some(plaintext)),
+            Ok(plaintext) => Ok(Some(Zeroizing::new(plaintext))),
             Err(Undecrypted::NotAuthentic) => Ok(None),
             // If it still does as it should, then it is the bytes.
             Err(Undecrypted::Either(error)) => match (self.works(label), error) {

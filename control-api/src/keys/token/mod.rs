@@ -111,6 +111,10 @@ impl MasterKeys for TokenMasterKeys {
         Box::pin(self.order(move |token| token.check(&labels)))
     }
 
+    fn is_away(&self) -> bool {
+        self.0.is_lost()
+    }
+
     fn wrap<'a>(&'a self, name: KeyName, key: &'a KeyMaterial) -> KeyFuture<'a, Wrapped> {
         Box::pin(self.wrapped(name, key))
     }

@@ -107,6 +107,11 @@ impl Settings {
         TokenError::Misconfigured(self.refused.get_or_init(|| reason).clone())
     }
 
+    /// Whether it was when it was asked last.
+    pub fn is_lost(&self) -> bool {
+        self.is_lost.load(Ordering::Relaxed)
+    }
+
     /// Says in the log when the token is lost, and when it is there again.
     pub fn note<T>(&self, done: &Result<T, TokenError>) {
         let is_lost = match done {
