@@ -138,6 +138,8 @@ pub const GUEST_LINK_REST: Duration = Duration::from_secs(2);
 pub const GUEST_LINKS_MAX: i64 = 32;
 /// Lines of chat in one answer.
 pub const CHAT_LINES_LISTED_MAX: i64 = 200;
+/// Connections of one person to one consult of which it is kept how they were.
+pub const CONNECTIONS_KEPT_MAX: i64 = 200;
 /// Comings and goings of one consult that are read.
 pub const PASSAGES_MAX: i64 = 10_000;
 /// How long before its beginning an appointment may start.

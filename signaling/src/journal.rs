@@ -116,7 +116,7 @@ pub enum What {
 pub struct Measured {
     /// What both sides reported.
     pub quality: Quality,
-    /// Whether it broke, and nobody had ended it.
+    /// Whether it broke or had to be made anew, and nobody had ended it.
     pub broke: bool,
 }
 

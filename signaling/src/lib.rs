@@ -80,7 +80,7 @@ use self::{
     consult::{Line, Moment, Registry, Tickets},
     limits::{
         CHAT_BACKLOG_MAX, CONNECTIONS_MAX, GOODBYE_TIMEOUT, LATE_ENTRIES_BURST_MAX,
-        LATE_ENTRIES_PER_SECOND_MAX,
+        LATE_ENTRIES_PER_SECOND_MAX, PARTINGS_INTERVAL,
     },
     resource::Resources,
     scribe::Scribe,
@@ -293,6 +293,13 @@ impl Signaling {
         if said.is_err() {
             tracing::warn!("some connections did not take their goodbye in time");
         }
+        // Shards say how connections were, and are not waited for if they do not.
+        let told = async {
+            while self.shared.registry().has_partings() {
+                tokio::time::sleep(PARTINGS_INTERVAL).await;
+            }
+        };
+        let _ = tokio::time::timeout(GOODBYE_TIMEOUT, told).await;
         self.shared.scribe.flush().await;
     }
 }

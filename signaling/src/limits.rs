@@ -65,3 +65,5 @@ pub const ENDED_CONSULT_KEPT: Duration = Duration::from_secs(15 * 60);
 pub const TICKETS_REMEMBERED_MAX: usize = 200_000;
 /// Commands that full mailboxes refused and that are sent again: a full node may leave at once.
 pub const COMMANDS_OWED_MAX: usize = 65_536;
+/// How often it is looked, before the node goes, whether shards have said how everybody's connection was.
+pub const PARTINGS_INTERVAL: Duration = Duration::from_millis(10);

@@ -50,7 +50,7 @@ pub(crate) async fn negotiate(
         Ok(Ok(Ok(()))) => Ok(Answered { sdp, transport: Some(transport), ufrag }),
         Ok(Ok(Err(refusal))) => Err(refusal_code(refusal)),
         Ok(Err(_)) | Err(_) => {
-            shared.registry().remove_transport(Moment::now(), transport);
+            shared.registry().remove_transport(Moment::now(), transport, false);
             Err(ErrorCode::Internal)
         }
     }

@@ -66,6 +66,7 @@ impl Scribe {
     /// Waits until the entry is kept.
     pub(crate) async fn write(&self, entry: Entry) -> Result<(), JournalUnavailable> {
         let (written, waits) = oneshot::channel();
+        let is_coming = matches!(entry.what, What::Joined(_) | What::Waited | What::Admitted { .. });
         let at_once =
             Entry { what: What::Left(Departure::Lost), lasted: Some(Duration::ZERO), ..entry.clone() };
         let write = async {
@@ -76,7 +77,9 @@ impl Scribe {
             Ok(written) => written,
             Err(_) => {
                 // It may be kept yet, of somebody who is turned away now.
-                self.note(at_once);
+                if is_coming {
+                    self.note(at_once);
+                }
                 Err(JournalUnavailable)
             }
         }

@@ -12,6 +12,7 @@ use axum::{
 use futures_util::{SinkExt, StreamExt};
 use hyper::{ext::Protocol, upgrade::Upgraded};
 use hyper_util::rt::TokioIo;
+use media_model::{ParticipantNumber, Source};
 use signaling_protocol::{
     SUBPROTOCOL, error::ErrorCode, limits::MESSAGE_BYTES_MAX, server::GoodbyeReason, server::ServerMessage,
 };
@@ -32,7 +33,7 @@ use crate::{
     counters::Counters,
     door,
     frames::FrameByFrame,
-    journal::Way,
+    journal::{JournalUnavailable, Way},
     limits::{CLOSE_TIMEOUT, OUTBOX_NOTICES_MAX, SEND_TIMEOUT},
     negotiation,
     origin::Page,
@@ -302,13 +303,28 @@ impl Connection {
                 self.object_where_forbidden(removed);
             }
             Output::MuteOther(participant, source) => {
-                let muted = self.shared.registry().mute_other(Moment::now(), seat, participant, source);
-                self.object_where_forbidden(muted);
+                self.mute_other(seat, participant, source).await;
             }
             // The others are dealt with where no seat is needed.
             _ => {}
         }
         true
+    }
+
+    /// What staff does to others is kept before it is done.
+    async fn mute_other(&mut self, seat: Seat, participant: ParticipantNumber, source: Source) {
+        let asked = self.shared.registry().wants_to_mute(Moment::now(), seat, participant, source);
+        let entry = match asked {
+            Ok(Some(entry)) => entry,
+            Ok(None) => return,
+            Err(code) => return self.object_where_forbidden(Err(code)),
+        };
+        match self.shared.scribe.write(entry).await {
+            Ok(()) => self.shared.registry().mute_other(seat, participant, source),
+            Err(JournalUnavailable) => {
+                self.session.handle_notice(Instant::now(), Notice::Objected(ErrorCode::Internal));
+            }
+        }
     }
 
     fn object_where_forbidden(&mut self, done: Result<(), ErrorCode>) {

@@ -7,19 +7,9 @@ use std::time::Duration;
 use common::{Node, transport};
 use media_engine::api::{Event, LeaveReason, Quality};
 use media_model::Role;
-use signaling::{Measured, What};
+use signaling::Measured;
 
 const QUALITY: Quality = Quality { expected: 5_000, lost: 12, round_trip: Some(Duration::from_millis(40)) };
-
-/// What was put down, and of whose doing.
-fn measured(node: &Node) -> Vec<(String, Measured)> {
-    let people = node.journal.people().into_iter().map(|(_, person)| person);
-    let found = |(person, what)| match what {
-        What::Measured(measured) => Some((person, measured)),
-        _ => None,
-    };
-    people.zip(node.journal.calls().into_iter().map(|(what, _)| what)).filter_map(found).collect()
-}
 
 #[tokio::test]
 async fn who_leaves_and_whose_connection_breaks_has_it_put_down_how_it_was() {
@@ -28,13 +18,13 @@ async fn who_leaves_and_whose_connection_breaks_has_it_put_down_how_it_was() {
     let _patient = node.join_with_media("patient", Role::Patient).await;
     node.media.says(Event::Measured(transport(1), QUALITY)).await;
     node.media.says(Event::Left(transport(1), LeaveReason::ConsentExpired)).await;
-    node.until("it is put down", |node| measured(node).len() == 1).await;
+    node.until("it is put down", |node| node.journal.measured().len() == 1).await;
     // Signaling lets go first and the shard tells afterwards.
     *node.media.measured.lock().expect("not poisoned") = Some(QUALITY);
     doctor.says(r#"{"type":"leave"}"#).await;
-    node.until("it is put down", |node| measured(node).len() == 2).await;
+    node.until("it is put down", |node| node.journal.measured().len() == 2).await;
     let of = |person: &str, broke| (person.to_owned(), Measured { quality: QUALITY, broke });
-    assert_eq!(measured(&node), [of("patient", true), of("doctor", false)]);
+    assert_eq!(node.journal.measured(), [of("patient", true), of("doctor", false)]);
 }
 
 #[tokio::test]
@@ -47,5 +37,30 @@ async fn what_was_never_a_connection_has_nothing_put_down() {
     node.media.says(Event::Measured(transport(7), QUALITY)).await;
     node.media.says(Event::Left(transport(7), LeaveReason::ConsentExpired)).await;
     let _next = node.join_with_media("patient", Role::Patient).await;
-    assert_eq!(measured(&node), []);
+    assert_eq!(node.journal.measured(), []);
+}
+
+#[tokio::test]
+async fn a_line_that_does_not_come_back_and_a_page_that_is_loaded_again_count_as_broken() {
+    let node = Node::start().await;
+    *node.media.measured.lock().expect("not poisoned") = Some(QUALITY);
+    let mut doctor = node.connect().await;
+    doctor.hello(&node.sign(&node.claims("doctor", Role::Provider))).await;
+    let token = doctor.hears("welcome").await["resume_token"].clone();
+    doctor.offer(1).await;
+    doctor.hears("answer").await;
+    node.media.says(Event::Connected(transport(0))).await;
+    drop(doctor);
+    // Another page: its transport supersedes the one that still stands.
+    let mut again = node.connect().await;
+    again.resume(&token).await;
+    again.hears("welcome").await;
+    again.offer(2).await;
+    again.hears("answer").await;
+    node.media.says(Event::Connected(transport(1))).await;
+    node.until("it is put down", |node| node.journal.measured().len() == 1).await;
+    assert_eq!(node.journal.measured(), [("doctor".to_owned(), Measured { quality: QUALITY, broke: true })]);
+    again.says(r#"{"type":"leave"}"#).await;
+    node.until("it is put down", |node| node.journal.measured().len() == 2).await;
+    assert!(!node.journal.measured()[1].1.broke, "who leaves means to");
 }

@@ -171,3 +171,40 @@ async fn each_session_ends_as_itself_whichever_ends_first() {
     let by: Vec<_> = node.journal.calls().iter().map(|(_, request)| request.expect("a request")).collect();
     assert_eq!(by[2..], [by[1], by[0]]);
 }
+
+#[tokio::test]
+async fn a_camera_that_staff_has_muted_stays_so_when_its_network_changes() {
+    let node = Node::start().await;
+    let bearer = format!("Bearer {}", node.ticket("exam-camera", Role::Observer));
+    let auth = ("authorization", bearer.as_str());
+    let created = node.http("POST", "/v1/whip", &[SDP, auth], &sdp(1, "sendonly")).await;
+    node.media.says(Event::Connected(transport(0))).await;
+    let mut nurse = node.join("nurse", Role::Nurse).await;
+    for _ in 0..2 {
+        nurse.says(r#"{"type":"mute_other","participant":1,"source":"microphone"}"#).await;
+    }
+    let mute = "mute 0 Microphone true".to_owned();
+    node.until("it is muted", |node| node.media.commands().contains(&mute)).await;
+    let headers = [FRAGMENT, ("if-match", "*"), auth];
+    assert_eq!(status(&node.http("PATCH", header(&created, "location"), &headers, RESTART).await), "200");
+    let commands = node.media.commands();
+    assert_eq!(
+        commands[1..],
+        [mute, "renegotiate 0 ice true muted [Microphone]".into()],
+        "once, and for good"
+    );
+    let muted = node.journal.entries().into_iter().filter(|entry| entry.contains("Muted")).count();
+    assert_eq!(muted, 1);
+}
+
+#[tokio::test]
+async fn nobody_is_muted_of_whom_it_cannot_be_written_down() {
+    let node = Node::start().await;
+    let mut nurse = node.join("nurse", Role::Nurse).await;
+    let _patient = node.join_with_media("patient", Role::Patient).await;
+    node.journal.is_down.store(true, std::sync::atomic::Ordering::SeqCst);
+    nurse.says(r#"{"type":"mute_other","participant":2,"source":"microphone"}"#).await;
+    let error = nurse.hears("error").await;
+    assert_eq!((&error["code"], &error["fatal"]), (&"internal".into(), &false.into()));
+    assert!(!node.media.commands().iter().any(|command| command.starts_with("mute")));
+}

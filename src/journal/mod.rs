@@ -87,9 +87,10 @@ impl AuditJournal {
 
     async fn write(&self, named: &[Named]) -> bool {
         let (measured, entries) = told(named);
+        // First what may be handed in again and again: entries that are there are not to come a second time.
         let write = async {
-            self.api.record(&entries).await?;
-            self.api.keep_connections(&measured).await
+            self.api.keep_connections(&measured).await?;
+            self.api.record(&entries).await
         };
         match tokio::time::timeout(DATABASE_PATIENCE, write).await {
             Ok(Ok(())) => return true,

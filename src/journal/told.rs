@@ -103,3 +103,48 @@ const fn act_of(what: Forbidden) -> Act {
         Forbidden::Muting => Act::MuteOthers,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use media_engine::api::Quality;
+    use media_model::{ConsultId, ParticipantNumber, Pii, Role};
+    use signaling::{Way, Who};
+
+    use super::*;
+
+    #[test]
+    fn connections_and_entries_go_their_own_ways_under_the_names_that_they_have() {
+        let person = "11".repeat(16);
+        let who = Who {
+            participant: ParticipantNumber::new(2),
+            person: Pii::new(person.clone()),
+            role: Role::Patient,
+            break_glass: None,
+        };
+        let quality = Quality { expected: 900, lost: 7, round_trip: Some(Duration::from_millis(31)) };
+        let kinds = [
+            What::Joined(Way::WebSocket),
+            What::Measured(Measured { quality, broke: true }),
+            What::Left(Departure::Lost),
+        ];
+        let named: Vec<Named> = kinds
+            .into_iter()
+            .zip(1..)
+            .map(|(what, number)| {
+                let (tenant, consult) = ("clinic".parse().ok(), Some(ConsultId::from_bytes([5; 16])));
+                let known = signaling::Entry::of(SystemTime::UNIX_EPOCH, what);
+                let entry = signaling::Entry { tenant, consult, who: Some(who.clone()), ..known };
+                (EntryId::from_bytes([number; 16]), entry)
+            })
+            .collect();
+        let (connections, entries) = told(&named);
+        let ids: Vec<_> = entries.iter().map(|seen| seen.id.to_bytes()[0]).collect();
+        assert_eq!(ids, [1, 3]);
+        let [connection] = connections[..] else { panic!("one connection") };
+        assert_eq!((connection.id.to_bytes()[0], connection.person.to_string()), (2, person));
+        assert_eq!((connection.packets, connection.lost, connection.broke), (900, 7, true));
+        assert_eq!(connection.round_trip, Some(Duration::from_millis(31)));
+    }
+}

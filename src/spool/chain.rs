@@ -34,13 +34,26 @@ impl Head {
     }
 }
 
+/// Why a record cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unreadable {
+    /// It was changed, or sealed with another key.
+    NotOurs,
+    /// It is ours, and says what this version does not know.
+    Newer,
+}
+
 /// What stood before a record, and what is in it.
-pub fn unseal(cipher: &Cipher, record: &[u8]) -> Option<(Head, Vec<Named>)> {
+pub fn unseal(cipher: &Cipher, record: &[u8]) -> Result<(Head, Vec<Named>), Unreadable> {
+    let (before, opened) = open(cipher, record).ok_or(Unreadable::NotOurs)?;
+    Ok((before, record::decode(&opened).ok_or(Unreadable::Newer)?))
+}
+
+fn open(cipher: &Cipher, record: &[u8]) -> Option<(Head, Vec<u8>)> {
     let (before, sealed) = record.split_at_checked(8 + HASH_BYTES)?;
     let (number, hash) = before.split_first_chunk()?;
     let opened = cipher.open(&[CONTEXT, before].concat(), sealed)?;
-    let before = Head { number: u64::from_be_bytes(*number), hash: hash.try_into().ok()? };
-    Some((before, record::decode(&opened)?))
+    Some((Head { number: u64::from_be_bytes(*number), hash: hash.try_into().ok()? }, opened))
 }
 
 /// Follows the records that a file has, and counts those that it lacks.

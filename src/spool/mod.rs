@@ -37,7 +37,7 @@ use signaling::What;
 
 use self::{
     aside::Aside,
-    chain::{Follower, unseal},
+    chain::{Follower, Unreadable, unseal},
     marks::{Marks, MarksFile},
 };
 pub use self::{
@@ -60,6 +60,18 @@ pub enum SpoolError {
         "record {0} of the spool was not sealed by this node; move the file away and keep it for the auditor"
     )]
     NotOurs(usize),
+    /// A newer version of this program wrote a record.
+    #[error("record {0} of the spool is of a newer version: start that one and let it hand in what waits")]
+    Newer(usize),
+}
+
+impl SpoolError {
+    fn of(place: usize, why: Unreadable) -> Self {
+        match why {
+            Unreadable::NotOurs => Self::NotOurs(place),
+            Unreadable::Newer => Self::Newer(place),
+        }
+    }
 }
 
 /// The spool of a node.
@@ -96,7 +108,7 @@ impl Spool {
         };
         let mut follower = Follower::new(marks);
         for (place, sealed) in records.into_iter().enumerate() {
-            let (before, entries) = unseal(&cipher, &sealed).ok_or(SpoolError::NotOurs(place))?;
+            let (before, entries) = unseal(&cipher, &sealed).map_err(|why| SpoolError::of(place, why))?;
             follower.follow(before, &sealed);
             waiting.extend(entries);
         }
@@ -309,11 +321,11 @@ mod tests {
 
         let cipher = Cipher::new(&key(9));
         let sealed = Marks::default().ends.seal(&cipher, &named([1]));
-        assert!(unseal(&cipher, &sealed).is_some());
+        assert!(unseal(&cipher, &sealed).is_ok());
         for place in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[place] ^= 1;
-            assert!(unseal(&cipher, &changed).is_none(), "byte {place}");
+            assert!(matches!(unseal(&cipher, &changed), Err(Unreadable::NotOurs)), "byte {place}");
         }
     }
 

@@ -50,7 +50,7 @@ h2, p, ol { margin: 0; padding: 0; }
 .acts { position: absolute; left: 10px; top: 10px; right: 50px; display: flex; flex-wrap: wrap; gap: 6px; color: var(--ink); }
 .acts > .small { opacity: .75; font-size: 12.5px; padding: 3px 10px; }
 .acts > .small:hover, .acts > .small:focus-visible { opacity: 1; }
-@media (hover: hover) { .tile:not(:hover, :focus-within) > .acts > .small { opacity: 0; } }
+@media (hover: hover) { .tile:not(:hover, :focus-within) > .acts > .small { opacity: 0; pointer-events: none; } }
 .question { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; padding: 8px 12px; border-radius: 9px; background: var(--warm); font-size: 13px; }
 .alarm { background: var(--alarm); color: #fff; }
 .silent .icon { width: 17px; height: 17px; }

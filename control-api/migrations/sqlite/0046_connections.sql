@@ -12,3 +12,9 @@ CREATE TABLE connections (
     PRIMARY KEY (tenant, consult_id, id),
     FOREIGN KEY (tenant, consult_id) REFERENCES consults (tenant, id)
 ) STRICT;
+
+CREATE TRIGGER connections_are_append_only_update BEFORE UPDATE ON connections
+BEGIN SELECT RAISE(ABORT, 'how a connection was is never changed'); END;
+
+CREATE TRIGGER connections_are_append_only_delete BEFORE DELETE ON connections
+BEGIN SELECT RAISE(ABORT, 'how a connection was is never deleted'); END;

@@ -13,6 +13,7 @@ use std::{
 };
 
 use media_model::TenantId;
+use tokio::sync::Notify;
 
 use super::{BootstrapError, ControlApi, by, record, tenants::from_shell};
 use crate::{
@@ -31,7 +32,10 @@ const VERSION_RECALLED: i64 = -1;
 
 /// What is known of tenants' own pages. Clones are handles to the same thing; nothing in it waits.
 #[derive(Debug, Clone, Default)]
-pub struct Portals(Arc<RwLock<Known>>);
+pub struct Portals {
+    known: Arc<RwLock<Known>>,
+    has_changed: Arc<Notify>,
+}
 
 #[derive(Debug, Default)]
 struct Known {
@@ -66,7 +70,7 @@ impl Portals {
     }
 
     fn known(&self) -> RwLockReadGuard<'_, Known> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn version_of(&self, tenant: TenantId) -> Option<i64> {
@@ -75,7 +79,7 @@ impl Portals {
 
     /// Whether it is worth asking the database for a tenant that is not known: not again so soon, and not for many in a short time.
     fn may_look_for(&self, tenant: TenantId, now: Instant) -> bool {
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.missing.retain(|_, at| now.saturating_duration_since(*at) < TENANT_MISSING_FOR);
         let may = known.missing.len() < TENANTS_MISSING_MAX && !known.missing.contains_key(&tenant);
         if may {
@@ -108,7 +112,7 @@ impl Portals {
 
     /// Takes up versions, each unless a newer one is known already.
     pub(super) fn learn(&self, changes: impl IntoIterator<Item = (TenantId, i64, Vec<PortalOrigin>)>) {
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         for (tenant, version, origins) in changes {
             let before = known.of_tenants.get(&tenant);
             if before.is_none_or(|listed| listed.version <= version) {
@@ -116,6 +120,7 @@ impl Portals {
             }
         }
         known.of_any = known.of_tenants.values().flat_map(|listed| listed.origins.iter().cloned()).collect();
+        self.has_changed.notify_one();
     }
 }
 
@@ -195,7 +200,10 @@ impl ControlApi {
                     }
                 }
             }
-            tokio::time::sleep(PORTALS_INTERVAL).await;
+            // What has changed here is written at once, what others have changed is looked for from time to time.
+            if tokio::time::timeout(PORTALS_INTERVAL, self.portals.has_changed.notified()).await.is_ok() {
+                continue;
+            }
             if let Err(error) = self.refresh_portals().await {
                 tracing::warn!(%error, "portals' origins cannot be read; those known go on");
             }

@@ -195,7 +195,7 @@ async fn take_back(act: &mut TenantTx, revoked: Option<TicketId>, entry: &Entry)
 }
 
 /// Whether what could not be written never can be as things are, and it is not the database that is away.
-fn is_for_good(error: &StoreError) -> bool {
+pub(super) fn is_for_good(error: &StoreError) -> bool {
     match error {
         StoreError::Keys(fault) => fault.whose() != Whose::KeyService,
         StoreError::Malformed(_) => true,

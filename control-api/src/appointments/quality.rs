@@ -28,7 +28,7 @@ pub struct Connection {
     pub lost: u64,
     /// The way there and back, smoothed; nothing where it could not be measured.
     pub round_trip: Option<Duration>,
-    /// Whether it broke, and nobody had ended it.
+    /// Whether it broke or had to be made anew, and nobody had ended it.
     pub broke: bool,
 }
 
@@ -41,7 +41,7 @@ pub struct Quality {
     pub loss_permille: u16,
     /// Round trip, smoothed, of the worst of the connections; nothing where it could not be measured.
     pub round_trip_ms: Option<u32>,
-    /// How often a connection broke.
+    /// How often a connection broke or had to be made anew.
     pub interruptions: u32,
 }
 

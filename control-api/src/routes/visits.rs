@@ -118,7 +118,7 @@ struct QualityBody {
     loss_permille: u16,
     /// Round trip, smoothed, of the worst of the connections, in milliseconds; nothing where it could not be measured.
     round_trip_ms: Option<u32>,
-    /// How often a connection broke.
+    /// How often a connection broke or had to be made anew.
     interruptions: u32,
 }
 

@@ -4,15 +4,19 @@ use media_model::ConsultId;
 use sqlx::{Row as _, any::AnyRow};
 
 use super::{StoreError, TenantTx};
-use crate::appointments::{Connection, Quality};
+use crate::{
+    appointments::{Connection, Quality},
+    limits::CONNECTIONS_KEPT_MAX,
+};
 
-/// Adds one, unless it is there or its consult is not.
+/// Adds one, unless it is there, its consult is not, or its person has had too many.
 pub(crate) async fn insert(tx: &mut TenantTx, connection: &Connection) -> Result<(), StoreError> {
     let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     let round_trip = connection.round_trip.map(|time| i64::try_from(time.as_micros()).unwrap_or(i64::MAX));
     sqlx::query(
         "INSERT INTO connections (tenant, consult_id, id, person, packets, lost, round_trip_us, broke)
          SELECT tenant, id, $3, $4, $5, $6, $7, $8 FROM consults WHERE tenant = $1 AND id = $2
+             AND (SELECT count(*) FROM connections WHERE tenant = $1 AND consult_id = $2 AND person = $4) < $9
          ON CONFLICT DO NOTHING",
     )
     .bind(tx.tenant().as_str())
@@ -23,6 +27,7 @@ pub(crate) async fn insert(tx: &mut TenantTx, connection: &Connection) -> Result
     .bind(number(connection.lost))
     .bind(round_trip)
     .bind(i64::from(connection.broke))
+    .bind(CONNECTIONS_KEPT_MAX)
     .execute(tx.connection())
     .await?;
     Ok(())

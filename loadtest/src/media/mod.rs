@@ -72,7 +72,7 @@ pub struct MediaOptions {
     /// People in a consult: numbers that follow one another, from a multiple of this on, belong together.
     pub consult_size: u32,
     /// How often a thread looks. Part of no delay: arrival is when the kernel had a packet, sending when it was handed over.
-    pub look: Duration,
+    pub poll: Duration,
 }
 
 impl MediaOptions {

@@ -92,7 +92,7 @@ impl Worker {
             self.change_addresses();
             self.timers();
             self.flush();
-            next += self.options.look;
+            next += self.options.poll;
             let now = Instant::now();
             match next.checked_duration_since(now) {
                 Some(rest) => std::thread::sleep(rest),

@@ -149,7 +149,7 @@ impl<'a> Stage<'a> {
             participants_max: consults_max as usize * scenario.consults.participants as usize,
             network: scenario.network,
             consult_size: scenario.consults.participants,
-            look: Duration::from_micros(scenario.run.look_us.into()),
+            poll: Duration::from_micros(scenario.run.poll_us.into()),
         })?;
         // The media threads have begun by now: only signaling and sampling are to wait. A server that is begun from here
         // would have to, too.

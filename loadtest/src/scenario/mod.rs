@@ -88,7 +88,7 @@ pub struct Run {
     pub gro: bool,
     /// How often a thread of the clients looks for what is due and what came, in microseconds. Arrival is when the kernel had a packet,
     /// so that looking seldom is in no delay; but what is sent goes in larger bursts.
-    pub look_us: u32,
+    pub poll_us: u32,
     /// How participants reach a node's signaling.
     pub signaling: SignalingMode,
     /// WebSockets and requests of one connection at most, over HTTP/2.
@@ -114,7 +114,7 @@ impl Default for Run {
             joining_max: 8,
             sockets: SocketMode::Shared,
             gro: true,
-            look_us: 250,
+            poll_us: 250,
             signaling: SignalingMode::Http1,
             streams_per_connection: 100,
         }
@@ -171,7 +171,7 @@ impl Scenario {
         within("run.measure_s", run.measure_s, 0.1, SECONDS_MAX)?;
         within("run.consults_per_second", run.consults_per_second, 0.01, 100_000.0)?;
         within("run.joining_max", run.joining_max, 1, 1_000)?;
-        within("run.look_us", run.look_us, 50, 10_000)?;
+        within("run.poll_us", run.poll_us, 50, 10_000)?;
         within("run.streams_per_connection", run.streams_per_connection, 1, 10_000)?;
         self.media.check()?;
         self.thresholds.check()?;

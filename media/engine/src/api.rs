@@ -192,7 +192,7 @@ pub enum Event {
 }
 
 /// How well a transport was connected, both ways, all tracks and slots together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Quality {
     /// Media packets that the reports are about.
     pub expected: u64,

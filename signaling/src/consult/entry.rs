@@ -168,7 +168,7 @@ impl Registry {
         let others =
             member.transports.iter().filter(|t| t.way != Way::WebSocket).map(|t| t.id).collect::<Vec<_>>();
         for transport in others {
-            self.remove_transport(now, transport);
+            self.remove_transport(now, transport, false);
         }
         if was_connected {
             Counters::add(&self.counters.replaced);
@@ -201,7 +201,7 @@ impl Registry {
         let others =
             member.transports.iter().filter(|t| t.way == Way::WebSocket).map(|t| t.id).collect::<Vec<_>>();
         for transport in others {
-            self.remove_transport(now, transport);
+            self.remove_transport(now, transport, false);
         }
         if let Some((who, coming)) = replaced {
             self.note_left(now, seat.consult, who, &coming, Departure::Replaced);

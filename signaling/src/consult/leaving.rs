@@ -108,7 +108,7 @@ impl Registry {
         let who = member.as_who();
         let transports: Vec<_> = member.transports.iter().map(|transport| transport.id).collect();
         for transport in transports {
-            self.remove_transport(now, transport);
+            self.remove_transport(now, transport, why == Departure::Lost);
         }
         if was == Standing::Absent {
             return;

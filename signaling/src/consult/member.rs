@@ -110,6 +110,18 @@ impl Transport {
     pub(crate) fn has(&self, source: Source) -> bool {
         self.agreed.media.tracks.iter().any(|track| track.source == source)
     }
+
+    /// Whether it is published on it and not muted.
+    pub(crate) fn is_heard(&self, source: Source) -> bool {
+        self.agreed.media.tracks.iter().any(|track| track.source == source && !track.muted)
+    }
+
+    /// Has what was agreed say so, which an ICE restart hands to the shard again.
+    pub(crate) fn note_muted(&mut self, source: Source, muted: bool) -> TransportId {
+        let tracks = &mut Arc::make_mut(&mut self.agreed).media.tracks;
+        tracks.iter_mut().filter(|track| track.source == source).for_each(|track| track.muted = muted);
+        self.id
+    }
 }
 
 impl Member {

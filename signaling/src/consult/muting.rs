@@ -17,46 +17,45 @@ impl Registry {
         }
     }
 
-    /// Staff silences or darkens one of somebody else's sources. That person is told, and may turn it on again; nobody else can.
-    pub(crate) fn mute_other(
+    /// The entry of staff's silencing or darkening one of somebody else's sources: it is kept before [`Self::mute_other`]. None where
+    /// there is nothing to mute.
+    pub(crate) fn wants_to_mute(
         &mut self,
         now: Moment,
         by: Seat,
         participant: ParticipantNumber,
         source: Source,
-    ) -> Result<(), ErrorCode> {
+    ) -> Result<Option<Entry>, ErrorCode> {
         let staff = self.seated(by).ok_or(ErrorCode::Internal)?;
         if !staff.may_mute_others() || participant == by.participant {
             self.note_forbidden(now, by, Forbidden::Muting);
             return Err(ErrorCode::Forbidden);
         }
-        if !self.set_muted(by.consult, participant, source, true) {
-            return Ok(());
-        }
         let tenant = self.tenant_of(by.consult);
-        let Some(member) = self.member(by.consult, participant) else { return Ok(()) };
+        let Some(member) = self.member(by.consult, participant) else { return Ok(None) };
+        if !member.transports.iter().any(|transport| transport.is_heard(source)) {
+            return Ok(None);
+        }
         let (who, by_whom) = (Some(member.as_who()), by.participant);
-        let told = member.tell(Notice::Muted { source, by: by_whom });
-        self.count_cut(usize::from(!told));
         let known = Entry::of(now.wall, What::Muted { by: by_whom, source });
-        self.scribe.note(Entry { tenant, consult: Some(by.consult), who, ..known });
-        Ok(())
+        Ok(Some(Entry { tenant, consult: Some(by.consult), who, ..known }))
     }
 
-    /// Whether they publish it at all.
-    fn set_muted(
-        &mut self,
-        consult: ConsultId,
-        participant: ParticipantNumber,
-        source: Source,
-        muted: bool,
-    ) -> bool {
-        let Some(shard) = self.shard(consult) else { return false };
-        let Some(member) = self.member(consult, participant) else { return false };
-        let transports: Vec<_> = member.transports.iter().filter(|t| t.has(source)).map(|t| t.id).collect();
-        for transport in &transports {
-            self.command(&shard, Owed::Mute(*transport, source, muted));
+    /// Does so. That person is told, and may turn it on again; nobody else can.
+    pub(crate) fn mute_other(&mut self, by: Seat, participant: ParticipantNumber, source: Source) {
+        self.set_muted(by.consult, participant, source, true);
+        let Some(member) = self.member(by.consult, participant) else { return };
+        let told = member.tell(Notice::Muted { source, by: by.participant });
+        self.count_cut(usize::from(!told));
+    }
+
+    fn set_muted(&mut self, consult: ConsultId, participant: ParticipantNumber, source: Source, muted: bool) {
+        let Some(shard) = self.shard(consult) else { return };
+        let Some(member) = self.member(consult, participant) else { return };
+        let having = member.transports.iter_mut().filter(|transport| transport.has(source));
+        let transports: Vec<_> = having.map(|transport| transport.note_muted(source, muted)).collect();
+        for transport in transports {
+            self.command(&shard, Owed::Mute(transport, source, muted));
         }
-        !transports.is_empty()
     }
 }

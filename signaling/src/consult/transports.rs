@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 use super::{
     Coming, Moment, Owed, Registry, Seat,
     member::{Member, Standing, Transport, refusal_code},
+    parting::has_broken,
 };
 use crate::{
     counters::Counters,
@@ -159,10 +160,10 @@ impl Registry {
         Ok(Placed::Renegotiated)
     }
 
-    /// Removes a transport at once, both directions.
-    pub(crate) fn remove_transport(&mut self, now: Moment, id: TransportId) {
+    /// Removes a transport at once, both directions; `broke` where its person did not mean to be without.
+    pub(crate) fn remove_transport(&mut self, now: Moment, id: TransportId, broke: bool) {
         let Some((consult, _)) = self.owners.get(&id).copied() else { return };
-        self.note_parting(now.steady, id);
+        self.note_parting(now.steady, id, broke);
         self.forget_transport(id);
         if let Some(shard) = self.shard(consult) {
             self.command(&shard, Owed::Leave(id));
@@ -192,7 +193,7 @@ impl Registry {
     pub(crate) fn end_resource(&mut self, now: Moment, id: TransportId, why: Departure) {
         let Some((consult, participant)) = self.owners.get(&id).copied() else { return };
         let coming = self.owner(id).and_then(|member| find(member, id)).map(|session| session.coming.clone());
-        self.remove_transport(now, id);
+        self.remove_transport(now, id, matches!(why, Departure::Lost | Departure::Replaced));
         if let Some(coming) = coming {
             self.end_presence(now, consult, participant, coming, why);
         }
@@ -226,14 +227,18 @@ impl Registry {
     pub(crate) fn handle_event(&mut self, now: Moment, event: Event) {
         match event {
             Event::Joined(id) => self.reply(id, Ok(())),
-            Event::Refused(id, refusal) => self.handle_refused(now, id, refusal),
+            Event::Refused(id, refusal) => {
+                self.forget_parting(id);
+                self.handle_refused(now, id, refusal);
+            }
             Event::Connected(id) => self.take_over(now, id),
             Event::Layout(layout) => self.handle_layout(&layout),
             Event::ReofferNeeded(id, reason) => self.handle_reoffer(id, reason),
             Event::Measured(id, quality) => self.handle_measured(now.steady, id, quality),
             Event::Left(id, reason) => {
+                self.note_parting(now.steady, id, has_broken(reason));
                 self.handle_left(now, id, reason);
-                self.note_measured(now, id, reason);
+                self.note_measured(now, id);
             }
         }
     }
@@ -258,7 +263,6 @@ impl Registry {
         }
         self.reply(id, Err(refusal));
         self.forget_transport(id);
-        self.partings.forget(id);
     }
 
     /// A transport is connected: what it supersedes leaves.
@@ -280,7 +284,8 @@ impl Registry {
 
     fn supersede(&mut self, now: Moment, way: Way, transport: TransportId) {
         match way {
-            Way::WebSocket => self.remove_transport(now, transport),
+            // A page that was loaded again, or a line that came back: the connection had to be made anew.
+            Way::WebSocket => self.remove_transport(now, transport, true),
             Way::Whip | Way::Whep => self.end_resource(now, transport, Departure::Replaced),
         }
     }

@@ -60,7 +60,10 @@ impl Shard for FakeShard {
                 Some(Event::Joined(join.transport)),
             ),
             Command::Renegotiate(next) => {
-                (format!("renegotiate {} ice {}", next.transport.0, next.ice.is_some()), None)
+                let muted: Vec<_> =
+                    next.media.tracks.iter().filter(|track| track.muted).map(|track| track.source).collect();
+                let muted = if muted.is_empty() { String::new() } else { format!(" muted {muted:?}") };
+                (format!("renegotiate {} ice {}{muted}", next.transport.0, next.ice.is_some()), None)
             }
             Command::Admit(id) => (format!("admit {}", id.0), None),
             Command::Mute { transport, source, muted } => {

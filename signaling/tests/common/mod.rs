@@ -15,8 +15,8 @@ use futures_util::{SinkExt, StreamExt};
 use media_model::{ConsultId, Pii, RequestId, Role, TenantId, TransportId};
 use serde_json::{Value, json};
 use signaling::{
-    ApiTokens, BoxFuture, Config, Entry, Journal, JournalUnavailable, OriginPolicy, Portals, Signaling,
-    Visitor, What,
+    ApiTokens, BoxFuture, Config, Entry, Journal, JournalUnavailable, Measured, OriginPolicy, Portals,
+    Signaling, Visitor, What,
 };
 use signaling_protocol::{
     error::ErrorCode,
@@ -46,6 +46,7 @@ pub struct FakeJournal {
     calls: Mutex<Vec<(What, Option<RequestId>)>>,
     people: Mutex<Vec<(Option<TenantId>, String)>>,
     lines: Mutex<Vec<String>>,
+    measured: Mutex<Vec<(String, Measured)>>,
     next_line: AtomicU64,
     /// Those who were turned away and only counted.
     pub turned_away: AtomicU64,
@@ -69,6 +70,11 @@ impl FakeJournal {
         self.people.lock().expect("not poisoned").clone()
     }
 
+    /// How connections were, and whose.
+    pub fn measured(&self) -> Vec<(String, Measured)> {
+        self.measured.lock().expect("not poisoned").clone()
+    }
+
     /// Lines of chat that it has.
     pub fn lines(&self) -> Vec<String> {
         self.lines.lock().expect("not poisoned").clone()
@@ -76,6 +82,9 @@ impl FakeJournal {
 
     fn keep(&self, entry: Entry) {
         let person = entry.who.as_ref().map_or(String::new(), |who| who.person.reveal().clone());
+        if let What::Measured(measured) = entry.what {
+            return self.measured.lock().expect("not poisoned").push((person, measured));
+        }
         self.people.lock().expect("not poisoned").push((entry.tenant, person));
         let who = entry.who.and_then(|who| who.participant).map_or(0, |number| number.csrc());
         let request = entry.call.map(|call| call.request);

@@ -70,7 +70,7 @@ impl Engine {
         let ntp = self.epoch.ntp_at(now);
         let Some(peer) = self.peer_mut(place) else { return };
         let Some(slot) = peer.slots.iter_mut().find(|s| s.params().ssrc == block.ssrc) else { return };
-        peer.tally.note(&mut slot.reported, block);
+        peer.tally.note(&mut slot.reported, block, slot.packets_sent);
         if block.last_sr == 0 {
             return;
         }

@@ -222,7 +222,7 @@ impl Due {
                 self.reported += 1;
                 let block = published.track.report_block(now);
                 if let Some(block) = &block {
-                    tally.note(&mut published.reported, block);
+                    tally.note(&mut published.reported, block, block.highest_sequence);
                     blocks += 1;
                 }
                 block
