@@ -51,11 +51,24 @@ impl From<Error> for TokenError {
             _ => false,
         };
         if is_for_good {
-            Self::Misconfigured(format!("it cannot do what is asked of it: {error}"))
+            Self::Misconfigured(format!("it cannot do what is asked of it ({})", answer_of(&error)))
         } else {
-            Self::Lost(error.to_string())
+            Self::Lost(answer_of(&error))
         }
     }
+}
+
+/// Which call failed, and by which code, as manuals have them: `C_Login: CKR_PIN_INCORRECT`.
+pub fn answer_of(error: &Error) -> String {
+    let Error::Pkcs11(answer, function) = error else { return error.to_string() };
+    let mut code = String::from("CKR");
+    for letter in format!("{answer:?}").chars() {
+        if letter.is_ascii_uppercase() {
+            code.push('_');
+        }
+        code.push(letter.to_ascii_uppercase());
+    }
+    format!("C_{function:?}: {code}")
 }
 
 /// What a token says of a PIN that it does not take, and may count.
@@ -92,5 +105,20 @@ impl From<Error> for Undecrypted {
             ) => Self::NotAuthentic,
             _ => Self::Either(error.into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cryptoki::context::Function;
+
+    use super::*;
+
+    #[test]
+    fn answers_are_named_as_manuals_have_them() {
+        let answer = |answer, function| answer_of(&Error::Pkcs11(answer, function));
+        assert_eq!(answer(RvError::PinIncorrect, Function::Login), "C_Login: CKR_PIN_INCORRECT");
+        let vendor = answer(RvError::VendorDefined(0x8000_0001), Function::OpenSession);
+        assert_eq!(vendor, "C_OpenSession: CKR_VENDOR_DEFINED(2147483649)");
     }
 }

@@ -18,7 +18,7 @@ use super::{
         cipher::{NONCE_BYTES, TAG_BYTES},
         material::KEY_BYTES,
     },
-    error::{TokenError, Undecrypted, is_about_the_pin},
+    error::{TokenError, Undecrypted, answer_of, is_about_the_pin},
     settings::Settings,
 };
 
@@ -41,7 +41,7 @@ impl LoggedIn {
         }
         match session.login(UserType::User, Some(&settings.pin()?)) {
             Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => {}
-            Err(error) if is_about_the_pin(&error) => return Err(settings.refuse(&error.to_string())),
+            Err(error) if is_about_the_pin(&error) => return Err(settings.refuse(&answer_of(&error))),
             Err(error) => return Err(error.into()),
         }
         Ok(Self { library: library.clone(), slot, session, keys: BTreeMap::new() })
