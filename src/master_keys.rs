@@ -6,7 +6,8 @@ use std::{
     time::Duration,
 };
 
-use control_api::keys::{KeyFault, MasterKeyRing, MasterKeys, Whose};
+use control_api::keys::{MasterKeyRing, MasterKeys, Whose};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{config::Config, failure::Failure};
 
@@ -18,11 +19,14 @@ pub struct NodeMasterKeys {
     config: Config,
     file: Option<PathBuf>,
     ring: Arc<MasterKeyRing>,
+    told: Signal,
 }
 
 impl NodeMasterKeys {
     /// A token that does not answer is waited for later: who has a ticket needs none. Anything else that is wrong is an error.
-    pub async fn open(config: &Config, file: Option<&Path>) -> Result<Self, KeyFault> {
+    pub async fn open(config: &Config, file: Option<&Path>) -> Result<Self, Failure> {
+        // From here on SIGHUP is waited for: it would end the process.
+        let told = signal(SignalKind::hangup())?;
         let ring = Arc::new(config.master_keys()?);
         match ring.check().await {
             Err(fault) if fault.whose() == Whose::KeyService => {
@@ -30,7 +34,7 @@ impl NodeMasterKeys {
             }
             checked => checked?,
         }
-        Ok(Self { config: config.clone(), file: file.map(Path::to_owned), ring })
+        Ok(Self { config: config.clone(), file: file.map(Path::to_owned), ring, told })
     }
 
     /// The keys as they are, and will be.
@@ -60,8 +64,20 @@ impl NodeMasterKeys {
         self.ring.check().await.is_err_and(|fault| fault.whose() == Whose::KeyService)
     }
 
-    /// Reads the configuration again, and the keys that it names; says how many there are. After a fault they stay as they were.
-    pub async fn reload(&self) -> Result<usize, Failure> {
+    /// Waits for SIGHUP, but no longer than this.
+    pub async fn told(&mut self, within: Duration) -> bool {
+        tokio::time::timeout(within, self.told.recv()).await.is_ok()
+    }
+
+    /// Reads the configuration again, and the keys that it names. What is not good is reported, and the keys stay as they were.
+    pub async fn take_up(&self) {
+        match self.reload().await {
+            Ok(master_keys) => tracing::info!(master_keys, "master keys read again"),
+            Err(error) => tracing::error!(%error, "the master keys stay as they were"),
+        }
+    }
+
+    async fn reload(&self) -> Result<usize, Failure> {
         let ring = match &self.file {
             Some(file) => Config { data: self.config.data.clone(), ..Config::load(file)? }.master_keys()?,
             None => self.config.master_keys()?,

@@ -42,7 +42,9 @@ impl Upkeep {
     async fn begin_when_it_is_there(mut self) {
         let mut said = String::new();
         loop {
-            tokio::time::sleep(LOOK_INTERVAL).await;
+            if self.master.told(LOOK_INTERVAL).await {
+                self.master.take_up().await;
+            }
             let prepared = match self.api.store().look().await {
                 Ok(()) => self.prepare().await,
                 Err(error) => Err(error.into()),

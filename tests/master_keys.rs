@@ -142,6 +142,7 @@ async fn a_node_starts_while_its_token_is_away_and_lets_in_who_has_a_ticket() {
     assert_eq!(http::get(node.address(), "/readyz").await.status, 503);
     let are_away = async || Metrics::of(node.address()).await.value("consilium_master_keys_away");
     assert_eq!(are_away().await, 1.0);
+    clinic.reload(&node, "the master keys stay as they were").await;
     std::fs::rename(&elsewhere, &token).expect("the token's folder");
     within_patience("a node that is ready", async {
         while http::get(node.address(), "/readyz").await.status != 200 {
