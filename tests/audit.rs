@@ -159,7 +159,10 @@ async fn who_was_here_when_the_node_was_killed_has_left_when_it_starts_again() {
     let [.., joined, left] = of_provider.as_slice() else { panic!("{of_provider:?}") };
     assert_eq!((&joined.request, joined.participant), (&left.request, left.participant));
     assert!((joined.at_ms..=killed_at).contains(&left.at_ms), "when it was known to live last: {left:?}");
-    assert_eq!(left.duration_us.map(|us| us / 1_000), Some(left.at_ms - joined.at_ms));
+    // Both times are cut to milliseconds, which adds one at most.
+    let between_us = (left.at_ms - joined.at_ms) * 1_000;
+    let off_us = left.duration_us.map(|us| (us - between_us).abs());
+    assert!(off_us.is_some_and(|off| off < 1_000), "{left:?} after {joined:?}");
     drop(node);
 
     let node = Node::dev_in(folder.path());
