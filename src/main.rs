@@ -8,7 +8,7 @@
 //! | `signing_keys/` | new keys for tickets and tokens in time, and whose tokens of other nodes are good |
 //! | `api_tokens.rs` | what whoever is in a visit shows the control API |
 //! | `upkeep.rs` | what is done about the database once it answers, and from then on |
-//! | `master_keys.rs`, `token_config.rs` | the master keys, and a token that may hold them |
+//! | `master_keys.rs` | the master keys of a node that runs |
 //! | `renewal.rs` | takes up a new master key while the node runs |
 //! | `http.rs`, `tls.rs`, `connections.rs` | how connections are served, by which certificate, how many from one address |
 //! | `journal.rs`, `spool/` | signaling's journal into the audit log, and onto the disk while that is away |
@@ -39,7 +39,6 @@ mod signing_keys;
 mod spool;
 mod telemetry;
 mod tls;
-mod token_config;
 mod upkeep;
 mod web;
 mod wiring;

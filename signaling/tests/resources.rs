@@ -196,15 +196,3 @@ async fn a_camera_that_staff_has_muted_stays_so_when_its_network_changes() {
     let muted = node.journal.entries().into_iter().filter(|entry| entry.contains("Muted")).count();
     assert_eq!(muted, 1);
 }
-
-#[tokio::test]
-async fn nobody_is_muted_of_whom_it_cannot_be_written_down() {
-    let node = Node::start().await;
-    let mut nurse = node.join("nurse", Role::Nurse).await;
-    let _patient = node.join_with_media("patient", Role::Patient).await;
-    node.journal.is_down.store(true, std::sync::atomic::Ordering::SeqCst);
-    nurse.says(r#"{"type":"mute_other","participant":2,"source":"microphone"}"#).await;
-    let error = nurse.hears("error").await;
-    assert_eq!((&error["code"], &error["fatal"]), (&"internal".into(), &false.into()));
-    assert!(!node.media.commands().iter().any(|command| command.starts_with("mute")));
-}

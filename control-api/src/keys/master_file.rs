@@ -11,7 +11,7 @@
 
 use std::{
     fmt,
-    fs::{self, File, OpenOptions},
+    fs::{self, OpenOptions},
     io::{self, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
     path::{Path, PathBuf},
@@ -21,7 +21,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
 use super::{KeyFault, KeyMaterial, MasterName, fault::misconfigured, local::name_of, secret_file};
-use crate::limits::MASTER_FILE_BYTES_MAX;
+use crate::{limits::MASTER_FILE_BYTES_MAX, whole_file};
 
 /// What a key starts with, so that secret scanners recognise one.
 const PREFIX: &str = "consilium_master_";
@@ -84,7 +84,7 @@ impl MasterFile {
             // A link is refused where a file is, which a renaming would replace.
             let linked = fs::hard_link(&beside, &self.0);
             fs::remove_file(&beside)?;
-            linked.and_then(|()| sync_folder(&self.0))
+            linked.and_then(|()| whole_file::sync_folder_of(&self.0))
         };
         put().map_err(|error| self.cannot("be created", &error))
     }
@@ -140,7 +140,7 @@ impl MasterFile {
         let beside = self.beside();
         write_new(&beside, text, Some(&fs::metadata(&self.0)?))?;
         fs::rename(&beside, &self.0)?;
-        sync_folder(&self.0)
+        whole_file::sync_folder_of(&self.0)
     }
 
     /// The text, if nobody but those who may could read or write it.
@@ -202,10 +202,4 @@ fn write_new(path: &Path, text: &str, like: Option<&fs::Metadata>) -> io::Result
         fs::remove_file(path)?;
     }
     filled
-}
-
-/// A name in a folder is on disk when the folder is.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
 }

@@ -1,22 +1,32 @@
 //! The configuration file, and what the command line says instead. Every key has a row in `docs/operator.md`.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `values.rs` | single values: what they are where the file says nothing, and what of it is taken |
+//! | `master_keys.rs`, `token.rs` | where master keys are, and which of them wrap |
+
+mod master_keys;
+mod token;
+mod values;
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     num::{NonZeroU16, NonZeroU32},
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
-use control_api::{
-    Database, Networks, OwnOrigin, TrustedProxies, WebOrigin,
-    keys::{KeyFault, LocalMasterKeys, MasterFile, MasterKeyRing, MasterKeys},
-};
-use media_model::{Pii, limits::CONSULT_TRANSPORTS_MAX};
-use serde::{Deserialize, Deserializer};
+use control_api::{Database, Networks, OwnOrigin, TrustedProxies, WebOrigin};
+use media_model::Pii;
+use serde::Deserialize;
 use signaling::OriginPolicy;
 
-use crate::token_config::TokenConfig;
+pub use self::token::TokenConfig;
+use self::values::{
+    default_address_connections_max, default_api_failures_per_s, default_api_requests_per_s, default_listen,
+    default_participants_max, default_pin_shards, default_signing_key_days, default_spool_mib, networks,
+    participants_max, public_url, spool_mib, this_machine, trusted_proxies,
+};
 
 /// How a node is to run.
 #[derive(Debug, Clone, Deserialize)]
@@ -169,79 +179,6 @@ fn without_values(text: &str, error: &toml::de::Error) -> String {
     format!("{}{}", line.unwrap_or_default(), error.message())
 }
 
-fn default_listen() -> SocketAddr {
-    (Ipv4Addr::UNSPECIFIED, 8080).into()
-}
-
-fn default_pin_shards() -> bool {
-    true
-}
-
-fn default_participants_max() -> u8 {
-    32
-}
-
-fn default_signing_key_days() -> NonZeroU16 {
-    NonZeroU16::new(30).unwrap_or(NonZeroU16::MIN)
-}
-
-/// Some 150,000 entries.
-fn default_spool_mib() -> u16 {
-    64
-}
-
-fn spool_mib<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
-    let mib = u16::deserialize(deserializer)?;
-    if !(1..=1_024).contains(&mib) {
-        return Err(serde::de::Error::custom("spool_mib must be from 1 to 1024"));
-    }
-    Ok(mib)
-}
-
-fn default_api_requests_per_s() -> NonZeroU32 {
-    NonZeroU32::new(control_api::limits::API_REQUESTS_PER_S).unwrap_or(NonZeroU32::MIN)
-}
-
-fn default_address_connections_max() -> NonZeroU32 {
-    NonZeroU32::new(4096).unwrap_or(NonZeroU32::MAX)
-}
-
-fn default_api_failures_per_s() -> NonZeroU32 {
-    NonZeroU32::new(control_api::limits::API_FAILURES_PER_S).unwrap_or(NonZeroU32::MIN)
-}
-
-fn participants_max<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
-    let people = u8::deserialize(deserializer)?;
-    if people == 0 || usize::from(people) > CONSULT_TRANSPORTS_MAX {
-        let range = format!("consult_participants_max must be from 1 to {CONSULT_TRANSPORTS_MAX}");
-        return Err(serde::de::Error::custom(range));
-    }
-    Ok(people)
-}
-
-fn trusted_proxies<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TrustedProxies, D::Error> {
-    let list = Vec::<String>::deserialize(deserializer)?;
-    let bad = || serde::de::Error::custom("trusted_proxies are addresses, or networks such as 10.1.0.0/16");
-    TrustedProxies::parse(&list).ok_or_else(bad)
-}
-
-fn public_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<WebOrigin>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let bad = || {
-        serde::de::Error::custom("public_url is a scheme, a host and a port, such as https://host.example")
-    };
-    WebOrigin::parse(&text).ok_or_else(bad).map(Some)
-}
-
-fn this_machine() -> Networks {
-    Networks::parse(&["127.0.0.0/8", "::1"]).unwrap_or_default()
-}
-
-fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Networks, D::Error> {
-    let list = Vec::<String>::deserialize(deserializer)?;
-    Networks::parse(&list).ok_or_else(|| serde::de::Error::custom("networks look like 10.1.0.0/16"))
-}
-
 impl Config {
     /// Reads a TOML file. Unknown keys are refused: a mistyped one must not be ignored.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
@@ -299,43 +236,6 @@ impl Config {
     /// The anchor file.
     pub fn audit_anchor_file(&self) -> PathBuf {
         self.audit_anchor_file.clone().unwrap_or_else(|| self.data.join("audit.anchor"))
-    }
-
-    /// The master keys, those that wrap first.
-    pub fn master_keys(&self) -> Result<MasterKeyRing, KeyFault> {
-        let local = || self.local_master_keys().map(|keys| Arc::new(keys) as Arc<dyn MasterKeys>);
-        let Some(token) = &self.master_keys_token else {
-            return Ok(MasterKeyRing::new(local()?, Vec::new()));
-        };
-        let of_token = Arc::new(token.keys()?);
-        if token.unwraps_only {
-            return Ok(MasterKeyRing::new(local()?, vec![of_token]));
-        }
-        let is_local_named = self.master_keys_file.is_some() || self.master_keys_variable.is_some();
-        let others = if is_local_named { vec![local()?] } else { Vec::new() };
-        Ok(MasterKeyRing::new(of_token, others))
-    }
-
-    /// The token whose first key wraps.
-    pub fn wrapping_token(&self) -> Option<&TokenConfig> {
-        self.master_keys_token.as_ref().filter(|token| !token.unwraps_only)
-    }
-
-    /// Those of a file or a variable. A file that the configuration names has to be there: one that is made anew opens nothing.
-    pub fn local_master_keys(&self) -> Result<LocalMasterKeys, KeyFault> {
-        if let Some(variable) = &self.master_keys_variable {
-            return LocalMasterKeys::from_env(variable);
-        }
-        let path = self.master_keys_file();
-        if self.master_keys_file.is_none() && !path.exists() {
-            MasterFile::at(&path).create()?;
-        }
-        LocalMasterKeys::from_file(&path)
-    }
-
-    /// The file of master keys.
-    pub fn master_keys_file(&self) -> PathBuf {
-        self.master_keys_file.clone().unwrap_or_else(|| self.data.join("keys").join("master.keys"))
     }
 
     /// The list of erasures.
