@@ -18,7 +18,7 @@ use axum::{
 use axum_server::{Handle, tls_rustls::RustlsAcceptor};
 use clap::Args;
 use control_api::{ControlApi, Store, webhooks::WebhookSender};
-use media_io::{Advertise, MediaNode};
+use media_io::{Advertise, HugePages, MediaNode};
 use signaling::{Signaling, TicketLog};
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
@@ -74,6 +74,7 @@ impl Serve {
     pub async fn run(self) -> Result<(), Failure> {
         let config = self.configuration()?;
         let node = Node::start(&config, self.config.as_deref()).await?;
+        let _huge_pages = config.huge_pages.then(HugePages::begin).transpose()?;
         node.serve_until_told_to_stop(&config, self.dev).await
     }
 

@@ -23,9 +23,10 @@ use signaling::OriginPolicy;
 
 pub use self::token::TokenConfig;
 use self::values::{
-    default_address_connections_max, default_api_failures_per_s, default_api_requests_per_s, default_listen,
-    default_participants_max, default_pin_shards, default_signing_key_days, default_spool_mib, networks,
-    participants_max, public_url, spool_mib, this_machine, trusted_proxies,
+    default_address_connections_max, default_api_failures_per_s, default_api_requests_per_s,
+    default_huge_pages, default_listen, default_participants_max, default_pin_shards,
+    default_signing_key_days, default_spool_mib, networks, participants_max, public_url, spool_mib,
+    this_machine, trusted_proxies,
 };
 
 /// How a node is to run.
@@ -42,6 +43,9 @@ pub struct Config {
     /// Whether each media thread is kept on one core.
     #[serde(default = "default_pin_shards")]
     pub pin_shards: bool,
+    /// Whether the process's memory is put into huge pages where it is full.
+    #[serde(default = "default_huge_pages")]
+    pub huge_pages: bool,
     /// People who may be in one consult at a time: 1 to [`CONSULT_TRANSPORTS_MAX`].
     #[serde(default = "default_participants_max", deserialize_with = "participants_max")]
     pub consult_participants_max: u8,
@@ -202,6 +206,7 @@ impl Config {
             data: PathBuf::from("data"),
             shards: None,
             pin_shards: default_pin_shards(),
+            huge_pages: default_huge_pages(),
             consult_participants_max: default_participants_max(),
             signing_key_days: default_signing_key_days(),
             spool_mib: default_spool_mib(),
@@ -307,7 +312,7 @@ mod tests {
     fn a_small_file_is_enough_and_a_mistyped_key_is_refused() {
         let config: Config = toml::from_str("data = \"/var/lib/consilium\"").expect("a minimal file");
         assert_eq!((config.listen.port(), config.media.port), (8080, 40_000));
-        assert_eq!((config.pin_shards, config.consult_participants_max), (true, 32));
+        assert_eq!((config.pin_shards, config.huge_pages, config.consult_participants_max), (true, true, 32));
         assert!(toml::from_str::<Config>("data = \"/x\"\nshard = 2").is_err());
         assert!(toml::from_str::<Config>("data = \"/x\"\nshards = 0").is_err());
         assert!(toml::from_str::<Config>("data = \"/x\"\ntrusted_proxies = [\"10.0.0.0/99\"]").is_err());

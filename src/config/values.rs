@@ -13,6 +13,10 @@ pub fn default_listen() -> SocketAddr {
     (Ipv4Addr::UNSPECIFIED, 8080).into()
 }
 
+pub fn default_huge_pages() -> bool {
+    true
+}
+
 pub fn default_pin_shards() -> bool {
     true
 }
