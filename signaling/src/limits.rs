@@ -12,9 +12,9 @@ pub const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a closed connection is read for the peer's close frame, so that it still gets our last words.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// From one WebSocket ping to the next.
-pub const PING_INTERVAL: Duration = Duration::from_secs(15);
+pub const PING_INTERVAL: Duration = Duration::from_secs(25);
 /// A connection from which nothing at all came for so long is dead.
-pub const SILENCE_MAX: Duration = Duration::from_secs(40);
+pub const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// How long the journal may take to write down a join.
 pub const JOURNAL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Journal entries that nobody waits for and that are not written yet: a full node may leave at once, and each of its

@@ -6,7 +6,11 @@ use std::io::IsTerminal as _;
 
 use tracing::Level;
 use tracing_subscriber::{
-    EnvFilter, filter::Targets, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+    EnvFilter, Layer as _,
+    filter::{FilterExt as _, Targets},
+    fmt,
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
 };
 
 pub use metrics::Metrics;
@@ -22,11 +26,14 @@ const QUIET: [(&str, Level); 4] = [
 /// Logs to standard error: lines for people at a terminal, JSON for machines elsewhere. `RUST_LOG` chooses what.
 pub fn start_logging() {
     let chosen = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let registry = tracing_subscriber::registry().with(chosen).with(quiet());
+    // Both in one filter: what neither lets through is then dropped before it is made, in other crates too.
+    let chosen = chosen.and(quiet());
+    let registry = tracing_subscriber::registry();
     if std::io::stderr().is_terminal() {
-        registry.with(fmt::layer().with_writer(std::io::stderr).with_target(false)).init();
+        let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
+        registry.with(lines.with_filter(chosen)).init();
     } else {
-        registry.with(fmt::layer().json().with_writer(std::io::stderr)).init();
+        registry.with(fmt::layer().json().with_writer(std::io::stderr).with_filter(chosen)).init();
     }
 }
 
