@@ -154,11 +154,10 @@ impl Case for Crowd {
         let mut latest = None;
         // The first of each train, as the shell hands them over.
         let coming = self.datagrams.iter().filter(|(sender, _)| latest.replace(*sender) != Some(*sender));
-        self.world.engine.expect(coming.map(|(sender, data)| Coming {
-            remote: clients[*sender].address,
-            local: SERVER,
-            data,
-        }));
+        self.world.engine.expect(
+            self.world.now,
+            coming.map(|(sender, data)| Coming { remote: clients[*sender].address, local: SERVER, data }),
+        );
         for (sender, data) in &mut self.datagrams {
             let datagram = Datagram { remote: self.world.clients[*sender].address, local: SERVER, data };
             self.world.engine.handle_datagram(self.world.now, datagram, &mut self.out);

@@ -162,7 +162,7 @@ impl Engine {
     /// Does what a transport is due in a moment along with a datagram of its own: the shard is awake and sends anyway.
     fn serve_along(&mut self, now: Instant, place: usize, out: &mut TransmitBuffer) {
         let soon = now + SERVED_EARLY_MAX;
-        let is_due = self.peer_mut(place).is_some_and(|peer| peer.scheduled.is_some_and(|at| at <= soon));
+        let is_due = self.peer_mut(place).is_some_and(|peer| peer.is_due(soon));
         if is_due && has_room_to_serve(out) {
             self.timers.remove(place);
             self.serve_and_arm(now, soon, place, out);

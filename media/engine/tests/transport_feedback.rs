@@ -169,9 +169,27 @@ fn the_more_is_sent_the_sooner_it_is_told_of() {
     };
     // 150 packets a second, 50, 15, and one every 400 ms.
     assert_eq!(gaps(7), (105, 105, 15));
-    assert_eq!(gaps(20), (160, 160, 8));
-    assert_eq!(gaps(67), (536, 536, 8));
+    assert_eq!(gaps(20), (260, 260, 13));
+    assert_eq!(gaps(67), (1_072, 1_072, 16));
     assert_eq!(gaps(400), (1_600, 1_600, 4));
+}
+
+#[test]
+fn what_a_probe_comes_to_is_told_at_once_however_little_was_sent_before() {
+    let (mut feedback, start) = feedback();
+    let mut sequence = 0;
+    let mut record = |feedback: &mut TransportFeedback, ms| {
+        sequence += 1;
+        feedback.record(start + ms * MS, sequence, 88);
+    };
+    record(&mut feedback, 0);
+    assert_eq!(poll_all(&mut feedback, start + 100 * MS, 1_200).len(), 1);
+    // Two packets a second apart from a probe of eight in 14 ms.
+    record(&mut feedback, 200);
+    record(&mut feedback, 500);
+    (0..8).for_each(|n| record(&mut feedback, 700 + 2 * n));
+    let told = poll_all(&mut feedback, start + 714 * MS, 1_200);
+    assert_eq!(told.iter().map(Vec::len).collect::<Vec<_>>(), [10]);
 }
 
 #[test]

@@ -1,12 +1,18 @@
 //! A batch of datagrams, looked at before it is handled: whatever its packets are going to touch is fetched side by side.
 //!
 //! One pass a step, over the whole batch, so that a pass finds in the caches what the one before has asked for:
-//! who sends, his track, who gets it, in which slot.
+//! who sends, his track, who gets it, in which slot. Who is about to be told something, too: what reports take.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Instant,
+};
 
-use super::{Engine, peer::Peer};
-use crate::prefetch::{prefetch, prefetch_slice};
+use super::{Engine, SERVED_EARLY_MAX, peer::Peer, publishing::Published};
+use crate::{
+    demux::{Protocol, classify},
+    prefetch::{prefetch, prefetch_slice},
+};
 
 /// Messages of a batch that are looked at; the shell takes in no more at a time.
 const MESSAGES_MAX: usize = 32;
@@ -25,39 +31,76 @@ pub struct Coming<'a> {
     pub data: &'a [u8],
 }
 
-/// A message's sender and stream.
+/// A message's sender, and what it sent.
 #[derive(Debug, Clone, Copy, Default)]
 struct Expected {
     place: Option<usize>,
     ssrc: u32,
+    bytes: usize,
+    is_rtcp: bool,
+    /// Which of the sender's tracks it belongs to.
+    track: Option<usize>,
 }
 
 impl Engine {
     /// Prepares for these messages; changes nothing. Worth its while from two messages on.
-    pub fn expect<'a>(&self, coming: impl Iterator<Item = Coming<'a>>) {
+    pub fn expect<'a>(&self, now: Instant, coming: impl Iterator<Item = Coming<'a>>) {
         let mut expected = [Expected::default(); MESSAGES_MAX];
         let mut count = 0;
         for (entry, message) in expected.iter_mut().zip(coming) {
             *entry = self.look_up(&message);
             count += 1;
         }
-        let expected = expected.get(..count).unwrap_or_default();
-        let senders = || expected.iter().filter_map(|entry| Some((self.peer(entry.place?)?, entry.ssrc)));
-        senders().for_each(|(peer, _)| peer.prefetch_sender());
-        senders().for_each(|(peer, _)| peer.publishing.prefetch_bindings());
-        let tracks = || senders().filter_map(|(peer, ssrc)| Some((peer, peer.publishing.sent_with(ssrc)?)));
-        for (peer, track) in tracks() {
-            peer.connection.prefetch_windows();
+        let expected = expected.get_mut(..count).unwrap_or_default();
+        let soon = now + SERVED_EARLY_MAX;
+
+        for (_, peer) in self.senders(expected) {
+            peer.prefetch_sender();
+        }
+        for (entry, peer) in self.senders(expected) {
+            if entry.is_rtcp {
+                peer.connection.prefetch_inbound_rtcp();
+                peer.publishing.prefetch_clock();
+            } else {
+                peer.publishing.prefetch_bindings();
+                peer.connection.prefetch_windows();
+            }
+            if peer.is_due(soon) {
+                peer.connection.prefetch_outbound();
+            }
+            if entry.is_rtcp || peer.is_due(soon) {
+                peer.prefetch_reports();
+            }
+        }
+        for entry in expected.iter_mut() {
+            let Some(peer) = entry.place.and_then(|place| self.peer(place)) else { continue };
+            entry.track = peer.publishing.place_of(entry.ssrc);
+            if peer.is_due(soon) {
+                peer.connection.prefetch_outbound_rtcp();
+            } else if let Some(track) = entry.track.and_then(|at| peer.publishing.tracks.get(at)) {
+                prefetch(track);
+            }
+        }
+        for (_, track) in self.tracks(expected) {
             prefetch_slice(&track.targets);
             track.track.prefetch_next();
         }
-        let targets = || tracks().flat_map(|(_, track)| track.targets.iter().take(TARGETS_MAX));
+        let targets = || self.tracks(expected).flat_map(|(_, track)| track.targets.iter().take(TARGETS_MAX));
         targets().filter_map(|target| self.peer(target.place)).for_each(Peer::prefetch_receiver);
-        tracks().for_each(|(_, track)| track.track.prefetch_space());
+        self.tracks(expected).for_each(|(entry, track)| track.track.prefetch_space(entry.bytes));
         for target in targets() {
             let slot = self.peer(target.place).and_then(|peer| peer.slots.get(target.slot));
             slot.into_iter().for_each(prefetch);
         }
+    }
+
+    fn senders<'e>(&'e self, expected: &'e [Expected]) -> impl Iterator<Item = (&'e Expected, &'e Peer)> {
+        expected.iter().filter_map(|entry| Some((entry, self.peer(entry.place?)?)))
+    }
+
+    fn tracks<'e>(&'e self, expected: &'e [Expected]) -> impl Iterator<Item = (&'e Expected, &'e Published)> {
+        self.senders(expected)
+            .filter_map(|(entry, peer)| Some((entry, peer.publishing.tracks.get(entry.track?)?)))
     }
 
     fn look_up(&self, message: &Coming<'_>) -> Expected {
@@ -65,8 +108,13 @@ impl Engine {
         let Some(ssrc) = message.data.get(8..).and_then(|rest| rest.first_chunk()) else {
             return Expected::default();
         };
-        let place = self.demux.peek(message.remote, message.local);
-        Expected { place, ssrc: u32::from_be_bytes(*ssrc) }
+        Expected {
+            place: self.demux.peek(message.remote, message.local),
+            ssrc: u32::from_be_bytes(*ssrc),
+            bytes: message.data.len(),
+            is_rtcp: classify(message.data) == Ok(Protocol::Rtcp),
+            track: None,
+        }
     }
 
     fn peer(&self, place: usize) -> Option<&Peer> {

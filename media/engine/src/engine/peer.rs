@@ -10,7 +10,7 @@ use media_model::{ConsultId, TransportId};
 use super::{parameters, publishing::Publishing, rounds::Rounds};
 use crate::{
     api::{ExtensionIds, MediaParams},
-    prefetch::prefetch,
+    prefetch::{prefetch, prefetch_slice},
     quality::Tally,
     random::Random,
     subscriber::{RepairBudget, Slot},
@@ -139,17 +139,35 @@ impl Peer {
 
     /// Has the processor fetch what a packet from it takes …
     pub fn prefetch_sender(&self) {
-        prefetch(&self.scheduled);
-        prefetch(&self.publishing);
+        self.prefetch_common();
+        self.publishing.prefetch();
         self.connection.prefetch_inbound();
     }
 
-    /// … and one to it.
+    /// … and one to it …
     pub fn prefetch_receiver(&self) {
-        prefetch(&self.slots);
-        prefetch(&self.extensions);
+        self.prefetch_common();
         prefetch(&self.repair);
         self.connection.prefetch_outbound();
+    }
+
+    /// … and, when what a sender needs is there, what reports from it and to it take.
+    pub fn prefetch_reports(&self) {
+        prefetch(&self.tally);
+        prefetch_slice(&self.slots);
+        prefetch_slice(&self.publishing.tracks);
+    }
+
+    fn prefetch_common(&self) {
+        prefetch(&self.rounds);
+        prefetch(&self.scheduled);
+        prefetch(&self.slots);
+        prefetch(&self.extensions);
+    }
+
+    /// Whether it is going to be served along with its next packet, if that comes before `soon`.
+    pub fn is_due(&self, soon: Instant) -> bool {
+        self.scheduled.is_some_and(|at| at <= soon)
     }
 
     /// When anything of it is due.

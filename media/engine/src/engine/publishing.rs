@@ -8,7 +8,7 @@ use super::routing::Target;
 use crate::{
     DropReason,
     api::TrackParams,
-    prefetch::prefetch_slice,
+    prefetch::{prefetch, prefetch_slice},
     publisher::{PublishedTrack, PublisherClock},
     quality::Reported,
     rtp::{Extensions, RtpHeader},
@@ -28,8 +28,6 @@ pub struct Published {
     pub targets: Vec<Target>,
     /// The codec that the roster last heard of.
     codec_told: Option<Codec>,
-    /// The SSRC of its packets, and of their retransmissions.
-    bound: [Option<u32>; 2],
     /// What the server has said of it.
     pub reported: Option<Reported>,
 }
@@ -48,6 +46,9 @@ pub enum Flow {
 pub struct Publishing {
     /// One an m= line.
     pub tracks: Vec<Published>,
+    /// The SSRC of each track's packets, and of their retransmissions: apart, so that who looks for a packet's track touches
+    /// no other.
+    bound: Vec<[Option<u32>; 2]>,
     /// The publisher's clock, one for all of its tracks.
     pub clock: PublisherClock,
     /// Packets since the last report on them.
@@ -62,25 +63,27 @@ impl Publishing {
     /// Takes the complete new list: a track with the same `mid` and source goes on, what is absent ends. A source that was
     /// here before keeps its mute state, also on another m= line, until [`Published::set_muted`].
     pub fn negotiate(&mut self, now: Instant, tracks: &[TrackParams]) {
-        let mut before = std::mem::take(&mut self.tracks);
+        let before = std::mem::take(&mut self.tracks);
+        let mut before: Vec<_> = before.into_iter().zip(std::mem::take(&mut self.bound)).collect();
         self.wants_transport_cc = tracks.iter().flat_map(|t| &t.codecs).any(|c| c.feedback.transport_cc);
         let announced = |ssrc: u32| tracks.iter().any(|t| [t.ssrc, t.rtx_ssrc].contains(&Some(ssrc)));
         self.tracks.reserve_exact(tracks.len());
+        self.bound.reserve_exact(tracks.len());
         for params in tracks {
-            let of_source = before.iter().position(|t| t.params.source == params.source);
+            let of_source = before.iter().position(|(t, _)| t.params.source == params.source);
             let earlier = of_source.map(|at| before.swap_remove(at));
-            let muted = earlier.as_ref().map_or(params.muted, |t| t.muted);
-            let kept = earlier.filter(|t| t.params.mid == params.mid);
-            let mut track = kept.unwrap_or_else(|| {
+            let muted = earlier.as_ref().map_or(params.muted, |(t, _)| t.muted);
+            let kept = earlier.filter(|(t, _)| t.params.mid == params.mid);
+            let (mut track, bound) = kept.unwrap_or_else(|| {
                 self.generations = self.generations.wrapping_add(1);
-                Published::new(params, self.generations, now)
+                (Published::new(params, self.generations, now), [None, None])
             });
             track.set_muted(muted);
             track.track.update(params);
             track.codec_told = None;
             // What the offer announces needs no guessing, and is nobody else's.
-            let learnt = track.bound.map(|ssrc| ssrc.filter(|ssrc| !announced(*ssrc)));
-            track.bound = [params.ssrc.or(learnt[0]), params.rtx_ssrc.or(learnt[1])];
+            let learnt = bound.map(|ssrc| ssrc.filter(|ssrc| !announced(*ssrc)));
+            self.bound.push([params.ssrc.or(learnt[0]), params.rtx_ssrc.or(learnt[1])]);
             track.params = params.clone();
             self.tracks.push(track);
         }
@@ -125,13 +128,30 @@ impl Publishing {
         self.tracks.get(self.known(ssrc)?.0)
     }
 
-    /// Has the processor fetch what tells the tracks apart, and the tracks with it.
+    /// Has the processor fetch what every packet needs …
+    pub fn prefetch(&self) {
+        prefetch(&self.tracks);
+        prefetch(&self.bound);
+        prefetch(&self.unreported);
+    }
+
+    /// … then what tells the tracks apart …
     pub fn prefetch_bindings(&self) {
-        prefetch_slice(&self.tracks);
+        prefetch_slice(&self.bound);
+    }
+
+    /// … or, for a report of the publisher's, its clock.
+    pub fn prefetch_clock(&self) {
+        prefetch(&self.clock);
+    }
+
+    /// Which of [`Self::tracks`] is sent with this SSRC.
+    pub fn place_of(&self, ssrc: u32) -> Option<usize> {
+        self.known(ssrc).map(|(at, _)| at)
     }
 
     fn known(&self, ssrc: u32) -> Option<(usize, Flow)> {
-        self.tracks.iter().enumerate().find_map(|(at, track)| match track.bound {
+        self.bound.iter().enumerate().find_map(|(at, bound)| match *bound {
             [Some(media), _] if media == ssrc => Some((at, Flow::Media)),
             [_, Some(rtx)] if rtx == ssrc => Some((at, Flow::Retransmission)),
             _ => None,
@@ -154,10 +174,10 @@ impl Publishing {
         let params = &self.tracks.get(at).ok_or(DropReason::SsrcUnknown)?.params;
         let flow = flow_of(params, header.payload_type).ok_or(DropReason::PayloadTypeUnknown)?;
         // It may have belonged to another track until now.
-        for known in self.tracks.iter_mut().flat_map(|t| &mut t.bound) {
+        for known in self.bound.as_flattened_mut() {
             *known = known.filter(|ssrc| *ssrc != header.ssrc);
         }
-        if let Some(bound) = self.tracks.get_mut(at).and_then(|t| t.bound.get_mut(flow as usize)) {
+        if let Some(bound) = self.bound.get_mut(at).and_then(|bound| bound.get_mut(flow as usize)) {
             *bound = Some(header.ssrc);
         }
         Ok((at, flow))
@@ -172,7 +192,6 @@ impl Published {
             generation,
             targets: Vec::new(),
             codec_told: None,
-            bound: [None, None],
             reported: None,
             params: params.clone(),
         }

@@ -19,9 +19,6 @@ const AUDIO: Size = Size { chunk_bytes: 1_536, chunks_max: 10, packets: 128 };
 /// Places of an index at first: who is silent sends a packet or three a second, and there are many of them.
 const PLACES_FIRST: u64 = 8;
 
-/// What is fetched ahead for the next payload: a full one of video.
-const PAYLOAD_BYTES_USUAL: usize = 1_200;
-
 #[derive(Debug, Clone, Copy)]
 struct Size {
     chunk_bytes: usize,
@@ -136,10 +133,10 @@ impl<M: Copy> Cache<M> {
     }
 
     /// … and, when that is there, the place itself.
-    pub fn prefetch_space(&self) {
+    pub fn prefetch_space(&self, payload_bytes: usize) {
         if let Some(chunk) = self.chunks.get(self.current) {
             let rest = chunk.bytes.get(chunk.used..).unwrap_or_default();
-            prefetch_slice(rest.get(..PAYLOAD_BYTES_USUAL).unwrap_or(rest));
+            prefetch_slice(rest.get(..payload_bytes).unwrap_or(rest));
         }
     }
 

@@ -17,7 +17,6 @@ use crate::{
     DropReason,
     api::{CodecParams, Feedback, TrackParams},
     codec::{self, Facts},
-    prefetch::prefetch_slice,
     rtp::{
         Extensions, NtpTime, RtpHeader, nearest_sequence,
         rtcp::{CompoundWriter, ReportBlock},
@@ -69,6 +68,7 @@ impl PublishedTrack {
 
     /// Takes over formats after another offer and answer. What has come stays.
     pub fn update(&mut self, params: &TrackParams) {
+        self.current = self.current.filter(|current| params.codecs.contains(current));
         self.source = params.source;
         self.codecs.clone_from(&params.codecs);
     }
@@ -124,11 +124,14 @@ impl PublishedTrack {
             sequence,
             if repeats_elsewhere { nack::Arrival::Overtaken } else { nack::Arrival::Either },
         )?;
-        let format = *self
-            .codecs
-            .iter()
-            .find(|c| c.payload_type == header.payload_type)
-            .ok_or(DropReason::PayloadTypeUnknown)?;
+        let format = match self.current {
+            Some(current) if current.payload_type == header.payload_type => current,
+            _ => *self
+                .codecs
+                .iter()
+                .find(|c| c.payload_type == header.payload_type)
+                .ok_or(DropReason::PayloadTypeUnknown)?,
+        };
         self.current = Some(format);
         self.accept(sequence, format.codec, header, extensions, payload)
     }
@@ -196,15 +199,14 @@ impl PublishedTrack {
 
     /// Has the processor fetch what the next packet needs …
     pub fn prefetch_next(&self) {
-        prefetch_slice(&self.codecs);
         if let Some(newest) = self.window.newest() {
             self.cache.prefetch_entry(newest + 1);
         }
     }
 
-    /// … and where it is going to be kept.
-    pub fn prefetch_space(&self) {
-        self.cache.prefetch_space();
+    /// … and where its payload is going to be kept.
+    pub fn prefetch_space(&self, payload_bytes: usize) {
+        self.cache.prefetch_space(payload_bytes);
     }
 
     /// A packet of the last second.
@@ -262,7 +264,7 @@ impl PublishedTrack {
     }
 
     fn feedback(&self) -> Feedback {
-        self.current.or(self.codecs.first().copied()).map_or(Feedback::default(), |c| c.feedback)
+        self.current.or_else(|| self.codecs.first().copied()).map_or(Feedback::default(), |c| c.feedback)
     }
 
     /// Begins with an SSRC: the first, or one that takes over from another.

@@ -53,6 +53,8 @@ pub struct Connection {
     pub rtcp_ssrc: u32,
     /// Apart from what every packet needs.
     dtls: Box<Dtls>,
+    /// When DTLS has something to do, where whoever asks need not look at it.
+    dtls_due: Option<Instant>,
     keys: Option<Keys>,
     fingerprint: [u8; 32],
     connect_by: Instant,
@@ -67,11 +69,13 @@ impl Connection {
         fingerprint: [u8; 32],
         rtcp_ssrc: u32,
     ) -> Self {
+        let dtls = Box::new(Dtls::new(identity, now));
         Self {
             ice: IceLite::new(ice.0, ice.1, now),
             feedback: TransportFeedback::new(rtcp_ssrc, now),
             rtcp_ssrc,
-            dtls: Box::new(Dtls::new(identity, now)),
+            dtls_due: dtls.poll_timeout(),
+            dtls,
             keys: None,
             fingerprint,
             connect_by: now + CONNECT_TIMEOUT,
@@ -107,7 +111,7 @@ impl Connection {
         if now >= self.ice.consent_expires_at() {
             return Progress::Gone(LeaveReason::ConsentExpired);
         }
-        if self.dtls.poll_timeout().is_some_and(|due| due <= now) {
+        if self.dtls_due.is_some_and(|due| due <= now) {
             let failed = self.dtls.handle_timeout(now).is_err();
             self.flush_dtls(out);
             let progress = self.progress();
@@ -125,7 +129,7 @@ impl Connection {
         if !self.is_connected() {
             next = next.min(self.connect_by);
         }
-        self.dtls.poll_timeout().map_or(next, |due| next.min(due))
+        self.dtls_due.map_or(next, |due| next.min(due))
     }
 
     /// Says goodbye.
@@ -142,6 +146,7 @@ impl Connection {
     /// Has the processor fetch what opening a packet takes …
     pub fn prefetch_inbound(&self) {
         prefetch(&self.feedback);
+        self.ice.prefetch_carrying();
         self.keys.iter().for_each(|keys| prefetch(&keys.inbound));
     }
 
@@ -149,6 +154,16 @@ impl Connection {
     pub fn prefetch_windows(&self) {
         self.feedback.prefetch_next();
         self.keys.iter().for_each(|keys| keys.inbound.prefetch_windows());
+    }
+
+    /// Has the processor fetch what opening RTCP takes, when what opening a packet takes is there.
+    pub fn prefetch_inbound_rtcp(&self) {
+        self.keys.iter().for_each(|keys| keys.inbound.prefetch_rtcp());
+    }
+
+    /// Has the processor fetch what sealing RTCP takes, when what sealing a packet takes is there.
+    pub fn prefetch_outbound_rtcp(&self) {
+        self.keys.iter().for_each(|keys| keys.outbound.prefetch_rtcp());
     }
 
     /// Has the processor fetch what sealing a packet takes.
@@ -197,6 +212,7 @@ impl Connection {
 
     /// Handshake datagrams that find no room are lost like any other; their timer sends them again.
     fn flush_dtls(&mut self, out: &mut TransmitBuffer) {
+        self.dtls_due = self.dtls.poll_timeout();
         while let Some(datagram) = self.dtls.poll_transmit() {
             if let Some((remote, local)) = self.ice.selected() {
                 out.push(remote, local, datagram.len(), |space| {

@@ -20,9 +20,15 @@ const HISTORY: usize = TransportCcWriter::STATUSES_MAX;
 /// feedback every 50 to 250 ms.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// From 80 packets a second on, or with a probe of the sender's, an interval holds so many. Less tells an estimator little
-/// until it has gathered.
+/// From 80 packets a second on, or with a probe of the sender's, the last [`INTERVAL`] saw so many arrive, and from 32 on the
+/// last [`INTERVAL_MAX`]. Less tells an estimator little until it has gathered.
 const MUCH_NEWS: usize = 8;
+
+/// How long the oldest news waits where packets come less fast.
+const INTERVAL_MAX: Duration = Duration::from_millis(250);
+
+/// So much has gathered, however slowly it came.
+const GATHERED_NEWS: usize = 20;
 
 /// When a packet comes after so long, all news goes along with what is sent for it …
 const RARE_INTERVAL: Duration = Duration::from_secs(1);
@@ -98,7 +104,7 @@ impl TransportFeedback {
         // A late packet that was told of as lost: the next message goes back to it, over what it overtook. Senders
         // take the first word on each packet that arrived, and the last on one that was lost.
         self.next = self.next.min(sequence);
-        let ticks = TransportCcWriter::ticks(now.saturating_duration_since(self.origin));
+        let ticks = self.ticks(now);
         *self.arrival(sequence) = ticks + 1;
         self.media_ssrc = media_ssrc;
         self.news += 1;
@@ -107,9 +113,11 @@ impl TransportFeedback {
         }
         let due = if self.news >= EARLY_PACKETS {
             self.last_sent.map_or(now, |last| now.max(last + EARLY_INTERVAL))
-        } else if self.news >= MUCH_NEWS || self.last_sent.is_none() {
+        } else if self.last_sent.is_none() || self.is_much(now, sequence, INTERVAL) {
             self.news_since + INTERVAL
-        } else if now >= self.news_since + RARE_INTERVAL {
+        } else if self.is_much(now, sequence, INTERVAL_MAX) {
+            self.news_since + INTERVAL_MAX
+        } else if self.news >= GATHERED_NEWS || now >= self.news_since + RARE_INTERVAL {
             now
         } else {
             self.news_since + RARE_INTERVAL_MAX
@@ -160,6 +168,17 @@ impl TransportFeedback {
         self.last_sent = Some(now);
         self.feedback_count = self.feedback_count.wrapping_add(1);
         Some(length)
+    }
+
+    /// Whether [`MUCH_NEWS`] came within the last `interval`: this one and those that were sent before it.
+    fn is_much(&self, now: Instant, sequence: u64, interval: Duration) -> bool {
+        let since = || self.ticks(now).saturating_sub(TransportCcWriter::ticks(interval));
+        let earliest = (sequence + 1).checked_sub(MUCH_NEWS as u64).filter(|_| self.news >= MUCH_NEWS);
+        earliest.is_some_and(|earliest| self.arrivals[place(earliest)] > since())
+    }
+
+    fn ticks(&self, now: Instant) -> u64 {
+        TransportCcWriter::ticks(now.saturating_duration_since(self.origin))
     }
 
     /// Moves the end past `sequence`, which is the highest so far.

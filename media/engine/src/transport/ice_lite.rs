@@ -187,6 +187,11 @@ impl IceLite {
         prefetch(&self.selected);
     }
 
+    /// Has the processor fetch where it is noted what carries media.
+    pub fn prefetch_carrying(&self) {
+        prefetch(&self.carrying);
+    }
+
     /// Where to send: the nominated pair, or the first valid one before any nomination.
     pub fn selected(&self) -> Option<Pair> {
         self.selected

@@ -108,7 +108,7 @@ impl<S: MediaSocket> Carrier<S> {
             }
             self.gathering.note(*now, self.batch.len() as u64);
             if self.batch.len() > 1 {
-                engine.expect(self.batch.coming());
+                engine.expect(*now, self.batch.coming());
             }
             for datagram in self.batch.datagrams() {
                 engine.handle_datagram(*now, datagram, &mut self.out);

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     DropReason,
+    prefetch::prefetch,
     rtp::{RtpHeader, nearest_sequence},
 };
 
@@ -136,6 +137,11 @@ impl SrtpInbound {
     /// Has the processor fetch the replay windows of RTP.
     pub fn prefetch_windows(&self) {
         self.rtp.prefetch();
+    }
+
+    /// Has the processor fetch what opening RTCP takes.
+    pub fn prefetch_rtcp(&self) {
+        prefetch(&*self.rtcp);
     }
 
     /// How many SSRCs sent authenticated RTP or RTCP; what the replay windows cost in memory follows from it.

@@ -5,7 +5,7 @@ use super::{
     inbound::rtcp_authenticated,
     keys::{InvalidKey, Label, MasterKey, Profile},
 };
-use crate::rtp::RtpHeader;
+use crate::{prefetch::prefetch, rtp::RtpHeader};
 
 /// Roll-over counter and sequence number have 48 bits together (RFC 3711 §3.3.1).
 const RTP_INDEX_MAX: u64 = (1 << 48) - 1;
@@ -54,6 +54,11 @@ impl SrtpOutbound {
     /// The profile, which says how much room a packet needs.
     pub fn profile(&self) -> Profile {
         self.profile
+    }
+
+    /// Has the processor fetch what sealing RTCP takes.
+    pub fn prefetch_rtcp(&self) {
+        prefetch(&*self.rtcp_keys);
     }
 
     /// Encrypts the plain RTP packet in the first `plain_len` bytes of `packet`, in place, and appends the tag; the
