@@ -153,7 +153,8 @@ impl Case for Crowd {
         let clients = &self.world.clients;
         let mut latest = None;
         // The first of each train, as the shell hands them over.
-        let coming = self.datagrams.iter().filter(|(sender, _)| latest.replace(*sender) != Some(*sender));
+        let coming =
+            self.datagrams.iter().filter(move |(sender, _)| latest.replace(*sender) != Some(*sender));
         self.world.engine.expect(
             self.world.now,
             coming.map(|(sender, data)| Coming { remote: clients[*sender].address, local: SERVER, data }),

@@ -6,10 +6,11 @@ use std::{
     sync::Arc,
 };
 
-use self::address_hash::KeyedState;
+use self::addresses::{Address, Addresses};
 use crate::{DropReason, transport::stun::BindingRequest};
 
 mod address_hash;
+mod addresses;
 
 /// What a datagram speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,9 +45,9 @@ pub struct UfragTaken;
 #[derive(Debug, Default)]
 pub struct Demux {
     by_ufrag: HashMap<Arc<str>, usize>,
-    by_address: HashMap<(SocketAddr, IpAddr), usize, KeyedState>,
+    by_address: Addresses,
     /// What was looked up last: packets come in bursts.
-    latest: Option<((SocketAddr, IpAddr), usize)>,
+    latest: Option<(Address, usize)>,
     transports: HashMap<usize, Entries>,
 }
 
@@ -55,7 +56,7 @@ pub struct Demux {
 struct Entries {
     ufrags: Vec<Arc<str>>,
     /// Those that the transport's ICE agent keeps, which bounds them.
-    addresses: Vec<(SocketAddr, IpAddr)>,
+    addresses: Vec<Address>,
 }
 
 impl Demux {
@@ -93,16 +94,21 @@ impl Demux {
         match self.latest {
             Some((latest, transport)) if latest == address => Some(transport),
             _ => {
-                let transport = *self.by_address.get(&address)?;
+                let transport = self.by_address.get(&address)?;
                 self.latest = Some((address, transport));
                 Some(transport)
             }
         }
     }
 
-    /// The same for who only wants to prepare; remembers nothing.
+    /// Has the processor fetch what [`Self::peek`] looks at.
+    pub fn prefetch(&self, remote: SocketAddr, local: IpAddr) {
+        self.by_address.prefetch(&(remote, local));
+    }
+
+    /// [`Self::transport_at`] for who only wants to prepare; remembers nothing.
     pub fn peek(&self, remote: SocketAddr, local: IpAddr) -> Option<usize> {
-        self.by_address.get(&(remote, local)).copied()
+        self.by_address.get(&(remote, local))
     }
 
     /// Notes where an authenticated check of a known transport came from.

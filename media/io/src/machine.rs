@@ -9,7 +9,7 @@ use media_engine::{
 
 /// A sans-I/O machine: see the contract in `media_engine`.
 pub(crate) trait Machine {
-    fn expect<'a>(&self, now: Instant, coming: impl Iterator<Item = Coming<'a>>);
+    fn expect<'a>(&self, now: Instant, coming: impl Iterator<Item = Coming<'a>> + Clone);
     fn handle_datagram(&mut self, now: Instant, datagram: Datagram<'_>, out: &mut TransmitBuffer);
     fn handle_command(&mut self, now: Instant, command: Command, out: &mut TransmitBuffer);
     fn handle_timeout(&mut self, now: Instant, out: &mut TransmitBuffer);
@@ -20,7 +20,7 @@ pub(crate) trait Machine {
 }
 
 impl Machine for Engine {
-    fn expect<'a>(&self, now: Instant, coming: impl Iterator<Item = Coming<'a>>) {
+    fn expect<'a>(&self, now: Instant, coming: impl Iterator<Item = Coming<'a>> + Clone) {
         Engine::expect(self, now, coming);
     }
 

@@ -44,9 +44,10 @@ struct Expected {
 
 impl Engine {
     /// Prepares for these messages; changes nothing. Worth its while from two messages on.
-    pub fn expect<'a>(&self, now: Instant, coming: impl Iterator<Item = Coming<'a>>) {
+    pub fn expect<'a>(&self, now: Instant, coming: impl Iterator<Item = Coming<'a>> + Clone) {
         let mut expected = [Expected::default(); MESSAGES_MAX];
         let mut count = 0;
+        coming.clone().for_each(|message| self.demux.prefetch(message.remote, message.local));
         for (entry, message) in expected.iter_mut().zip(coming) {
             *entry = self.look_up(&message);
             count += 1;

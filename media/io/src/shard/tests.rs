@@ -21,7 +21,7 @@ pub(crate) struct ObedientEngine {
 }
 
 impl Machine for ObedientEngine {
-    fn expect<'a>(&self, _: Instant, _: impl Iterator<Item = media_engine::Coming<'a>>) {}
+    fn expect<'a>(&self, _: Instant, _: impl Iterator<Item = media_engine::Coming<'a>> + Clone) {}
 
     fn handle_datagram(&mut self, now: Instant, datagram: Datagram<'_>, out: &mut TransmitBuffer) {
         self.counters.bytes_received += datagram.data.len() as u64;

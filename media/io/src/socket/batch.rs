@@ -55,7 +55,7 @@ impl Batch {
     }
 
     /// The first datagram of each message, with what follows it in a train.
-    pub fn coming(&self) -> impl Iterator<Item = Coming<'_>> {
+    pub fn coming(&self) -> impl Iterator<Item = Coming<'_>> + Clone {
         let places = self.bytes.chunks_exact(RECEIVE_PLACE_BYTES);
         self.messages.iter().zip(places).map(|(message, place)| {
             let Message { length, remote, local, .. } = *message;
