@@ -5,7 +5,7 @@
 #   loadtest/pair.sh ONE OTHER [CONSULTS [SECONDS]]
 #
 # ONE and OTHER are two `consilium` binaries; each gets 45,000 forwarded packets a second over CONSULTS consults (1000), and is
-# looked at for SECONDS (12). Printed is the CPU time of their media threads, and the second's over the first's: the median of the
+# looked at for SECONDS (12). A load that did not come about as it should fails it. Printed is the CPU time of their media threads, and the second's over the first's: the median of the
 # seconds, with quartiles. Who stands first may have one percent of advantage: run it both ways.
 # Environment: SERVER_CORE (0), HARNESS_CORE (1), LOADTEST_BIN.
 set -euo pipefail
@@ -30,13 +30,20 @@ media_ns() {
 }
 
 load() {
-  taskset -c "$HARNESS_CORE" "$LOADTEST_BIN" run "$SCENARIO" --target "$1" --server-pid "$2" --api-key-file "$3" --cores "$HARNESS_CORE" \
-    --consults "$CONSULTS" --duration $((SECONDS_MEASURED + 6)) --keep-awake >/dev/null 2>&1 || true
+  local report
+  if ! report=$(taskset -c "$HARNESS_CORE" "$LOADTEST_BIN" run "$SCENARIO" --target "$1" --server-pid "$2" --api-key-file "$3" \
+    --cores "$HARNESS_CORE" --consults "$CONSULTS" --duration $((SECONDS_MEASURED + 6)) --keep-awake 2>&1); then
+    echo "$report" >&2
+    return 1
+  fi
+  grep '^forwarded' <<<"$report"
 }
 
 measure() {
   load "$ONE_URL" "$ONE_PID" "$ONE_KEY" &
+  local one_load=$!
   load "$CONSILIUM_URL" "$CONSILIUM_PID" "$CONSILIUM_API_KEY_FILE" &
+  local other_load=$!
   # Everybody has joined, and the harness has warmed up.
   sleep $((CONSULTS / 20 + 7))
   local one other one_before other_before
@@ -53,7 +60,7 @@ measure() {
       printf "ms of CPU a second: %s and %s, ratio %s (quartiles %s to %s)\n", median[1], median[2], median[3],
         ratio[int((NR + 3) / 4)], ratio[int((3 * NR + 3) / 4)]
     }'
-  wait
+  wait "$one_load" && wait "$other_load"
 }
 export -f media_ns load measure
 

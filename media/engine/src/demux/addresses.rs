@@ -159,4 +159,18 @@ mod tests {
         map.keys().for_each(|one| addresses.remove(one));
         assert!(addresses.is_empty());
     }
+
+    #[test]
+    fn neighbours_stand_near_their_homes() {
+        let mut addresses = Addresses::default();
+        for port in 0..8_192 {
+            let remote = SocketAddr::from(([192, 0, 2, (port % 3) as u8], 50_000 + port));
+            addresses.insert((remote, IpAddr::from([198, 51, 100, 1])), port.into());
+        }
+        let steps = addresses.entries.iter().enumerate().filter_map(|(at, entry)| {
+            entry.0.map(|(address, _)| addresses.distance(addresses.home(&address), at))
+        });
+        let (sum, most) = steps.fold((0, 0), |(sum, most), steps| (sum + steps, most.max(steps)));
+        assert!(sum < 2 * 8_192 && most < 200, "{sum} steps, {most} at most");
+    }
 }

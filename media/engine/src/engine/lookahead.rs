@@ -75,7 +75,9 @@ impl Engine {
         }
         for entry in expected.iter_mut() {
             let Some(peer) = entry.place.and_then(|place| self.peer(place)) else { continue };
-            entry.track = peer.publishing.place_of(entry.ssrc);
+            if !entry.is_rtcp {
+                entry.track = peer.publishing.place_of(entry.ssrc);
+            }
             if peer.is_due(soon) {
                 peer.connection.prefetch_outbound_rtcp();
             } else if let Some(track) = entry.track.and_then(|at| peer.publishing.tracks.get(at)) {

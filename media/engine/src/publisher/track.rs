@@ -68,6 +68,7 @@ impl PublishedTrack {
 
     /// Takes over formats after another offer and answer. What has come stays.
     pub fn update(&mut self, params: &TrackParams) {
+        // A packet in this format is taken without a look at the others.
         self.current = self.current.filter(|current| params.codecs.contains(current));
         self.source = params.source;
         self.codecs.clone_from(&params.codecs);

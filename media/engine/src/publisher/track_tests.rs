@@ -15,10 +15,15 @@ const DELTA: &[u8] = &[0x10, 0x01, 1, 2, 3];
 const KEY: &[u8] = &[0x10, 0x00, 1, 2, 3];
 
 fn video() -> (PublishedTrack, Instant) {
+    let start = Instant::now();
+    (PublishedTrack::new(&params(), start), start)
+}
+
+fn params() -> TrackParams {
     let feedback = Feedback { nack: true, pli: true, fir: false, transport_cc: true };
     let format =
         |payload_type, codec, rtx| CodecParams { payload_type, codec, rtx_payload_type: rtx, feedback };
-    let params = TrackParams {
+    TrackParams {
         mid: "1".parse().expect("a token"),
         source: Source::Camera,
         codecs: vec![
@@ -28,9 +33,7 @@ fn video() -> (PublishedTrack, Instant) {
         ssrc: None,
         rtx_ssrc: None,
         muted: false,
-    };
-    let start = Instant::now();
-    (PublishedTrack::new(&params, start), start)
+    }
 }
 
 fn header(ssrc: u32, payload_type: u8, sequence: u64) -> RtpHeader {
@@ -181,4 +184,17 @@ fn no_sequence_number_ever_comes_out_twice() {
         }
     }
     assert!(seen.len() > 3_000);
+}
+
+#[test]
+fn a_format_that_was_given_up_is_refused_though_the_last_packet_came_in_it() {
+    let (mut track, start) = video();
+    assert_eq!(receive(&mut track, start, 1, KEY), Ok(1));
+    let mut params = params();
+    track.update(&params);
+    assert_eq!(receive(&mut track, start, 2, DELTA), Ok(2));
+    params.codecs.retain(|format| format.payload_type == H264);
+    track.update(&params);
+    assert_eq!(track.codec(), None);
+    assert_eq!(receive(&mut track, start, 3, DELTA), Err(DropReason::PayloadTypeUnknown));
 }
