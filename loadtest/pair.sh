@@ -25,7 +25,8 @@ ulimit -n "$(ulimit -Hn)"
 # Nanoseconds that the media thread of a process has run (/proc/PID/task/TID/schedstat).
 media_ns() {
   for task in /proc/"$1"/task/*; do
-    if [ "$(cat "$task/comm")" = media-0 ]; then cut -d' ' -f1 "$task/schedstat"; fi
+    # Threads come and go.
+    if [ "$(cat "$task/comm" 2>/dev/null)" = media-0 ]; then cut -d' ' -f1 "$task/schedstat"; fi
   done
 }
 
