@@ -16,12 +16,14 @@ mod support;
 use std::time::Duration;
 
 use place::Place;
-use serde_json::json;
+use serde_json::{Value, json};
 use support::{
     control::{BackEnd, INTERPRETER, PATIENT, PROVIDER, Ticket},
     http,
     metrics::Metrics,
     node::Node,
+    participant::Participant,
+    peer::Plan,
     signal::Signal,
     within_patience,
 };
@@ -53,13 +55,7 @@ async fn who_comes_and_goes_while_the_database_is_away_is_in_the_audit_log_when_
     assert!(!spool.windows(5).any(|bytes| bytes == b"laugh"), "sealed");
     patient.say(&json!({ "type": "leave" })).await;
     assert_eq!(patient.expect_close().await, 1000);
-    let spooled = async || Metrics::of(node.address()).await.value("consilium_audit_spool_entries");
-    within_patience("all entries in the spool", async {
-        while spooled().await < 4.0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    })
-    .await;
+    until_spooled(&node, "all entries in the spool", |entries| entries >= 4.0).await;
     let refused = back_end.call("POST", "/v1/consults", &json!({})).await;
     assert_eq!(refused.status, 503, "nothing else is done without the database: {refused:?}");
 
@@ -76,12 +72,7 @@ async fn who_comes_and_goes_while_the_database_is_away_is_in_the_audit_log_when_
         }
     })
     .await;
-    within_patience("an empty spool", async {
-        while Metrics::of(node.address()).await.value("consilium_audit_spool_entries") > 0.0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    })
-    .await;
+    until_spooled(&node, "an empty spool", |entries| entries == 0.0).await;
     let told = sqlx::query_scalar::<_, String>(
         "SELECT CASE action WHEN 'left' THEN detail ELSE action END FROM audit
          WHERE consult_id = $1 AND surface = 'signaling' AND outcome = 'granted' ORDER BY at, nr",
@@ -96,6 +87,60 @@ async fn who_comes_and_goes_while_the_database_is_away_is_in_the_audit_log_when_
     let lines: Vec<_> = chat["lines"].as_array().expect("lines").iter().map(|line| &line["text"]).collect();
     assert_eq!(lines, ["does it still hurt?", "only when I laugh"], "each once, in order");
     place.verify(Some("0 unsealed")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_well_people_were_connected_when_the_database_was_away_is_in_the_summary() {
+    let place = Place::postgres().await;
+    let node = place.serve();
+    let back_end = BackEnd::with_key(node.address(), &place.key);
+    let booked = back_end.appointment().await;
+    let path = |what| format!("/v1/appointments/{}/{what}", booked["id"].as_str().expect("an id"));
+    let started = back_end.call("POST", &path("start"), &json!({})).await;
+    assert_eq!(started.status, 200, "{started:?}");
+    let consult = booked["consult"].as_str().expect("an id");
+    let come = async |person, mark| {
+        let ticket = back_end.ticket(consult, person).await;
+        Participant::join(node.address(), &ticket.token, Plan::publisher(mark, 1)).await
+    };
+    let (mut patient, mut provider) = (come(PATIENT, 1).await, come(PROVIDER, 2).await);
+    patient.expect_publishers(&[provider.number]).await;
+    provider.expect_publishers(&[patient.number]).await;
+
+    place.shut_nodes_out(true).await;
+    patient.expect_media().await;
+    provider.expect_media().await;
+    // Both sides have told each other how it goes a few times.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    patient.leave().await;
+    provider.leave().await;
+    until_spooled(&node, "who left, and how well they were connected", |entries| entries >= 4.0).await;
+    place.shut_nodes_out(false).await;
+    until_spooled(&node, "an empty spool", |entries| entries == 0.0).await;
+
+    let ended = back_end.call("POST", &path("end"), &json!({})).await;
+    assert_eq!(ended.status, 200, "{ended:?}");
+    let told = ended.json();
+    let quality = told["quality"].as_array().expect("a list");
+    let mut whose: Vec<_> =
+        quality.iter().map(|quality| quality["person"].as_str().expect("an id")).collect();
+    let mut people = [back_end.id_of(PATIENT).await, back_end.id_of(PROVIDER).await];
+    whose.sort_unstable();
+    people.sort_unstable();
+    assert_eq!(whose, people);
+    let is_good =
+        |quality: &Value| (&quality["loss_permille"], &quality["interruptions"]) == (&json!(0), &json!(0));
+    assert!(quality.iter().all(is_good), "{told}");
+    assert_eq!(told["grade"], "good");
+}
+
+async fn until_spooled(node: &Node, what: &str, is_so: impl Fn(f64) -> bool) {
+    within_patience(what, async {
+        while !is_so(Metrics::of(node.address()).await.value("consilium_audit_spool_entries")) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
 }
 
 /// A node that has not found its database yet: the interpreter comes and goes, the patient's ticket has opened before.

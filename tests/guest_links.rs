@@ -11,28 +11,9 @@ use support::{
     node::Node,
     signal::Signal,
 };
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// How long a link rests after it was redeemed.
 const REST: Duration = Duration::from_millis(2_100);
-
-fn in_minutes(minutes: i64) -> String {
-    let at = OffsetDateTime::now_utc() + time::Duration::minutes(minutes);
-    at.format(&Rfc3339).expect("text")
-}
-
-/// An appointment of patient and provider without a waiting room.
-async fn appointment(back_end: &BackEnd) -> Value {
-    let patient = back_end.id_of(PATIENT).await;
-    let consent = format!("/v1/people/{patient}/consents/telehealth");
-    assert_eq!(back_end.call("PUT", &consent, &json!({})).await.status, 204);
-    let people = [PATIENT, PROVIDER].map(|person| json!({"person_id": person.id, "role": person.role}));
-    let (starts_at, ends_at) = (in_minutes(1), in_minutes(31));
-    let body = json!({"starts_at": starts_at, "ends_at": ends_at, "people": people});
-    let answer = back_end.call("POST", "/v1/appointments", &body).await;
-    assert_eq!(answer.status, 201, "{answer:?}");
-    answer.json()
-}
 
 /// Presses the button and comes: without a key, by the code alone.
 async fn come(node: &Node, code: &Value) -> Signal {
@@ -50,7 +31,7 @@ async fn come(node: &Node, code: &Value) -> Signal {
 async fn whoever_redeems_a_link_again_ends_the_earlier_connection_and_waits_again() {
     let node = Node::dev();
     let back_end = BackEnd::of(&node);
-    let appointment = appointment(&back_end).await;
+    let appointment = back_end.appointment().await;
     let consult = appointment["consult"].as_str().expect("an id");
     let links = format!("/v1/appointments/{}/guest-links", appointment["id"].as_str().expect("an id"));
     let body = json!({"role": PATIENT.role, "person_id": PATIENT.id, "display_name": PATIENT.name});

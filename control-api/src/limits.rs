@@ -17,9 +17,7 @@ pub const SIGNING_KEY_OUTLASTS: Duration = Duration::from_secs(60 * 60);
 /// Longest name of an API client.
 pub const API_CLIENT_NAME_BYTES_MAX: usize = 40;
 /// Audit entries of reads that are committed together.
-pub const READS_BATCH_MAX: usize = 128;
-/// Transactions with entries of one tenant's reads at a time.
-pub const READS_COMMITTERS_MAX: usize = 2;
+pub const READS_BATCH_MAX: usize = 256;
 /// Audit entries of one tenant's reads that wait to be committed; with more, reads are refused.
 pub const READS_WAITING_MAX: usize = 4_096;
 /// People's keys that are wrapped anew in one transaction.

@@ -13,6 +13,7 @@ use consilium_loadtest::{
     target::Target,
     usage,
 };
+use huge_pages::HugePages;
 use tokio::task::LocalSet;
 
 /// Puts load on a Consilium node, or on what others run, and measures what comes back.
@@ -148,6 +149,8 @@ fn execute(command: Command) -> Result<bool, Failure> {
         progress: true,
         stop: Stop::default(),
     };
+    // Without a thread for it, it is done without.
+    let _huge_pages = HugePages::begin().ok();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let everything = async {
         tokio::task::spawn_local(stop_at_interrupt(run_options.stop.clone()));

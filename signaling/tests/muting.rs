@@ -48,3 +48,45 @@ async fn nobody_is_muted_of_whom_it_cannot_be_written_down() {
     assert_eq!((&error["code"], &error["fatal"]), (&"internal".into(), &false.into()));
     assert!(!node.media.commands().iter().any(|command| command.starts_with("mute")));
 }
+
+#[tokio::test]
+async fn who_was_muted_while_the_line_was_broken_comes_back_muted_and_is_told() {
+    let node = Node::start().await;
+    let mut doctor = node.join_with_media("doctor", Role::Provider).await;
+    let mut patient = node.connect().await;
+    patient.hello(&node.ticket("patient", Role::Patient)).await;
+    let mut welcome = patient.hears("welcome").await;
+    patient.offer(1).await;
+    patient.hears("answer").await;
+    drop(patient);
+    doctor.says(r#"{"type":"mute_other","participant":2,"source":"microphone"}"#).await;
+    node.until("it is muted", |node| node.media.commands().contains(&"mute 1 Microphone true".into())).await;
+    // The page lives and goes on with its transport; then it is loaded again.
+    for certificate in [1, 2] {
+        let mut patient = node.connect().await;
+        patient.resume(&welcome["resume_token"]).await;
+        welcome = patient.hears("welcome").await;
+        patient.offer(certificate).await;
+        let heard = [patient.hears_any().await, patient.hears_any().await];
+        let muted = heard.iter().find(|heard| heard["type"] == "muted").expect("told");
+        assert_eq!((&muted["source"], &muted["by"]), (&"microphone".into(), &1.into()));
+        assert!(heard.iter().any(|heard| heard["type"] == "answer"));
+        if certificate == 2 {
+            patient.says(r#"{"type":"mute","source":"microphone","muted":false}"#).await;
+            node.until("it is on again", |node| {
+                node.media.commands().contains(&"mute 2 Microphone false".into())
+            })
+            .await;
+            patient.offer(certificate).await;
+            patient.hears("answer").await;
+        }
+    }
+    let of_patient = |line: &String| line.contains("muted") || line.starts_with("renegotiate");
+    let told: Vec<_> = node.media.commands().into_iter().filter(of_patient).collect();
+    let expected = [
+        "renegotiate 1 ice false muted [Microphone]",
+        "join 2 as 2 admitted true muted [Microphone]",
+        "renegotiate 2 ice false",
+    ];
+    assert_eq!(told, expected);
+}

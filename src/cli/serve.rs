@@ -18,7 +18,8 @@ use axum::{
 use axum_server::{Handle, tls_rustls::RustlsAcceptor};
 use clap::Args;
 use control_api::{ControlApi, Store, webhooks::WebhookSender};
-use media_io::{Advertise, HugePages, MediaNode};
+use huge_pages::HugePages;
+use media_io::{Advertise, MediaNode};
 use signaling::{Signaling, TicketLog};
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
@@ -35,7 +36,7 @@ use crate::{
     master_keys::NodeMasterKeys,
     pages,
     presences::Presences,
-    shutdown,
+    shutdown::StopSignals,
     signing_keys::SigningKeys,
     spool::{Spool, SpoolKey},
     telemetry::Metrics,
@@ -170,7 +171,7 @@ impl Node {
         let router = web::with_security_headers(router, config.is_by_tls());
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
         let handle = Handle::new();
-        let stopper = tokio::spawn(self.clone().stop_when_told(handle.clone()));
+        let stopper = tokio::spawn(self.clone().stop_when_told(StopSignals::listen()?, handle.clone()));
         let listener = std::net::TcpListener::bind(config.listen)
             .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
         listener.set_nonblocking(true)?;
@@ -215,8 +216,8 @@ impl Node {
     }
 
     /// Says goodbye to everyone, stops the media threads, then the HTTP server, then closes the database.
-    async fn stop_when_told(self, handle: Handle<SocketAddr>) -> Result<(), Failure> {
-        shutdown::requested().await?;
+    async fn stop_when_told(self, told: StopSignals, handle: Handle<SocketAddr>) -> Result<(), Failure> {
+        told.received().await;
         tracing::info!("stopping");
         self.signaling.shutdown().await;
         self.presences.flush().await;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
     http::{self, Answer},
@@ -92,8 +93,26 @@ impl BackEnd {
         answer.json()["id"].as_str().expect("an id").to_owned()
     }
 
+    /// An appointment of patient and provider without a waiting room, in a minute.
+    pub async fn appointment(&self) -> Value {
+        let patient = self.id_of(PATIENT).await;
+        let consent = format!("/v1/people/{patient}/consents/telehealth");
+        assert_eq!(self.call("PUT", &consent, &json!({})).await.status, 204);
+        let people = [PATIENT, PROVIDER].map(|person| json!({"person_id": person.id, "role": person.role}));
+        let (starts_at, ends_at) = (in_minutes(1), in_minutes(31));
+        let body = json!({"starts_at": starts_at, "ends_at": ends_at, "people": people});
+        let answer = self.call("POST", "/v1/appointments", &body).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.json()
+    }
+
     pub async fn end(&self, consult: &str) {
         let answer = self.call("POST", &format!("/v1/consults/{consult}/end"), &json!({})).await;
         assert_eq!(answer.status, 200, "{answer:?}");
     }
+}
+
+fn in_minutes(minutes: i64) -> String {
+    let at = OffsetDateTime::now_utc() + time::Duration::minutes(minutes);
+    at.format(&Rfc3339).expect("text")
 }

@@ -5,8 +5,10 @@ use std::fs;
 use super::sources::{Source, root};
 
 /// Each crate's folder and its floor. Dependencies point strictly down.
-const FLOORS: [(&str, &str, u8); 10] = [
+const FLOORS: [(&str, &str, u8); 12] = [
     ("media-model", "media/model", 0),
+    ("huge-pages", "media/huge-pages", 0),
+    ("prefetch", "media/prefetch", 0),
     ("media-engine", "media/engine", 1),
     ("signaling-protocol", "signaling/protocol", 1),
     ("media-io", "media/io", 2),
@@ -18,7 +20,8 @@ const FLOORS: [(&str, &str, u8); 10] = [
     ("consilium", ".", 4),
 ];
 
-const PURE: [&str; 3] = ["media/model/src/", "media/engine/src/", "signaling/protocol/src/"];
+const PURE: [&str; 4] =
+    ["media/model/src/", "media/prefetch/src/", "media/engine/src/", "signaling/protocol/src/"];
 
 const IMPURE: [&str; 16] = [
     "Instant::now",

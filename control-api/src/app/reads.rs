@@ -2,8 +2,8 @@
 //! that.
 //!
 //! An act commits with its own entry. A read changes nothing, so that its entry may share a transaction with others: at first
-//! there is one in it, and while it is being committed the next ones gather. Nobody waits for more company. Two commit at a time, so
-//! that one writes while the other waits for the disk.
+//! there is one in it, and while it is being committed the next ones gather. Nobody waits for more company. One commits at a time:
+//! with two, each takes half of who has gathered, in twice as many transactions.
 
 use std::{
     collections::BTreeMap,
@@ -17,29 +17,21 @@ use super::{ControlApi, new_entry_id};
 use crate::{
     StoreError,
     audit::{Entry, StoredEntry},
-    limits::{READS_BATCH_MAX, READS_COMMITTERS_MAX, READS_WAITING_MAX},
+    limits::{READS_BATCH_MAX, READS_WAITING_MAX},
     store,
 };
 
 /// An entry, and who waits for it.
 type Waiting = (StoredEntry, oneshot::Sender<()>);
 
-/// A tenant's entries that are not committed yet.
+/// Entries of reads that nobody commits yet. A tenant is in it for as long as a task commits for it.
 #[derive(Debug, Default)]
-struct Line {
-    waiting: Vec<Waiting>,
-    /// Tasks that commit for this tenant.
-    committers: usize,
-}
-
-/// Entries of reads that are not committed yet. A tenant is in it for as long as somebody commits for it.
-#[derive(Debug, Default)]
-pub(super) struct Reads(Mutex<BTreeMap<TenantId, Line>>);
+pub(super) struct Reads(Mutex<BTreeMap<TenantId, Vec<Waiting>>>);
 
 /// What became of an entry that was handed in.
 enum Joined {
-    /// One more may commit: whoever handed it in sees to it.
-    OneMore,
+    /// Nobody commits: whoever handed it in sees to it.
+    First,
     Follows,
     /// Too many wait.
     Full,
@@ -48,24 +40,23 @@ enum Joined {
 impl Reads {
     fn join(&self, tenant: TenantId, one: Waiting) -> Joined {
         let mut all = self.lock();
-        let line = all.entry(tenant).or_default();
-        if line.waiting.len() >= READS_WAITING_MAX {
+        let Some(waiting) = all.get_mut(&tenant) else {
+            all.insert(tenant, vec![one]);
+            return Joined::First;
+        };
+        if waiting.len() >= READS_WAITING_MAX {
             return Joined::Full;
         }
-        line.waiting.push(one);
-        if line.committers >= READS_COMMITTERS_MAX {
-            return Joined::Follows;
-        }
-        line.committers += 1;
-        Joined::OneMore
+        waiting.push(one);
+        Joined::Follows
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<TenantId, Line>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<TenantId, Vec<Waiting>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The turn to commit for a tenant. Lost in a panic, the last one fails whoever waits, rather than to leave them waiting.
+/// The turn to commit for a tenant. Lost in a panic, it fails whoever waits, rather than to leave them waiting.
 struct Turn {
     reads: Arc<Reads>,
     tenant: TenantId,
@@ -76,30 +67,22 @@ impl Turn {
     /// Who waits now; nobody, and then the turn is over.
     fn next(&mut self) -> Option<Vec<Waiting>> {
         let mut all = self.reads.lock();
-        let line = all.get_mut(&self.tenant)?;
-        if line.waiting.is_empty() {
+        let waiting = all.get_mut(&self.tenant)?;
+        if waiting.is_empty() {
             self.is_over = true;
-            end_turn(&mut all, self.tenant);
+            all.remove(&self.tenant);
             return None;
         }
-        let taken = line.waiting.len().min(READS_BATCH_MAX);
-        Some(line.waiting.drain(..taken).collect())
+        let taken = waiting.len().min(READS_BATCH_MAX);
+        Some(waiting.drain(..taken).collect())
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
         if !self.is_over {
-            end_turn(&mut self.reads.lock(), self.tenant);
+            self.reads.lock().remove(&self.tenant);
         }
-    }
-}
-
-fn end_turn(all: &mut BTreeMap<TenantId, Line>, tenant: TenantId) {
-    let Some(line) = all.get_mut(&tenant) else { return };
-    line.committers -= 1;
-    if line.committers == 0 {
-        all.remove(&tenant);
     }
 }
 
@@ -110,7 +93,7 @@ impl ControlApi {
         let (kept, is_kept) = oneshot::channel();
         match self.reads.join(tenant, (entry, kept)) {
             // On a task of its own: a caller who hangs up takes nobody's entry along.
-            Joined::OneMore => drop(tokio::spawn(self.clone().keep_reads(tenant))),
+            Joined::First => drop(tokio::spawn(self.clone().keep_reads(tenant))),
             Joined::Follows => {}
             Joined::Full => return Err(StoreError::ReadNotKept),
         }

@@ -3,6 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `worker.rs` | a thread: receive, send what is due, sleep 250 µs |
+//! | `entries.rs` | its transports and their timers |
 //! | `transport.rs` | one transport: ICE, DTLS, then media |
 //! | `handshake.rs` | DTLS |
 //! | `session.rs` | media and RTCP of a connected transport |
@@ -15,6 +16,7 @@
 
 mod clock;
 mod context;
+mod entries;
 mod handshake;
 mod impaired;
 mod order;

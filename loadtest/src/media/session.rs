@@ -1,5 +1,7 @@
 //! A connected transport's media: what is sent, what is received, and the RTCP about both.
 
+use prefetch::prefetch;
+
 use super::{context::Context, receiver::Receiver, sender::Sender, socket::PACKET_BYTES_MAX};
 use crate::{
     plan::{Keying, ReceivePlan, Shown, TransportPlan},
@@ -73,6 +75,17 @@ impl Session {
         };
         session.receive(std::mem::take(&mut plan.receives));
         session
+    }
+
+    /// Has the processor fetch what a packet or a timer touches of it …
+    pub fn prefetch(&self) {
+        prefetch(self);
+    }
+
+    /// … then its streams.
+    pub fn prefetch_streams(&self) {
+        self.senders.iter().for_each(prefetch);
+        self.receivers.iter().for_each(prefetch);
     }
 
     /// More streams; one that is known begins anew.

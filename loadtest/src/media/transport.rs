@@ -8,6 +8,8 @@
 
 use std::time::{Duration, Instant};
 
+use prefetch::prefetch;
+
 use super::{
     TransportFailed,
     context::Context,
@@ -139,6 +141,26 @@ impl Transport {
             (Some(0..=3), _) => self.stun(datagram, context),
             (_, Phase::Registering) => self.registered(datagram, context),
             _ => Outcome::Nothing,
+        }
+    }
+
+    /// Has the processor fetch what everything begins with …
+    pub fn prefetch(&self) {
+        prefetch(&self.phase);
+        prefetch(&self.check_at_ns);
+    }
+
+    /// … then the media of a connected transport …
+    pub fn prefetch_session(&self) {
+        if let Phase::Up(session) = &self.phase {
+            session.prefetch();
+        }
+    }
+
+    /// … and its streams.
+    pub fn prefetch_streams(&self) {
+        if let Phase::Up(session) = &self.phase {
+            session.prefetch_streams();
         }
     }
 

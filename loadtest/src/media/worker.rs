@@ -2,7 +2,6 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, HashMap},
     sync::{Arc, mpsc::Receiver},
     time::Instant,
 };
@@ -10,25 +9,22 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
-    Command, Connects, MediaOptions, Window,
-    clock::clock_ns,
+    Command, MediaOptions, Window,
+    clock::{Arrival, clock_ns},
     context::{Context, Shared},
+    entries::{Entries, Entry, Timers},
     handshake::Identity,
     impaired::{AddressChanges, Impaired},
-    socket::{Outbox, Route, Sockets},
-    transport::{Outcome, Transport},
+    socket::{Outbox, Route, Sockets, Take},
+    transport::Transport,
 };
 use crate::{measure::Measure, usage};
 
 /// Batches that are received before commands are looked at, so that neither starves.
 const BATCHES_MAX: usize = 256;
 
-struct Entry {
-    transport: Transport,
-    route: Route,
-    connects: Option<Connects>,
-    scheduled_ns: u64,
-}
+/// Timers that are looked at side by side.
+const TIMERS_AT_ONCE: usize = 32;
 
 /// What a thread owns.
 pub struct Worker {
@@ -36,8 +32,8 @@ pub struct Worker {
     identity: Identity,
     commands: Receiver<Command>,
     sockets: Sockets,
-    entries: HashMap<u32, Entry>,
-    timers: BinaryHeap<Reverse<(u64, u32)>>,
+    entries: Entries,
+    timers: Timers,
     outbox: Outbox,
     measure: Measure,
     shared: Arc<Shared>,
@@ -68,8 +64,8 @@ impl Worker {
             identity,
             commands,
             sockets,
-            entries: HashMap::new(),
-            timers: BinaryHeap::new(),
+            entries: Entries::default(),
+            timers: Timers::new(),
             outbox: Outbox::new(),
             measure: Measure::new(),
             shared,
@@ -128,18 +124,18 @@ impl Worker {
                 self.timers.push(Reverse((now_ns, id)));
             }
             Command::Receive(id, streams) => {
-                if let Some(entry) = self.entries.get_mut(&id) {
+                if let Some(entry) = self.entries.get_mut(id) {
                     entry.transport.receive(streams);
                 }
                 self.reschedule(id, now_ns, Instant::now());
             }
             Command::Show(id, ssrc, shown) => {
-                if let Some(entry) = self.entries.get_mut(&id) {
+                if let Some(entry) = self.entries.get_mut(id) {
                     entry.transport.show(ssrc, shown, now_ns);
                 }
             }
             Command::Stop(id, counts_losses) => {
-                if let Some(mut entry) = self.entries.remove(&id).filter(|_| counts_losses) {
+                if let Some(mut entry) = self.entries.remove(id).filter(|_| counts_losses) {
                     self.end_session(id, &mut entry, now_ns);
                 }
                 self.sockets.remove(id);
@@ -152,7 +148,7 @@ impl Worker {
                 self.measure.established = established;
                 self.window = (now_ns, usage::thread_cpu_ns());
                 self.looked = self.window;
-                let sessions = self.entries.values_mut().filter_map(|entry| entry.transport.session());
+                let sessions = self.entries.iter_mut().filter_map(|(_, entry)| entry.transport.session());
                 sessions.for_each(|session| session.begin_window());
             }
             Command::EndWindow(reply) => self.end_window(now_ns, reply),
@@ -176,10 +172,10 @@ impl Worker {
     fn end_window(&mut self, now_ns: u64, reply: oneshot::Sender<Window>) {
         let instant = Instant::now();
         let Self { entries, outbox, measure, shared, options, identity, .. } = self;
-        for (id, entry) in entries {
+        for (id, entry) in entries.iter_mut() {
             let Some(session) = entry.transport.session() else { continue };
             let mut context =
-                Context { now_ns, instant, transport: *id, outbox, measure, identity, options, shared };
+                Context { now_ns, instant, transport: id, outbox, measure, identity, options, shared };
             session.end_window(&mut context);
         }
         self.look();
@@ -205,16 +201,9 @@ impl Worker {
             let Self {
                 sockets, entries, timers, outbox, measure, shared, options, identity, impaired, ..
             } = self;
-            let more = sockets.receive(&mut |id, datagram, arrival| {
-                measure.counters.unnoted += u64::from(!arrival.is_noted);
-                if let Some([to_clients, _]) = impaired {
-                    return to_clients.put(id, datagram, arrival.at_ns);
-                }
-                let Some(entry) = entries.get_mut(&id) else { return };
-                let mut context =
-                    Context { now_ns, instant, transport: id, outbox, measure, identity, options, shared };
-                entry.take(datagram, arrival.at_ns, &mut context, timers);
-            });
+            let context =
+                Context { now_ns, instant, transport: 0, outbox, measure, identity, options, shared };
+            let more = sockets.receive(&mut Taking { entries, timers, impaired, context });
             if self.outbox.is_due() {
                 self.flush();
             }
@@ -230,7 +219,7 @@ impl Worker {
         while let Some(mut late) = self.impaired.as_mut().and_then(|[to_clients, _]| to_clients.pop(now_ns)) {
             let Self { entries, timers, outbox, measure, shared, options, identity, .. } = self;
             let id = late.transport;
-            let Some(entry) = entries.get_mut(&id) else { continue };
+            let Some(entry) = entries.get_mut(id) else { continue };
             let mut context =
                 Context { now_ns, instant, transport: id, outbox, measure, identity, options, shared };
             entry.take(&mut late.bytes, late.due_ns, &mut context, timers);
@@ -244,7 +233,7 @@ impl Worker {
     fn change_addresses(&mut self) {
         let now_ns = clock_ns();
         while let Some(id) = self.addresses.pop(now_ns) {
-            let Some(entry) = self.entries.get_mut(&id) else { continue };
+            let Some(entry) = self.entries.get_mut(id) else { continue };
             self.sockets.remove(id);
             // Without a new socket or address the transport is mute, and counts as lost when its consent runs out.
             if self.sockets.add(entry.route).is_ok() {
@@ -257,28 +246,38 @@ impl Worker {
     fn timers(&mut self) {
         loop {
             let (now_ns, instant) = (clock_ns(), Instant::now());
-            let Some(Reverse((at, id))) =
-                self.timers.peek().copied().filter(|Reverse((at, _))| *at <= now_ns)
-            else {
+            let mut due = [None; TIMERS_AT_ONCE];
+            for place in &mut due {
+                let next = self.timers.peek().copied().filter(|Reverse((at, _))| *at <= now_ns);
+                let Some(Reverse(next)) = next else { break };
+                self.timers.pop();
+                *place = Some(next);
+            }
+            let due = due.into_iter().map_while(|due| due);
+            if due.clone().next().is_none() {
                 return;
-            };
-            self.timers.pop();
-            let Self { entries, timers, outbox, measure, shared, options, identity, .. } = self;
-            let Some(entry) = entries.get_mut(&id).filter(|entry| entry.scheduled_ns == at) else { continue };
-            let mut context =
-                Context { now_ns, instant, transport: id, outbox, measure, identity, options, shared };
-            let outcome = entry.transport.handle_timeout(&mut context);
-            entry.tell(outcome);
-            entry.scheduled_ns = u64::MAX;
-            entry.schedule(id, now_ns, instant, timers);
-            if self.outbox.is_due() {
-                self.flush();
+            }
+            self.entries.expect(due.clone().map(|(_, id)| id));
+            for (at, id) in due {
+                let Self { entries, timers, outbox, measure, shared, options, identity, .. } = self;
+                let Some(entry) = entries.get_mut(id).filter(|entry| entry.scheduled_ns == at) else {
+                    continue;
+                };
+                let mut context =
+                    Context { now_ns, instant, transport: id, outbox, measure, identity, options, shared };
+                let outcome = entry.transport.handle_timeout(&mut context);
+                entry.tell(outcome);
+                entry.scheduled_ns = u64::MAX;
+                entry.schedule(id, now_ns, instant, timers);
+                if self.outbox.is_due() {
+                    self.flush();
+                }
             }
         }
     }
 
     fn reschedule(&mut self, id: u32, now_ns: u64, instant: Instant) {
-        if let Some(entry) = self.entries.get_mut(&id) {
+        if let Some(entry) = self.entries.get_mut(id) {
             entry.schedule(id, now_ns, instant, &mut self.timers);
         }
     }
@@ -313,45 +312,26 @@ fn window(measure: Measure, begin: &mut (u64, u64), now_ns: u64) -> Window {
     Window { measure, wall_ns: now_ns.saturating_sub(wall_begin), cpu_ns: cpu_ns.saturating_sub(cpu_begin) }
 }
 
-impl Entry {
-    /// Takes a datagram in.
-    fn take(
-        &mut self,
-        datagram: &mut [u8],
-        arrival_ns: u64,
-        context: &mut Context<'_>,
-        timers: &mut BinaryHeap<Reverse<(u64, u32)>>,
-    ) {
-        let outcome = self.transport.handle_datagram(datagram, arrival_ns, context);
-        self.tell(outcome);
-        self.schedule(context.transport, context.now_ns, context.instant, timers);
+/// Hands datagrams to their transports, or to a bad network.
+struct Taking<'a> {
+    entries: &'a mut Entries,
+    timers: &'a mut Timers,
+    impaired: &'a mut Option<[Impaired; 2]>,
+    context: Context<'a>,
+}
+
+impl Take for Taking<'_> {
+    fn expect(&mut self, transports: impl Iterator<Item = u32> + Clone) {
+        self.entries.expect(transports);
     }
 
-    fn tell(&mut self, outcome: Outcome) {
-        let result = match outcome {
-            Outcome::Nothing => return,
-            Outcome::Connected(ice) => Ok(ice),
-            Outcome::Failed(why) => Err(why),
-        };
-        if let Some(connects) = self.connects.take() {
-            // The one who waited may have given up.
-            let _ = connects.send(result);
+    fn take(&mut self, transport: u32, datagram: &mut [u8], arrival: Arrival) {
+        self.context.measure.counters.unnoted += u64::from(!arrival.is_noted);
+        if let Some([to_clients, _]) = self.impaired {
+            return to_clients.put(transport, datagram, arrival.at_ns);
         }
-    }
-
-    /// Puts it into the timers where it is due earlier than it stands there.
-    fn schedule(
-        &mut self,
-        id: u32,
-        now_ns: u64,
-        instant: Instant,
-        timers: &mut BinaryHeap<Reverse<(u64, u32)>>,
-    ) {
-        let at = self.transport.poll_timeout(now_ns, instant);
-        if at < self.scheduled_ns {
-            // A moment later at the earliest: what asks again and again must not keep the loop from receiving.
-            self.scheduled_ns = at.max(now_ns + 1);
-            timers.push(Reverse((self.scheduled_ns, id)));
-        }
+        let Some(entry) = self.entries.get_mut(transport) else { return };
+        self.context.transport = transport;
+        entry.take(datagram, arrival.at_ns, &mut self.context, self.timers);
     }
 }

@@ -19,7 +19,6 @@
 //! | `subscriber/` | slots: which publisher stands where |
 //! | `forwarder/` | selector and rewriter: from a track's packet to a slot's packet |
 //! | `drop_reason.rs`, `counters.rs` | every way a packet can die, and what is counted |
-//! | `prefetch.rs` | memory that is fetched before it is needed |
 //! | `quality.rs` | how well a transport was connected, by the reports of both sides |
 //! | `random.rs` | seeded numbers, never for keys |
 
@@ -31,7 +30,6 @@ pub mod demux;
 mod drop_reason;
 mod engine;
 mod forwarder;
-mod prefetch;
 pub mod publisher;
 mod quality;
 mod random;

@@ -132,9 +132,9 @@ fn silence_costs_ten_datagrams_a_second_at_most_both_ways() {
     let datagrams = count(&mut world, 20);
     let rtcp = world.clients[0].rtcp.len() - rtcp_before;
     assert!(datagrams <= 20 * 10, "{datagrams} in 20 s");
-    assert!(rtcp <= 14, "{rtcp} in 20 s");
+    assert!(rtcp <= 11, "{rtcp} in 20 s");
     let told = told(&world, 0).split_off(rtcp_before);
-    assert!(told.iter().filter(|(_, t)| t.clocks.len() == 2 && t.blocks == 1).count() >= 4, "{told:?}");
+    assert!(told.iter().filter(|(_, t)| t.clocks.len() == 2 && t.blocks == 1).count() >= 3, "{told:?}");
 }
 
 fn report(ssrc: u32) -> Vec<u8> {
@@ -256,12 +256,17 @@ fn murmur(world: &mut World, ms: u64) {
 }
 
 #[test]
-fn who_sends_fifteen_packets_a_second_gets_one_datagram() {
+fn who_sends_fifteen_packets_a_second_gets_less_than_one_datagram() {
     let mut world = World::with_participants(3);
     murmur(&mut world, 25_000);
     let since = world.start + Duration::from_secs(5);
     let told: Vec<_> = told(&world, 0).into_iter().filter(|(at, _)| *at >= since).collect();
-    assert!(told.len() <= 25, "{} in 20 s", told.len());
-    let rounds = told.iter().filter(|(_, t)| (t.blocks, t.clocks.len()) == (2, 4)).count();
-    assert!((13..=21).contains(&rounds), "{rounds} in 20 s");
+    assert!(told.len() <= 17, "{} in 20 s", told.len());
+    let rounds = told.iter().filter(|(_, t)| t.blocks == 2).count();
+    assert!((13..=17).contains(&rounds), "{rounds} in 20 s");
+    // Ten packets a second of each camera, five of each microphone.
+    for (slot, seconds) in [(0, 4), (1, 2)] {
+        let clock = told.iter().filter(|(_, t)| t.clocks.contains(&slot_ssrc(slot))).count();
+        assert!((20 / (seconds + 2)..=20 / seconds).contains(&clock), "slot {slot}: {clock}");
+    }
 }

@@ -18,14 +18,12 @@
 //! | `load.rs` | what a shard costs, by its own measure |
 //! | `relief.rs` | when a shard falls behind, and how much video it sheds |
 //! | `affinity.rs` | which core a shard's thread runs on |
-//! | `huge_pages.rs` | large pages for what it touches |
 //! | `planted.rs` | faults on purpose, in a test build only |
 //! | `interfaces.rs` | which addresses clients are told |
 //! | `socket/` | UDP in batches |
 //! | `limits.rs` | every bound |
 
 mod affinity;
-mod huge_pages;
 mod interfaces;
 mod io_counters;
 pub mod limits;
@@ -42,7 +40,6 @@ mod shard;
 mod socket;
 mod tally;
 
-pub use huge_pages::HugePages;
 pub use interfaces::Advertise;
 pub use io_counters::IoCounters;
 pub use load::Load;

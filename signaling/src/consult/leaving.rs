@@ -104,6 +104,7 @@ impl Registry {
         self.note_refusals(now, consult, participant, &refusals);
         let Some(member) = self.member(consult, participant) else { return };
         let comings = member.comings();
+        member.muted_by.clear();
         let was = std::mem::replace(&mut member.standing, Standing::Absent);
         let who = member.as_who();
         let transports: Vec<_> = member.transports.iter().map(|transport| transport.id).collect();

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use media_engine::api::{self, Refusal};
+use media_engine::api::{self, MediaParams, Refusal};
 use media_model::{ParticipantNumber, Pii, Role, Source, TransportId};
 use signaling_protocol::{
     error::ErrorCode,
@@ -84,6 +84,9 @@ pub(crate) struct Member {
     pub(crate) layout_last: u32,
     /// The newest layout of the WebSocket's transport.
     pub(crate) layout: Option<api::Layout>,
+    /// What staff has muted of theirs, and who did, until they turn it on again or leave: a connection that breaks meanwhile
+    /// does not.
+    pub(crate) muted_by: Vec<(Source, ParticipantNumber)>,
     /// What they asked for and may not do.
     pub(crate) refusals: Refusals,
     /// Lines of chat that they wrote and that are not kept yet.
@@ -150,6 +153,7 @@ impl Member {
             layout: None,
             coming: Coming { call: claim.call.clone(), since: now },
             call: None,
+            muted_by: Vec::new(),
             refusals: Refusals::default(),
             lines_waiting: 0,
             is_layout_due: false,
@@ -207,6 +211,19 @@ impl Member {
         }
         self.notices = None;
         false
+    }
+
+    /// Has an offer mute what staff has muted. Gives what there is to be told: of each source that is offered as if it were not.
+    /// Who publishes by WHIP has no other way to turn it on again than to publish anew.
+    pub(crate) fn keep_muted(&self, way: Way, media: &mut MediaParams) -> Vec<Notice> {
+        let mut news = Vec::new();
+        for (source, by) in self.muted_by.iter().filter(|_| way == Way::WebSocket) {
+            let offered = media.tracks.iter_mut().filter(|track| track.source == *source && !track.muted);
+            if offered.map(|track| track.muted = true).count() > 0 {
+                news.push(Notice::Muted { source: *source, by: *by });
+            }
+        }
+        news
     }
 
     /// Says the last words to the connection and lets go of it.

@@ -12,9 +12,11 @@ use crate::{
 impl Registry {
     /// Silences or darkens one of one's own sources, or ends that.
     pub(crate) fn mute(&mut self, seat: Seat, source: Source, muted: bool) {
-        if self.seated(seat).is_some() {
-            self.set_muted(seat.consult, seat.participant, source, muted);
+        let Some(member) = self.seated(seat) else { return };
+        if !muted {
+            member.muted_by.retain(|(known, _)| *known != source);
         }
+        self.set_muted(seat.consult, seat.participant, source, muted);
     }
 
     /// The entry of staff's silencing or darkening one of somebody else's sources: it is kept before [`Self::mute_other`]. None where
@@ -41,12 +43,22 @@ impl Registry {
         Ok(Some(Entry { tenant, consult: Some(by.consult), who, ..known }))
     }
 
-    /// Does so. That person is told, and may turn it on again; nobody else can.
+    /// Does so. That person is told, and may turn it on again; nobody else can, and neither does a page that is loaded again or a
+    /// connection that comes back and never heard of it.
     pub(crate) fn mute_other(&mut self, by: Seat, participant: ParticipantNumber, source: Source) {
         self.set_muted(by.consult, participant, source, true);
         let Some(member) = self.member(by.consult, participant) else { return };
+        member.muted_by.retain(|(known, _)| *known != source);
+        member.muted_by.push((source, by.participant));
         let told = member.tell(Notice::Muted { source, by: by.participant });
         self.count_cut(usize::from(!told));
+    }
+
+    /// Tells the connection that sits here what was muted of what it offered.
+    pub(super) fn tell_muted(&mut self, seat: Seat, news: Vec<Notice>) {
+        let Some(member) = self.seated(seat) else { return };
+        let cut = news.into_iter().map(|notice| member.tell(notice)).filter(|told| !told).count();
+        self.count_cut(cut);
     }
 
     fn set_muted(&mut self, consult: ConsultId, participant: ParticipantNumber, source: Source, muted: bool) {

@@ -84,6 +84,7 @@ impl Registry {
         if !may_negotiate(member, seat, way) {
             return Err(ErrorCode::Internal);
         }
+        let muted = member.keep_muted(way, &mut agreed.media);
         let abandoned: Vec<_> =
             member.transports.iter().filter(|t| t.way == way && !t.connected).map(|t| t.id).collect();
         let join = Join {
@@ -123,6 +124,7 @@ impl Registry {
             self.forget_transport(id);
             return Err(ErrorCode::Internal);
         }
+        self.tell_muted(seat, muted);
         Ok(Placed::Joining(id, replied))
     }
 
@@ -146,6 +148,7 @@ impl Registry {
         if !may_negotiate(member, seat, way) {
             return Err(ErrorCode::Internal);
         }
+        let muted = member.keep_muted(way, &mut agreed.media);
         let transport = find(member, id).ok_or(ErrorCode::Internal)?;
         let ice = agreed.ice_restarted.then(|| (agreed.ice_local.clone(), agreed.ice_remote.clone()));
         let command = Renegotiate { transport: transport.id, ice, media: agreed.media.clone() };
@@ -157,6 +160,7 @@ impl Registry {
             agreed.answer = String::new();
         }
         transport.agreed = Arc::new(agreed);
+        self.tell_muted(seat, muted);
         Ok(Placed::Renegotiated)
     }
 

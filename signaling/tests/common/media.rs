@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use media_engine::api::{Command, Event, LeaveReason, Quality};
+use media_engine::api::{Command, Event, Join, LeaveReason, MediaParams, Quality, Renegotiate};
 use media_model::ConsultId;
 use signaling::{MediaPlane, Overloaded, Shard};
 use tokio::sync::mpsc;
@@ -48,6 +48,12 @@ impl MediaPlane for FakePlane {
     }
 }
 
+/// What is muted of what was agreed.
+fn muted(media: &MediaParams) -> String {
+    let muted: Vec<_> = media.tracks.iter().filter(|track| track.muted).map(|track| track.source).collect();
+    if muted.is_empty() { String::new() } else { format!(" muted {muted:?}") }
+}
+
 impl Shard for FakeShard {
     fn candidates(&self) -> Vec<SocketAddr> {
         vec![([192, 0, 2, 1], 5000).into()]
@@ -55,15 +61,15 @@ impl Shard for FakeShard {
 
     fn send(&self, command: Command) -> Result<(), Overloaded> {
         let (line, event) = match command {
-            Command::Join(join) => (
-                format!("join {} as {} admitted {}", join.transport.0, join.participant, join.admitted),
-                Some(Event::Joined(join.transport)),
-            ),
+            Command::Join(join) => {
+                let Join { transport, participant, admitted, media, .. } = &*join;
+                let line =
+                    format!("join {} as {participant} admitted {admitted}{}", transport.0, muted(media));
+                (line, Some(Event::Joined(*transport)))
+            }
             Command::Renegotiate(next) => {
-                let muted: Vec<_> =
-                    next.media.tracks.iter().filter(|track| track.muted).map(|track| track.source).collect();
-                let muted = if muted.is_empty() { String::new() } else { format!(" muted {muted:?}") };
-                (format!("renegotiate {} ice {}{muted}", next.transport.0, next.ice.is_some()), None)
+                let Renegotiate { transport, ice, media } = &*next;
+                (format!("renegotiate {} ice {}{}", transport.0, ice.is_some(), muted(media)), None)
             }
             Command::Admit(id) => (format!("admit {}", id.0), None),
             Command::Mute { transport, source, muted } => {

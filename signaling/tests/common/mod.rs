@@ -319,11 +319,16 @@ impl Peer {
 
     /// The next message, which has to be of this type.
     pub async fn hears(&mut self, kind: &str) -> Value {
-        let message = self.next().await;
-        let Message::Text(text) = &message else { panic!("{kind} expected, not {message:?}") };
-        let value: Value = serde_json::from_str(text).expect("JSON");
+        let value = self.hears_any().await;
         assert_eq!(value["type"], kind, "{value}");
         value
+    }
+
+    /// The next message, whichever it is.
+    pub async fn hears_any(&mut self) -> Value {
+        let message = self.next().await;
+        let Message::Text(text) = &message else { panic!("a message expected, not {message:?}") };
+        serde_json::from_str(text).expect("JSON")
     }
 
     /// The close code, which has to be next.

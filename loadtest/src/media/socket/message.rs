@@ -10,9 +10,9 @@ use std::{
 use crate::media::clock::{Arrival, KernelClock};
 
 /// Datagrams, or GRO trains of them, that one call takes.
-const MESSAGES: usize = 32;
-/// A GRO train is at most this long.
-const MESSAGE_BYTES: usize = 65_536;
+pub(super) const MESSAGES: usize = 32;
+/// A GRO train is at most 64 KiB long. Places a multiple of that apart would all share the same lines of the caches.
+const MESSAGE_BYTES: usize = 64 * 1024 + 17 * 64;
 const CONTROL_WORDS: usize = 16;
 const CONTROL_BYTES: usize = CONTROL_WORDS * 8;
 
@@ -24,6 +24,17 @@ pub(super) struct Receiving {
     controls: Box<[[u64; CONTROL_WORDS]]>,
     names: Box<[libc::sockaddr_in]>,
     clock: KernelClock,
+    /// Of the last call, in their order.
+    messages: Vec<Message>,
+}
+
+/// A datagram, or a GRO train of them.
+#[derive(Debug, Clone, Copy)]
+struct Message {
+    length: usize,
+    segment: usize,
+    local: Option<Ipv4Addr>,
+    arrival: Arrival,
 }
 
 /// What the kernel says about a message.
@@ -37,9 +48,6 @@ struct Told {
     segment: usize,
 }
 
-/// Takes a datagram: the address that it was sent to, where the socket tells, the bytes, and when it came.
-pub(super) type Take<'a> = &'a mut dyn FnMut(Option<Ipv4Addr>, &mut [u8], Arrival);
-
 impl Receiving {
     pub(super) fn new() -> Self {
         // SAFETY: all zeros is a valid value of each of these structures of the C interface.
@@ -52,11 +60,12 @@ impl Receiving {
             controls: vec![[0; CONTROL_WORDS]; MESSAGES].into(),
             names: vec![name; MESSAGES].into(),
             clock: KernelClock::default(),
+            messages: Vec::with_capacity(MESSAGES),
         }
     }
 
-    /// One `recvmmsg`: calls `take` for each datagram, trains taken apart. True when there may be more.
-    pub(super) fn receive(&mut self, socket: &OwnedFd, take: Take<'_>) -> bool {
+    /// One `recvmmsg`. True when there may be more.
+    pub(super) fn receive(&mut self, socket: &OwnedFd) -> bool {
         let slots = self.buffer.chunks_exact_mut(MESSAGE_BYTES).zip(&mut self.vectors);
         let slots = slots.zip(&mut self.headers).zip(&mut self.controls).zip(&mut self.names);
         for ((((buffer, vector), header), control), name) in slots {
@@ -84,17 +93,30 @@ impl Receiving {
         if came > 0 {
             self.clock.look();
         }
-        let messages = self.buffer.chunks_exact_mut(MESSAGE_BYTES).zip(&self.headers).take(came);
-        for (buffer, header) in messages {
+        self.messages.clear();
+        for header in self.headers.iter().take(came) {
             let length = header.msg_len as usize;
             // SAFETY: the kernel has just filled this header's control buffer.
             let told = unsafe { read_controls(&header.msg_hdr) };
-            let Some(bytes) = buffer.get_mut(..length).filter(|bytes| !bytes.is_empty()) else { continue };
             let segment = if told.segment == 0 { length } else { told.segment };
             let arrival = self.clock.arrival(told.system_ns);
-            bytes.chunks_mut(segment).for_each(|datagram| take(told.local, datagram, arrival));
+            self.messages.push(Message { length, segment, local: told.local, arrival });
         }
         came == MESSAGES
+    }
+
+    /// Where each message of the last call was sent to, where the socket tells.
+    pub(super) fn locals(&self) -> impl Iterator<Item = Option<Ipv4Addr>> {
+        self.messages.iter().map(|message| message.local)
+    }
+
+    /// Their datagrams, trains taken apart: of which message, the bytes, and when it came.
+    pub(super) fn datagrams(&mut self) -> impl Iterator<Item = (usize, &mut [u8], Arrival)> {
+        let messages = self.buffer.chunks_exact_mut(MESSAGE_BYTES).zip(&self.messages).enumerate();
+        messages.flat_map(|(number, (buffer, message))| {
+            let bytes = buffer.get_mut(..message.length).unwrap_or_default();
+            bytes.chunks_mut(message.segment.max(1)).map(move |datagram| (number, datagram, message.arrival))
+        })
     }
 }
 

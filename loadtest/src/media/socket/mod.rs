@@ -42,8 +42,14 @@ pub enum Sockets {
     Own(OwnSockets),
 }
 
-/// Takes a datagram of a transport, and when it came.
-pub type Take<'a> = &'a mut dyn FnMut(u32, &mut [u8], Arrival);
+/// Who takes in what has come.
+pub trait Take {
+    /// Datagrams of these transports are next.
+    fn expect(&mut self, transports: impl Iterator<Item = u32> + Clone);
+
+    /// A datagram of a transport, and when it came.
+    fn take(&mut self, transport: u32, datagram: &mut [u8], arrival: Arrival);
+}
 
 /// Where a transport sends from and to.
 #[derive(Debug, Clone, Copy)]
@@ -82,7 +88,7 @@ impl Sockets {
     }
 
     /// Hands over a batch of what has come: transport, datagram, arrival. False when that was all.
-    pub fn receive(&mut self, take: Take<'_>) -> bool {
+    pub fn receive(&mut self, take: &mut impl Take) -> bool {
         match self {
             Self::Shared(shared) => shared.receive(take),
             Self::Own(own) => own.receive(take),
@@ -111,6 +117,8 @@ fn socket(gro: bool, buffer_bytes: i32) -> io::Result<OwnedFd> {
         <OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(fd)
     };
     option(&socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
+    // Whole datagrams need no identification, which would cost something for each of them.
+    option(&socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DO)?;
     if gro {
         option(&socket, libc::SOL_UDP, libc::UDP_GRO, 1)?;
     }
@@ -147,6 +155,14 @@ mod tests {
 
     use super::{super::clock::clock_ns, *};
     use crate::measure::Measure;
+
+    impl<F: FnMut(u32, &mut [u8], Arrival)> Take for F {
+        fn expect(&mut self, _transports: impl Iterator<Item = u32> + Clone) {}
+
+        fn take(&mut self, transport: u32, datagram: &mut [u8], arrival: Arrival) {
+            self(transport, datagram, arrival);
+        }
+    }
 
     /// One transport's sockets, and the peer that it sends to; the peer knows where from.
     fn connected(mode: SocketMode) -> (Sockets, UdpSocket, std::net::SocketAddr) {
@@ -207,7 +223,7 @@ mod tests {
         let (mut reads, mut came) = (0, 0);
         loop {
             let before = came;
-            let has_more = sockets.receive(&mut |_, _, _| came += 1);
+            let has_more = sockets.receive(&mut |_: u32, _: &mut [u8], _: Arrival| came += 1);
             assert!(came - before <= 32, "more than one batch at a time");
             reads += 1;
             if !has_more {

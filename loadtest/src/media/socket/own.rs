@@ -72,7 +72,7 @@ impl OwnSockets {
         self.sockets.remove(&transport);
     }
 
-    pub(super) fn receive(&mut self, take: Take<'_>) -> bool {
+    pub(super) fn receive(&mut self, take: &mut impl Take) -> bool {
         // SAFETY: the buffer has room for as many events as are told.
         let ready =
             unsafe { libc::epoll_wait(self.epoll.as_raw_fd(), self.events.as_mut_ptr(), EVENTS as i32, 0) };
@@ -80,7 +80,10 @@ impl OwnSockets {
         for event in self.events.iter().take(ready) {
             let transport = event.u64 as u32;
             let Some(socket) = self.sockets.get(&transport) else { continue };
-            self.receiving.receive(socket, &mut |_, datagram, arrival| take(transport, datagram, arrival));
+            self.receiving.receive(socket);
+            for (_, datagram, arrival) in self.receiving.datagrams() {
+                take.take(transport, datagram, arrival);
+            }
         }
         ready > 0
     }

@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     Outbox, Receiving, Route, Take,
-    message::{SendControl, write_controls},
+    message::{MESSAGES as MESSAGES_IN, SendControl, write_controls},
     option, sockaddr, socket,
 };
 
@@ -90,17 +90,25 @@ impl SharedSockets {
     }
 
     /// Reads one of the sockets; false once each in turn was found empty.
-    pub(super) fn receive(&mut self, take: Take<'_>) -> bool {
+    pub(super) fn receive(&mut self, take: &mut impl Take) -> bool {
         let base = u32::from(self.address(0));
         let by_address = &self.by_address;
         let Some(socket) = self.sockets.get(self.next) else { return false };
-        let has_more = self.receiving.receive(socket, &mut |local, datagram, arrival| {
-            let place = local.map(|local| u32::from(local).wrapping_sub(base) as usize);
-            let transport = place.and_then(|place| by_address.get(place).copied().flatten());
-            if let Some(transport) = transport {
-                take(transport, datagram, arrival);
+        let has_more = self.receiving.receive(socket);
+        let transport_of = |local: Option<Ipv4Addr>| {
+            let place = u32::from(local?).wrapping_sub(base) as usize;
+            by_address.get(place).copied().flatten()
+        };
+        let mut transports = [None; MESSAGES_IN];
+        for (transport, local) in transports.iter_mut().zip(self.receiving.locals()) {
+            *transport = transport_of(local);
+        }
+        take.expect(transports.iter().copied().flatten());
+        for (message, datagram, arrival) in self.receiving.datagrams() {
+            if let Some(transport) = transports.get(message).copied().flatten() {
+                take.take(transport, datagram, arrival);
             }
-        });
+        }
         self.next = (self.next + 1) % SOCKETS;
         self.empty = if has_more { 0 } else { self.empty + 1 };
         if self.empty >= SOCKETS {

@@ -1,15 +1,16 @@
 //! From an address to the transport that is there: the table that every message looks up.
 //!
 //! Open addressing with linear probing, at most half full; an entry is one line of the processor's caches, so that it can be
-//! fetched ahead ([`crate::prefetch`]) and costs one line when it is looked at.
+//! fetched ahead ([`prefetch()`]) and costs one line when it is looked at.
 
 use std::{
     hash::BuildHasher as _,
     net::{IpAddr, SocketAddr},
 };
 
+use prefetch::{LINE_BYTES, prefetch};
+
 use super::address_hash::KeyedState;
-use crate::prefetch::{LINE_BYTES, prefetch};
 
 /// Remote and local address.
 pub type Address = (SocketAddr, IpAddr);

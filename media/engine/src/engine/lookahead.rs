@@ -8,11 +8,10 @@ use std::{
     time::Instant,
 };
 
+use prefetch::{prefetch, prefetch_slice};
+
 use super::{Engine, SERVED_EARLY_MAX, peer::Peer, publishing::Published};
-use crate::{
-    demux::{Protocol, classify},
-    prefetch::{prefetch, prefetch_slice},
-};
+use crate::demux::{Protocol, classify};
 
 /// Messages of a batch that are looked at; the shell takes in no more at a time.
 const MESSAGES_MAX: usize = 32;

@@ -6,11 +6,11 @@ use std::{
 };
 
 use media_model::{ConsultId, TransportId};
+use prefetch::{prefetch, prefetch_slice};
 
 use super::{parameters, publishing::Publishing, rounds::Rounds};
 use crate::{
     api::{ExtensionIds, MediaParams},
-    prefetch::{prefetch, prefetch_slice},
     quality::Tally,
     random::Random,
     subscriber::{RepairBudget, Slot},

@@ -3,12 +3,12 @@
 use std::time::Instant;
 
 use media_model::{Codec, MediaKind, Mid, Source};
+use prefetch::{prefetch, prefetch_slice};
 
 use super::routing::Target;
 use crate::{
     DropReason,
     api::TrackParams,
-    prefetch::{prefetch, prefetch_slice},
     publisher::{PublishedTrack, PublisherClock},
     quality::Reported,
     rtp::{Extensions, RtpHeader},
@@ -51,8 +51,6 @@ pub struct Publishing {
     bound: Vec<[Option<u32>; 2]>,
     /// The publisher's clock, one for all of its tracks.
     pub clock: PublisherClock,
-    /// Packets since the last report on them.
-    pub unreported: u32,
     /// Whether it was agreed for any track that the publisher is told when its packets arrive.
     pub wants_transport_cc: bool,
     /// How many tracks there ever were.
@@ -110,7 +108,6 @@ impl Publishing {
     /// that one track alone accepts. An SSRC that is learnt takes the place of the one before, so that a track has two
     /// at most.
     pub fn bind(&mut self, header: &RtpHeader, extensions: &Extensions) -> Result<(usize, Flow), DropReason> {
-        self.unreported = self.unreported.saturating_add(1);
         Ok(match (self.known(header.ssrc), extensions.mid) {
             (Some((track, flow)), mid) if mid.is_none_or(|mid| self.has_mid(track, mid)) => (track, flow),
             (_, Some(mid)) => self.learn(header, self.tracks.iter().position(|t| t.params.mid == mid))?,
@@ -132,7 +129,7 @@ impl Publishing {
     pub fn prefetch(&self) {
         prefetch(&self.tracks);
         prefetch(&self.bound);
-        prefetch(&self.unreported);
+        prefetch(&self.wants_transport_cc);
     }
 
     /// … then what tells the tracks apart …

@@ -12,7 +12,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Engine, SERVE_DATAGRAMS_MAX, peer::Peer, publishing::Published, rounds::Other};
+use super::{
+    Engine, SERVE_DATAGRAMS_MAX,
+    peer::Peer,
+    publishing::Published,
+    rounds::{Other, QUIET_INTERVAL, QUIET_PACKETS},
+};
 use crate::{
     api::TransmitBuffer,
     quality::Tally,
@@ -35,6 +40,8 @@ struct Due {
     is_round: bool,
     /// Slots are reported on whose turn comes until then.
     early_until: Instant,
+    /// Slots in which little has been sent are reported on again if it was before then.
+    quiet_since: Option<Instant>,
     /// Whether a compound begins with a report even if none is due (RFC 3550 §6.1); not where RFC 5506 was agreed on.
     begins_with_report: bool,
     /// Tracks before it have been reported on, …
@@ -177,19 +184,15 @@ impl Due {
             Some(_) => Other::Expected,
             None => Other::None,
         };
-        let is_round = rounds.poll(now, soon, other, || {
-            u64::from(publishing.unreported) + slots.iter().map(Slot::unreported).sum::<u64>()
-        });
+        let is_round = rounds.poll(now, soon, other);
         if !leaves_anyway && !is_round {
             return None;
-        }
-        if is_round {
-            publishing.unreported = 0;
         }
         feedback.go_along(now, soon);
         Some(Self {
             is_round,
             early_until: soon.max(now + EARLY_REPORTS_WINDOW),
+            quiet_since: now.checked_sub(QUIET_INTERVAL * 9 / 10),
             begins_with_report: true,
             reported: 0,
             told: 0,
@@ -199,7 +202,9 @@ impl Due {
     }
 
     fn wants(&self, slot: &Slot) -> bool {
-        slot.report_at().is_some_and(|at| at <= self.early_until) || self.is_round && slot.unreported() > 0
+        let is_early = slot.report_at().is_some_and(|at| at <= self.early_until);
+        let is_usual = || slot.unreported() >= QUIET_PACKETS || slot.reported_last() <= self.quiet_since;
+        is_early || self.is_round && slot.unreported() > 0 && is_usual()
     }
 
     /// How well its packets arrive (RFC 3550 §6.4.2): as many tracks as one report holds.

@@ -9,8 +9,7 @@ use media_model::{
     MediaKind,
     limits::{CACHE_AGE_MAX, CACHE_BYTES_MAX},
 };
-
-use crate::prefetch::{LINE_BYTES, prefetch, prefetch_slice};
+use prefetch::{LINE_BYTES, prefetch, prefetch_slice};
 
 /// Chunks of a video track and their size; the index has places for so many packets at most.
 const VIDEO: Size = Size { chunk_bytes: 16 * 1024, chunks_max: CACHE_BYTES_MAX / (16 * 1024), packets: 512 };

@@ -61,6 +61,8 @@ pub struct Slot {
     has_first_report: bool,
     /// `packets_sent` as last reported.
     packets_reported: u32,
+    /// When that was.
+    reported_last: Option<Instant>,
     /// Since the slot exists, as sender reports count (RFC 3550 §6.4.1).
     pub packets_sent: u32,
     /// Payload octets, likewise.
@@ -102,6 +104,7 @@ impl Slot {
             report_at: None,
             has_first_report: false,
             packets_reported: 0,
+            reported_last: None,
             packets_sent: 0,
             octets_sent: 0,
             reported: None,
@@ -281,13 +284,19 @@ impl Slot {
     }
 
     /// Packets that no sender report has counted yet.
-    pub fn unreported(&self) -> u64 {
-        self.packets_sent.wrapping_sub(self.packets_reported).into()
+    pub fn unreported(&self) -> u32 {
+        self.packets_sent.wrapping_sub(self.packets_reported)
+    }
+
+    /// When the last sender report was made.
+    pub fn reported_last(&self) -> Option<Instant> {
+        self.reported_last
     }
 
     /// The packet to reckon a sender report from, which is taken as sent.
     pub fn take_report(&mut self, now: Instant) -> Option<(Shown, Newest)> {
         self.packets_reported = self.packets_sent;
+        self.reported_last = Some(now);
         self.report_at = (!self.has_first_report).then_some(now + SECOND_REPORT);
         self.has_first_report = true;
         Some((self.shown?, self.newest?))

@@ -10,6 +10,7 @@
 use std::{sync::Arc, time::Instant};
 
 use media_model::limits::CONNECT_TIMEOUT;
+use prefetch::prefetch;
 
 use super::{
     dtls::{Connected, Dtls, DtlsEvent, Identity},
@@ -20,7 +21,6 @@ use super::{
 use crate::{
     DropReason,
     api::{IceCredentials, LeaveReason, TransmitBuffer},
-    prefetch::prefetch,
 };
 
 /// Keys of both directions, from the moment when the client has proved who it is.

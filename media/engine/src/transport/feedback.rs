@@ -5,12 +5,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{
-    prefetch::prefetch,
-    rtp::{
-        SequenceExtender,
-        rtcp::{TransportCcWriter, Written},
-    },
+use prefetch::prefetch;
+
+use crate::rtp::{
+    SequenceExtender,
+    rtcp::{TransportCcWriter, Written},
 };
 
 /// Packets remembered, from the newest down: a second at 5 Mbit/s, ten feedback intervals.
@@ -30,11 +29,12 @@ const INTERVAL_MAX: Duration = Duration::from_millis(250);
 /// So much has gathered, however slowly it came.
 const GATHERED_NEWS: usize = 20;
 
-/// When a packet comes after so long, all news goes along with what is sent for it …
-const RARE_INTERVAL: Duration = Duration::from_secs(1);
+/// When a packet comes after so long, all news goes along with what is sent for it: with 15 packets a second, one message may
+/// be lost before three seconds are over, after which a browser takes silence for congestion …
+const RARE_INTERVAL: Duration = Duration::from_millis(1_350);
 
 /// … and so long it waits for one.
-const RARE_INTERVAL_MAX: Duration = Duration::from_millis(1_500);
+const RARE_INTERVAL_MAX: Duration = Duration::from_millis(1_850);
 
 /// So much news goes at once: from about 4 Mbit/s on, an interval would hold more than a probe of the sender's, whose
 /// outcome it waits for.

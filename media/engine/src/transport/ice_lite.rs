@@ -19,9 +19,10 @@ use std::{
 
 use aws_lc_rs::hmac;
 use media_model::limits::{CONSENT_EXPIRY, TRANSPORT_ADDRESSES_MAX};
+use prefetch::prefetch;
 
 use super::stun::{self, BindingRequest, RESPONSE_BYTES_MAX};
-use crate::{DropReason, api::IceCredentials, prefetch::prefetch};
+use crate::{DropReason, api::IceCredentials};
 
 /// Where the client is, and the address of ours that it reaches.
 pub type Pair = (SocketAddr, IpAddr);

@@ -6,7 +6,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use aws_lc_rs::{constant_time::verify_slices_are_equal, hmac};
-use rtc_stun::{attributes as attr, fingerprint::fingerprint_value, message::MAGIC_COOKIE};
+use rtc_stun::{attributes as attr, message::MAGIC_COOKIE};
 
 use crate::DropReason;
 
@@ -44,6 +44,11 @@ const UNDERSTOOD: [attr::AttrType; 13] = [
 /// The key of short-term credentials: the password as it is (RFC 8489 §9.1.1).
 pub fn integrity_key(password: &str) -> hmac::Key {
     hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, password.as_bytes())
+}
+
+/// RFC 8489 §14.7: the CRC-32 of what stands before, changed so that it is not taken for another protocol's.
+fn fingerprint_of(message: &[u8]) -> u32 {
+    crc32fast::hash(message) ^ 0x5354_554e
 }
 
 /// A well-formed Binding request of an ICE agent. Nothing in it is authenticated by parsing.
@@ -147,7 +152,7 @@ impl<'a> BindingRequest<'a> {
     /// Whether FINGERPRINT is right (RFC 8489 §14.7): cheap, and no proof of anything but STUN.
     pub fn has_valid_fingerprint(&self) -> bool {
         let covered = self.message.len() - ATTRIBUTE_HEADER_BYTES - FINGERPRINT_BYTES;
-        self.message.get(..covered).map(fingerprint_value) == Some(self.fingerprint)
+        self.message.get(..covered).map(fingerprint_of) == Some(self.fingerprint)
     }
 
     /// Whether MESSAGE-INTEGRITY was made with this key (RFC 8489 §14.5).
@@ -273,7 +278,7 @@ impl<'a> Response<'a> {
         let integrity = integrity_of(self.out.get(..self.used)?, key);
         self.attribute(attr::ATTR_MESSAGE_INTEGRITY, &[integrity.as_ref()])?;
         self.set_length(self.used + ATTRIBUTE_HEADER_BYTES + FINGERPRINT_BYTES)?;
-        let fingerprint = fingerprint_value(self.out.get(..self.used)?);
+        let fingerprint = fingerprint_of(self.out.get(..self.used)?);
         self.attribute(attr::ATTR_FINGERPRINT, &[&fingerprint.to_be_bytes()])?;
         Some(self.used)
     }

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use prefetch::prefetch;
+
 use super::{
     cipher::{CmSha1Keys, GCM_TAG_BYTES, GcmKeys, SHA1_TAG_BYTES, SessionKeys, Unauthenticated},
     keys::{InvalidKey, Label, MasterKey, Profile},
@@ -9,7 +11,6 @@ use super::{
 };
 use crate::{
     DropReason,
-    prefetch::prefetch,
     rtp::{RtpHeader, nearest_sequence},
 };
 

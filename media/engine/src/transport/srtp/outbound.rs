@@ -1,11 +1,13 @@
 //! Sealing what a transport sends, in the send buffer.
 
+use prefetch::prefetch;
+
 use super::{
     cipher::{GCM_TAG_BYTES, SessionKeys},
     inbound::rtcp_authenticated,
     keys::{InvalidKey, Label, MasterKey, Profile},
 };
-use crate::{prefetch::prefetch, rtp::RtpHeader};
+use crate::rtp::RtpHeader;
 
 /// Roll-over counter and sequence number have 48 bits together (RFC 3711 §3.3.1).
 const RTP_INDEX_MAX: u64 = (1 << 48) - 1;

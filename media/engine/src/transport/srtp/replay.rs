@@ -1,8 +1,7 @@
 //! Replay windows (RFC 3711 §3.3.2) and the bounded table of the SSRCs that they belong to.
 
 use media_model::limits::TRANSPORT_SSRCS_MAX;
-
-use crate::prefetch::prefetch_slice;
+use prefetch::prefetch_slice;
 
 /// Which of the last `64 * WORDS` indices have come already.
 #[derive(Debug, Clone)]

@@ -1,4 +1,4 @@
-//! Huge pages for what the media threads touch.
+//! Huge pages for what media threads touch, of a node and of the load harness.
 //!
 //! With a thousand people on a shard, a packet's way leads through memory that was last used long ago, in dozens of places
 //! among hundreds of megabytes; in pages of 4 KiB, the processor has to look up where nearly each of them stands. The
