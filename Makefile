@@ -41,14 +41,15 @@ check:
 unit: widget/dist/.built
 	$(CARGO) test --workspace --locked
 
-# A build that does harm on purpose, and the load harness that has to find it.
+# A build that does harm on purpose, and the load harness that has to find it. Of the whole workspace: another selection of
+# packages would build other people's crates again with other features.
 planted-faults: widget/dist/.built
-	$(CARGO) test --locked --features planted-faults --test planted_faults
+	$(CARGO) test --workspace --locked --features consilium/planted-faults --test planted_faults
 
 widget-test: widget/dist/.built
 	cd widget && npm test
 
-# The same build as for the unit tests, which brings the binary: another selection of packages would build it all again.
+# The same build as for the unit tests, which brings the binary.
 browser-test: widget/dist/.built
 	$(CARGO) test --workspace --locked --no-run
 	cd tests/browser && npm ci --no-audit --no-fund && CONSILIUM_BIN=$(TARGET_DIR)/debug/consilium npm test

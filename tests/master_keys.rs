@@ -233,3 +233,24 @@ async fn a_key_in_a_file_is_made_rotated_and_retired_by_commands_each_with_its_e
     assert_eq!(*rotated, format!("master_key_rotated master_key:{new}"));
     assert_eq!(*retired, format!("master_key_retired master_key:{old}"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_keys_that_is_made_beside_a_store_is_put_down_first() {
+    let clinic = Clinic::new().await;
+    let file = clinic.data().join("keys/master.keys");
+    std::fs::remove_file(&file).expect("the file");
+    let database = clinic.place.raw().await;
+    for (from, to, made) in [("audit_pending", "away", false), ("away", "audit_pending", true)] {
+        let rename = format!("ALTER TABLE {from} RENAME TO {to}");
+        sqlx::query(sqlx::AssertSqlSafe(rename)).execute(&database).await.expect("the owner may");
+        if !made {
+            assert!(clinic.refused(&["master-key", "create"]).1.contains("database"));
+            assert!(!file.exists(), "what cannot be put down is not done");
+        }
+    }
+    clinic.said(&["master-key", "create"]);
+    let (told, _) = clinic.refused(&["master-key", "list"]);
+    let name = told.split(':').take(2).collect::<Vec<_>>().join(":");
+    assert_eq!(clinic.notes().await, [format!("master_key_created master_key:{name}")]);
+    assert!(file.exists() && clinic.refused(&["master-key", "create"]).1.contains("cannot be created"));
+}

@@ -18,6 +18,10 @@ pub const SIGNING_KEY_OUTLASTS: Duration = Duration::from_secs(60 * 60);
 pub const API_CLIENT_NAME_BYTES_MAX: usize = 40;
 /// Audit entries of reads that are committed together.
 pub const READS_BATCH_MAX: usize = 256;
+/// With so many in one commit, the next one waits for more.
+pub const READS_MANY: usize = 8;
+/// So long.
+pub const READS_GATHER: Duration = Duration::from_millis(4);
 /// Audit entries of one tenant's reads that wait to be committed; with more, reads are refused.
 pub const READS_WAITING_MAX: usize = 4_096;
 /// People's keys that are wrapped anew in one transaction.
@@ -34,6 +38,8 @@ pub const ORDERS_OVERLAP: Duration = Duration::from_secs(60);
 pub const SEAL_INTERVAL: Duration = Duration::from_millis(500);
 /// How often every tenant is looked at for entries that another process left unsealed.
 pub const SEAL_SWEEP_INTERVAL: Duration = Duration::from_secs(30);
+/// Committed audit entries of a tenant that are kept in memory until they are sealed; of more, all are read back.
+pub const SEAL_ENTRIES_KEPT_MAX: usize = 16_384;
 /// Audit entries that are sealed in one transaction.
 pub const SEAL_BATCH_ENTRIES_MAX: i64 = 500;
 /// Links that are read at a time to verify them.

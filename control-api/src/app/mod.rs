@@ -314,10 +314,10 @@ impl ControlApi {
     }
 
     /// Keeps an act and its entries for good.
-    async fn commit(&self, act: TenantTx) -> Result<(), StoreError> {
-        let tenant = act.tenant();
+    async fn commit(&self, mut act: TenantTx) -> Result<(), StoreError> {
+        let entries = act.take_entries();
         self.store.commit(act).await?;
-        self.unsealed.note(tenant);
+        self.unsealed.note(entries);
         Ok(())
     }
 

@@ -5,8 +5,8 @@
 //! keys, keeps nothing, and tries again later. So the chain never forks.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, PoisonError},
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -15,22 +15,43 @@ use media_model::TenantId;
 use super::{ControlApi, now_ms};
 use crate::{
     StoreError,
-    audit::{CheckpointSigner, Head, Kind, Statement},
-    limits::{SEAL_BATCH_ENTRIES_MAX, SEAL_INTERVAL, SEAL_SWEEP_INTERVAL},
+    audit::{CheckpointSigner, Head, Kind, Statement, StoredEntry},
+    limits::{SEAL_BATCH_ENTRIES_MAX, SEAL_ENTRIES_KEPT_MAX, SEAL_INTERVAL, SEAL_SWEEP_INTERVAL},
     store,
 };
 
-/// Tenants for whom this process has committed entries since the sealer last looked.
+/// What this process has committed since the sealer last looked, and for whom. Entries are kept as they were written, so that they
+/// need not be read back, and a row that somebody changes in between is found out.
 #[derive(Debug, Default)]
-pub(super) struct Unsealed(Mutex<BTreeSet<TenantId>>);
+pub(super) struct Unsealed(Mutex<BTreeMap<TenantId, Vec<StoredEntry>>>);
 
 impl Unsealed {
-    pub fn note(&self, tenant: TenantId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant);
+    pub fn note(&self, entries: Vec<(TenantId, StoredEntry)>) {
+        let mut all = self.lock();
+        for (tenant, entry) in entries {
+            let kept = all.entry(tenant).or_default();
+            if kept.len() < SEAL_ENTRIES_KEPT_MAX {
+                kept.push(entry);
+            }
+        }
     }
 
-    fn take(&self) -> BTreeSet<TenantId> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    /// The tenant has to be looked at again.
+    fn note_tenant(&self, tenant: TenantId) {
+        self.lock().entry(tenant).or_default();
+    }
+
+    fn tenants(&self) -> BTreeSet<TenantId> {
+        self.lock().keys().copied().collect()
+    }
+
+    fn take(&self, tenant: TenantId) -> HashMap<String, StoredEntry> {
+        let kept = self.lock().remove(&tenant).unwrap_or_default();
+        kept.into_iter().map(|entry| (entry.id.clone(), entry)).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<TenantId, Vec<StoredEntry>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -39,7 +60,7 @@ impl ControlApi {
     pub async fn keep_sealing(self) {
         let mut since_sweep = SEAL_SWEEP_INTERVAL;
         loop {
-            let mut tenants = self.unsealed.take();
+            let mut tenants = self.unsealed.tenants();
             if since_sweep >= SEAL_SWEEP_INTERVAL {
                 since_sweep = Duration::ZERO;
                 match self.store.tenants_and_system().await {
@@ -53,7 +74,7 @@ impl ControlApi {
                 if let Err(error) = self.seal(tenant).await {
                     // Another node was faster, or the database is away: the entries wait.
                     tracing::debug!(%tenant, %error, "audit entries were not sealed");
-                    self.unsealed.note(tenant);
+                    self.unsealed.note_tenant(tenant);
                 }
             }
             tokio::time::sleep(SEAL_INTERVAL).await;
@@ -64,14 +85,21 @@ impl ControlApi {
     /// Seals what waits of one tenant; where its chain stands then. Writers wait for the links alone, not for what is read and
     /// hashed before.
     pub async fn seal(&self, tenant: TenantId) -> Result<Head, StoreError> {
+        let mut kept = self.unsealed.take(tenant);
         loop {
             let mut tx = self.store.read(tenant).await?;
-            let pending = store::audit::pending(&mut tx, SEAL_BATCH_ENTRIES_MAX).await?;
+            let ids = store::audit::pending_ids(&mut tx, SEAL_BATCH_ENTRIES_MAX).await?;
             let mut head = store::audit::head(&mut tx).await?;
-            drop(tx);
-            if pending.is_empty() {
+            if ids.is_empty() {
                 return Ok(head);
             }
+            let pending: Option<Vec<_>> = ids.iter().map(|id| kept.remove(id)).collect();
+            let pending = match pending {
+                Some(pending) => pending,
+                // Of another process, or from before this one began.
+                None => store::audit::pending(&mut tx, SEAL_BATCH_ENTRIES_MAX).await?,
+            };
+            drop(tx);
             // One that cannot be sealed is of a newer binary: that one seals it, and what follows.
             let links: Vec<_> = pending.iter().map_while(|entry| head.seal(entry).ok()).collect();
             if links.is_empty() {

@@ -102,9 +102,7 @@ impl ControlApi {
                 self.tell(&mut act, &event, unix_ms(entry.at)).await?;
             }
         }
-        self.commit(act).await?;
-        seen.iter().for_each(|one| self.unsealed.note(one.tenant));
-        Ok(())
+        self.commit(act).await
     }
 
     /// With whom the consult is about, where it says which.

@@ -98,7 +98,7 @@ impl Head {
         Self { seq: 0, hash: ChainHash::finish(context) }
     }
 
-    /// Seals the next entry, which has to be read back as it was stored. The head moves on; two sealers that start from
+    /// Seals the next entry, as it was stored. The head moves on; two sealers that start from
     /// one head make two links with one number, of which the store takes the first.
     pub fn seal(&mut self, entry: &StoredEntry) -> Result<Link, UnknownVersion> {
         let (seq, previous) = (self.seq.saturating_add(1), self.hash);

@@ -74,10 +74,15 @@ impl MasterFile {
 
     /// Writes a new file with one new key, readable by its owner only. A file that is there is an error, and stays.
     pub fn create(&self) -> Result<(), KeyFault> {
+        self.create_with(&NewMasterKey::draw())
+    }
+
+    /// The same with a key whose name is known before it is in the file.
+    pub fn create_with(&self, key: &NewMasterKey) -> Result<(), KeyFault> {
         let mut text = Zeroizing::new(String::with_capacity(MASTER_FILE_BYTES_MAX));
-        text.push_str(HEADER);
-        text.push_str(&line(&KeyMaterial::draw()));
-        text.push('\n');
+        for part in [HEADER, &key.line, "\n"] {
+            text.push_str(part);
+        }
         let beside = self.beside();
         let put = || {
             write_new(&beside, &text, None)?;
@@ -87,6 +92,12 @@ impl MasterFile {
             linked.and_then(|()| whole_file::sync_folder_of(&self.0))
         };
         put().map_err(|error| self.cannot("be created", &error))
+    }
+
+    /// Whether a file may be made here: an error where one is.
+    pub fn is_to_be_made(&self) -> Result<(), KeyFault> {
+        let is_there = fs::symlink_metadata(&self.0).is_ok();
+        if is_there { Err(self.cannot("be created", &io::ErrorKind::AlreadyExists.into())) } else { Ok(()) }
     }
 
     /// Puts a new key before the others, in one step; owner and mode stay.

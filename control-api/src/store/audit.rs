@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use media_model::ConsultId;
 use sqlx::{Row as _, any::AnyRow};
 
-use super::{StoreError, TenantTx, rows};
+use super::{StoreError, TenantTx, rows, rows::Inserts};
 use crate::audit::{ChainHash, EntryId, Head, Link, SealedRow, StoredEntry, Unsealed};
 use crate::{appointments::Passage, ids::PersonId, limits::PASSAGES_MAX};
 
@@ -17,17 +17,17 @@ macro_rules! entry_columns {
     };
 }
 
-static INSERT_ENTRIES: LazyLock<[String; 3]> = LazyLock::new(|| {
+static INSERT_ENTRIES: LazyLock<Inserts> = LazyLock::new(|| {
     let head = "INSERT INTO audit (tenant, entry, version, at, action, outcome, actor, asserted_by, surface, patient,
                                    consult_id, participant, person_id, role, detail, address, request, duration_us)";
-    rows::inserts(head, 18)
+    Inserts::new(head, 18)
 });
 
-static INSERT_PENDING: LazyLock<[String; 3]> =
-    LazyLock::new(|| rows::inserts("INSERT INTO audit_pending (tenant, entry)", 2));
+static INSERT_PENDING: LazyLock<Inserts> =
+    LazyLock::new(|| Inserts::new("INSERT INTO audit_pending (tenant, entry)", 2));
 
-static INSERT_LINKS: LazyLock<[String; 3]> = LazyLock::new(|| {
-    rows::inserts("INSERT INTO audit_links (tenant, seq, entry, previous, hash, sealed_at)", 6)
+static INSERT_LINKS: LazyLock<Inserts> = LazyLock::new(|| {
+    Inserts::new("INSERT INTO audit_links (tenant, seq, entry, previous, hash, sealed_at)", 6)
 });
 
 /// Adds entries, to be sealed soon.
@@ -35,7 +35,7 @@ pub(crate) async fn insert(tx: &mut TenantTx, entries: &[StoredEntry]) -> Result
     let tenant = tx.tenant();
     for (which, part) in rows::parts(entries) {
         let (mut insert, mut pending) =
-            (sqlx::query(INSERT_ENTRIES[which].as_str()), sqlx::query(INSERT_PENDING[which].as_str()));
+            (sqlx::query(INSERT_ENTRIES.text(which, tx)), sqlx::query(INSERT_PENDING.text(which, tx)));
         for entry in part {
             insert = insert
                 .bind(tenant.as_str())
@@ -61,6 +61,7 @@ pub(crate) async fn insert(tx: &mut TenantTx, entries: &[StoredEntry]) -> Result
         insert.execute(tx.connection()).await?;
         pending.execute(tx.connection()).await?;
     }
+    tx.note_entries(entries);
     Ok(())
 }
 
@@ -86,8 +87,17 @@ pub(crate) async fn head(tx: &mut TenantTx) -> Result<Head, StoreError> {
     Ok(Head { seq: row.try_get("seq")?, hash })
 }
 
-/// Entries that wait to be sealed, oldest first: their ids begin with the time. Which ones is settled before any is looked at,
-/// however the database would plan it.
+/// Ids of the entries that wait to be sealed, oldest first: they begin with the time.
+pub(crate) async fn pending_ids(tx: &mut TenantTx, entries_max: i64) -> Result<Vec<String>, StoreError> {
+    let rows = sqlx::query("SELECT entry FROM audit_pending WHERE tenant = $1 ORDER BY entry LIMIT $2")
+        .bind(tx.tenant().as_str())
+        .bind(entries_max)
+        .fetch_all(tx.connection())
+        .await?;
+    rows.iter().map(|row| Ok(row.try_get("entry")?)).collect()
+}
+
+/// The same entries, read back. Which ones is settled before any is looked at, however the database would plan it.
 pub(crate) async fn pending(tx: &mut TenantTx, entries_max: i64) -> Result<Vec<StoredEntry>, StoreError> {
     let rows = sqlx::query(concat!(
         "WITH oldest AS MATERIALIZED (SELECT entry FROM audit_pending WHERE tenant = $1 ORDER BY entry LIMIT $2)
@@ -107,7 +117,7 @@ pub(crate) async fn link(tx: &mut TenantTx, links: &[Link], now_ms: i64) -> Resu
     let tenant = tx.tenant();
     let Some(first) = links.first() else { return Ok(()) };
     for (which, part) in rows::parts(links) {
-        let mut insert = sqlx::query(INSERT_LINKS[which].as_str());
+        let mut insert = sqlx::query(INSERT_LINKS.text(which, tx));
         for link in part {
             insert = insert
                 .bind(tenant.as_str())

@@ -86,8 +86,9 @@ fn sqlite_pool(connections: u32, cache: &'static str) -> AnyPoolOptions {
         .max_connections(connections)
         .acquire_timeout(STORE_TIMEOUT)
         .idle_timeout(STORE_IDLE_TIMEOUT)
-        // A file does not hang up.
+        // A file neither hangs up nor grows tired of a connection; each new one is a thread, with memory of its own.
         .test_before_acquire(false)
+        .max_lifetime(None)
         .after_connect(move |connection, _| {
             Box::pin(async move {
                 connection.execute("PRAGMA journal_mode = WAL").await?;

@@ -1,13 +1,37 @@
 //! Statements that insert several rows at once: a statement costs more than a row of it.
 
-/// Rows of one statement, the most first. What is left over goes one by one.
-pub(super) const ROWS: [usize; 3] = [32, 8, 1];
+use super::TenantTx;
 
-/// The same insert for each number of [`ROWS`]. Nothing goes into the texts but our own words and the numbers of parameters.
-pub(super) fn inserts(head: &str, columns: usize) -> [String; 3] {
+/// Rows of one statement, the most first: each half of the one before, so that no number of rows takes more than a few statements.
+pub(super) const ROWS: [usize; 7] = [64, 32, 16, 8, 4, 2, 1];
+
+/// The same insert for each number of [`ROWS`]. Nothing goes into the texts but our own words and the parameters.
+pub(super) struct Inserts {
+    /// `$1`, `$2`, …, as PostgreSQL wants them.
+    numbered: [String; ROWS.len()],
+    /// `?` in the same order. SQLite takes `$1` for a name, and looks through all names for each value that is bound: with
+    /// hundreds of them to a statement that is a tenth of what an entry costs.
+    in_order: [String; ROWS.len()],
+}
+
+impl Inserts {
+    pub fn new(head: &str, columns: usize) -> Self {
+        Self {
+            numbered: texts(head, columns, |number| format!("${number}")),
+            in_order: texts(head, columns, |_| "?".to_owned()),
+        }
+    }
+
+    /// The statement for so many rows, as [`parts`] counts them.
+    pub fn text(&self, which: usize, tx: &TenantTx) -> &str {
+        if tx.has_row_security() { &self.numbered[which] } else { &self.in_order[which] }
+    }
+}
+
+fn texts(head: &str, columns: usize, parameter: impl Fn(usize) -> String) -> [String; ROWS.len()] {
     ROWS.map(|rows| {
         let row = |row: usize| {
-            let parameters = (1..=columns).map(|column| format!("${}", row * columns + column));
+            let parameters = (1..=columns).map(|column| parameter(row * columns + column));
             format!("({})", parameters.collect::<Vec<_>>().join(", "))
         };
         format!("{head} VALUES {}", (0..rows).map(row).collect::<Vec<_>>().join(", "))
@@ -40,8 +64,12 @@ mod tests {
                 .collect();
             assert_eq!(cut, all);
         }
-        let texts = inserts("INSERT INTO t (a, b)", 2);
-        assert_eq!(texts[2], "INSERT INTO t (a, b) VALUES ($1, $2)");
-        assert!(texts[1].ends_with("($15, $16)") && texts[0].ends_with("($63, $64)"));
+        let inserts = Inserts::new("INSERT INTO t (a, b)", 2);
+        let [.., four, two, one] = &inserts.numbered;
+        assert_eq!(one, "INSERT INTO t (a, b) VALUES ($1, $2)");
+        assert!(two.ends_with("($1, $2), ($3, $4)") && four.ends_with("($7, $8)"), "{two} {four}");
+        let [most, .., one] = &inserts.in_order;
+        assert_eq!(one, "INSERT INTO t (a, b) VALUES (?, ?)");
+        assert_eq!(most.matches('?').count(), 128);
     }
 }

@@ -6,6 +6,7 @@ use media_model::TenantId;
 use sqlx::{Any, AnyConnection, Transaction};
 
 use super::StoreError;
+use crate::audit::StoredEntry;
 
 /// An open transaction that sees one tenant's rows. Dropped, it leaves nothing behind.
 ///
@@ -15,6 +16,7 @@ pub(crate) struct TenantTx {
     transaction: Transaction<'static, Any>,
     tenant: TenantId,
     has_row_security: bool,
+    entries: Vec<(TenantId, StoredEntry)>,
 }
 
 impl fmt::Debug for TenantTx {
@@ -29,7 +31,7 @@ impl TenantTx {
         tenant: TenantId,
         has_row_security: bool,
     ) -> Result<Self, StoreError> {
-        let mut tx = Self { transaction, tenant, has_row_security };
+        let mut tx = Self { transaction, tenant, has_row_security, entries: Vec::new() };
         tx.turn_to(tenant).await?;
         Ok(tx)
     }
@@ -59,6 +61,16 @@ impl TenantTx {
     /// What statements run on.
     pub(super) fn connection(&mut self) -> &mut AnyConnection {
         &mut self.transaction
+    }
+
+    /// Keeps in mind that these audit entries were added to this tenant's.
+    pub(super) fn note_entries(&mut self, entries: &[StoredEntry]) {
+        self.entries.extend(entries.iter().map(|entry| (self.tenant, entry.clone())));
+    }
+
+    /// The audit entries that were added, each with whose it is, to be sealed once they are committed.
+    pub(crate) fn take_entries(&mut self) -> Vec<(TenantId, StoredEntry)> {
+        std::mem::take(&mut self.entries)
     }
 
     pub(super) async fn commit(self) -> Result<(), sqlx::Error> {

@@ -82,6 +82,20 @@ async fn a_genuine_log_verifies_and_goes_on_verifying_after_an_erasure() {
 }
 
 #[tokio::test]
+async fn what_was_changed_before_it_was_sealed_is_named_too() {
+    on_both(async |f| {
+        let mut log = Log::of(f).await;
+        log.f.consult(json!({})).await;
+        let newest = "(SELECT max(entry) FROM audit_pending WHERE tenant = 'clinic')";
+        log.tamper(&[&format!("UPDATE audit SET actor = 'api_client:other' WHERE entry = {newest}")]).await;
+        log.f.api.seal(tenant("clinic")).await.expect("sealed as it was written");
+        log.sign().await;
+        assert_eq!(log.findings().await, ["clinic: changed: entry 23"]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_was_changed_deleted_moved_or_cut_off_is_named() {
     let cases: [(&[&str], &str); 5] = [
         (

@@ -1,5 +1,7 @@
 //! `consilium master-key` where a file holds the keys.
 
+use std::sync::Arc;
+
 use control_api::{
     MasterKeyChange,
     keys::{LocalMasterKeys, MasterFile, MasterKeys, NewMasterKey},
@@ -10,13 +12,15 @@ use crate::{config::Config, failure::Failure};
 
 pub async fn create(at: &Where, config: &Config) -> Result<(), Failure> {
     let file = file(config)?;
-    file.create()?;
-    if let Some(shell) = at.shell(config).await? {
-        let newest = LocalMasterKeys::from_file(file.path())?.newest();
-        shell.api.note_master_key(MasterKeyChange::Created, newest).await?;
+    file.is_to_be_made()?;
+    let key = NewMasterKey::draw();
+    // First the entry, as with every other change. Nothing is sealed for it: the keys that would seal are still to be made.
+    if at.has_store(config)? {
+        let shell = Shell::open_under(&at.config, Arc::new(LocalMasterKeys::ephemeral())).await?;
+        shell.api.note_master_key(MasterKeyChange::Created, key.name().clone()).await?;
         shell.close().await;
     }
-    Ok(())
+    Ok(file.create_with(&key)?)
 }
 
 pub async fn rotate(at: &Where, config: &Config) -> Result<(), Failure> {

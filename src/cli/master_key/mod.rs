@@ -55,11 +55,14 @@ impl MasterKeyCommand {
 impl Where {
     /// The node's store, once there is one: keys may be made before that.
     async fn shell(&self, config: &Config) -> Result<Option<Shell>, Failure> {
-        let is_there = match config.database()? {
+        if self.has_store(config)? { Shell::open(&self.config).await.map(Some) } else { Ok(None) }
+    }
+
+    fn has_store(&self, config: &Config) -> Result<bool, Failure> {
+        Ok(match config.database()? {
             Database::Sqlite(file) => file.exists(),
             Database::Postgres(_) => config.data.join("keys").exists(),
-        };
-        if is_there { Shell::open(&self.config).await.map(Some) } else { Ok(None) }
+        })
     }
 }
 
