@@ -18,10 +18,6 @@ pub const SIGNING_KEY_OUTLASTS: Duration = Duration::from_secs(60 * 60);
 pub const API_CLIENT_NAME_BYTES_MAX: usize = 40;
 /// Audit entries of reads that are committed together.
 pub const READS_BATCH_MAX: usize = 256;
-/// With so many in one commit, the next one waits for more.
-pub const READS_MANY: usize = 8;
-/// So long.
-pub const READS_GATHER: Duration = Duration::from_millis(4);
 /// Audit entries of one tenant's reads that wait to be committed; with more, reads are refused.
 pub const READS_WAITING_MAX: usize = 4_096;
 /// People's keys that are wrapped anew in one transaction.

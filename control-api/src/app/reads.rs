@@ -2,9 +2,8 @@
 //! that.
 //!
 //! An act commits with its own entry. A read changes nothing, so that its entry may share a transaction with others: at first
-//! there is one in it, and while it is being committed the next ones gather. Where many read, the next commit waits a few milliseconds
-//! for more of them: a transaction costs as much as some twenty entries. Who reads alone waits for nobody. One commits at a time: with
-//! two, each takes half of who has gathered, in twice as many transactions.
+//! there is one in it, and while it is being committed the next ones gather. Nobody waits for more company. One commits at a time:
+//! with two, each takes half of who has gathered, in twice as many transactions.
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +17,7 @@ use super::{ControlApi, new_entry_id};
 use crate::{
     StoreError,
     audit::{Entry, StoredEntry},
-    limits::{READS_BATCH_MAX, READS_GATHER, READS_MANY, READS_WAITING_MAX},
+    limits::{READS_BATCH_MAX, READS_WAITING_MAX},
     store,
 };
 
@@ -104,14 +103,10 @@ impl ControlApi {
     async fn keep_reads(self, tenant: TenantId) {
         let mut turn = Turn { reads: self.reads.clone(), tenant, is_over: false };
         while let Some(waiting) = turn.next() {
-            let are_many = waiting.len() >= READS_MANY;
             let (entries, told): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
             match self.keep_entries(tenant, &entries).await {
                 Ok(()) => told.into_iter().for_each(|one| one.send(()).unwrap_or_default()),
                 Err(error) => tracing::error!(%tenant, %error, "audit entries of reads cannot be kept"),
-            }
-            if are_many {
-                tokio::time::sleep(READS_GATHER).await;
             }
         }
     }
