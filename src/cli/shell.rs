@@ -22,10 +22,9 @@ impl Shell {
     }
 
     /// Under other master keys than those of the configuration, which may still have to be made.
-    pub async fn open_under(config: &Path, master: Arc<dyn MasterKeys>) -> Result<Self, Failure> {
-        let config = Config::load(config)?;
+    pub async fn open_under(config: &Config, master: Arc<dyn MasterKeys>) -> Result<Self, Failure> {
         let keys = NodeKeys::load_or_generate(&config.data)?;
-        Self::over(&config, keys, master).await
+        Self::over(config, keys, master).await
     }
 
     async fn over(config: &Config, keys: NodeKeys, master: Arc<dyn MasterKeys>) -> Result<Self, Failure> {

@@ -25,6 +25,9 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Unsealed(Mutex<BTreeMap<TenantId, Vec<StoredEntry>>>);
 
+/// Entries as they were written, by id.
+type Kept = HashMap<String, StoredEntry>;
+
 impl Unsealed {
     pub fn note(&self, entries: Vec<(TenantId, StoredEntry)>) {
         let mut all = self.lock();
@@ -36,8 +39,9 @@ impl Unsealed {
         }
     }
 
-    /// The tenant has to be looked at again.
-    fn note_tenant(&self, tenant: TenantId) {
+    /// The tenant could not be sealed, and has to be looked at again. What is sealed by then is not found waiting any more.
+    fn put_back(&self, tenant: TenantId, kept: Kept) {
+        self.note(kept.into_values().map(|entry| (tenant, entry)).collect());
         self.lock().entry(tenant).or_default();
     }
 
@@ -45,7 +49,7 @@ impl Unsealed {
         self.lock().keys().copied().collect()
     }
 
-    fn take(&self, tenant: TenantId) -> HashMap<String, StoredEntry> {
+    fn take(&self, tenant: TenantId) -> Kept {
         let kept = self.lock().remove(&tenant).unwrap_or_default();
         kept.into_iter().map(|entry| (entry.id.clone(), entry)).collect()
     }
@@ -74,7 +78,6 @@ impl ControlApi {
                 if let Err(error) = self.seal(tenant).await {
                     // Another node was faster, or the database is away: the entries wait.
                     tracing::debug!(%tenant, %error, "audit entries were not sealed");
-                    self.unsealed.note_tenant(tenant);
                 }
             }
             tokio::time::sleep(SEAL_INTERVAL).await;
@@ -85,7 +88,15 @@ impl ControlApi {
     /// Seals what waits of one tenant; where its chain stands then. Writers wait for the links alone, not for what is read and
     /// hashed before.
     pub async fn seal(&self, tenant: TenantId) -> Result<Head, StoreError> {
-        let mut kept = self.unsealed.take(tenant);
+        let kept = self.unsealed.take(tenant);
+        let sealed = self.seal_with(tenant, &kept).await;
+        if sealed.is_err() {
+            self.unsealed.put_back(tenant, kept);
+        }
+        sealed
+    }
+
+    async fn seal_with(&self, tenant: TenantId, kept: &Kept) -> Result<Head, StoreError> {
         loop {
             let mut tx = self.store.read(tenant).await?;
             let ids = store::audit::pending_ids(&mut tx, SEAL_BATCH_ENTRIES_MAX).await?;
@@ -93,15 +104,17 @@ impl ControlApi {
             if ids.is_empty() {
                 return Ok(head);
             }
-            let pending: Option<Vec<_>> = ids.iter().map(|id| kept.remove(id)).collect();
-            let pending = match pending {
-                Some(pending) => pending,
-                // Of another process, or from before this one began.
-                None => store::audit::pending(&mut tx, SEAL_BATCH_ENTRIES_MAX).await?,
+            // Of another process, or from before this one began.
+            let read_back = if ids.iter().all(|id| kept.contains_key(id)) {
+                Kept::new()
+            } else {
+                let pending = store::audit::pending(&mut tx, SEAL_BATCH_ENTRIES_MAX).await?;
+                pending.into_iter().map(|entry| (entry.id.clone(), entry)).collect()
             };
+            let pending = ids.iter().map_while(|id| kept.get(id).or_else(|| read_back.get(id)));
             drop(tx);
             // One that cannot be sealed is of a newer binary: that one seals it, and what follows.
-            let links: Vec<_> = pending.iter().map_while(|entry| head.seal(entry).ok()).collect();
+            let links: Vec<_> = pending.map_while(|entry| head.seal(entry).ok()).collect();
             if links.is_empty() {
                 return Ok(head);
             }

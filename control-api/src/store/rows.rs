@@ -9,8 +9,8 @@ pub(super) const ROWS: [usize; 3] = [32, 8, 1];
 pub(super) struct Inserts {
     /// `$1`, `$2`, …, as PostgreSQL wants them.
     numbered: [String; ROWS.len()],
-    /// `?` in the same order. SQLite takes `$1` for a name, and looks through all names for each value that is bound: with
-    /// hundreds of them to a statement that is a tenth of what an entry costs.
+    /// `?` in the same order. SQLite takes `$1` for a name, and looks through all names for each value that is bound,
+    /// hundreds of them to a statement.
     in_order: [String; ROWS.len()],
 }
 

@@ -16,7 +16,7 @@ pub async fn create(at: &Where, config: &Config) -> Result<(), Failure> {
     let key = NewMasterKey::draw();
     // First the entry, as with every other change. Nothing is sealed for it: the keys that would seal are still to be made.
     if at.has_store(config)? {
-        let shell = Shell::open_under(&at.config, Arc::new(LocalMasterKeys::ephemeral())).await?;
+        let shell = Shell::open_under(config, Arc::new(LocalMasterKeys::ephemeral())).await?;
         shell.api.note_master_key(MasterKeyChange::Created, key.name().clone()).await?;
         shell.close().await;
     }
