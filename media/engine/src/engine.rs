@@ -107,7 +107,7 @@ impl Engine {
             vacant: Vec::new(),
             consults: HashMap::new(),
             demux: Demux::default(),
-            timers: Timers::default(),
+            timers: Timers::new(instant),
             handshakes: Handshakes::default(),
             events: Events::default(),
             counters: Counters::default(),

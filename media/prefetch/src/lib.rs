@@ -12,6 +12,12 @@ pub fn prefetch<T>(value: &T) {
     prefetch_bytes(std::ptr::from_ref(value).cast(), size_of::<T>());
 }
 
+/// Has the processor fetch the first bytes of a value: for a `repr(C)` that begins with what is needed.
+#[inline]
+pub fn prefetch_front<T>(value: &T, bytes: usize) {
+    prefetch_bytes(std::ptr::from_ref(value).cast(), bytes.min(size_of::<T>()));
+}
+
 /// Has the processor fetch the elements of a slice.
 #[inline]
 pub fn prefetch_slice<T>(values: &[T]) {
@@ -39,6 +45,7 @@ mod tests {
     fn nothing_is_changed_by_it() {
         let (value, values) = ([7_u64; 100], vec![1_u16; 1_000]);
         prefetch(&value);
+        prefetch_front(&value, 10_000);
         prefetch_slice(&values);
         prefetch_slice::<u64>(&[]);
         assert!(value == [7; 100] && values.iter().all(|v| *v == 1));

@@ -8,10 +8,13 @@ use std::{
     time::Instant,
 };
 
-use prefetch::{prefetch, prefetch_slice};
+use prefetch::prefetch_slice;
 
 use super::{Engine, SERVED_EARLY_MAX, peer::Peer, publishing::Published};
-use crate::demux::{Protocol, classify};
+use crate::{
+    demux::{Protocol, classify},
+    subscriber::Slot,
+};
 
 /// Messages of a batch that are looked at; the shell takes in no more at a time.
 const MESSAGES_MAX: usize = 32;
@@ -63,7 +66,7 @@ impl Engine {
                 peer.publishing.prefetch_clock();
             } else {
                 peer.publishing.prefetch_bindings();
-                peer.connection.prefetch_windows();
+                peer.connection.prefetch_windows(entry.ssrc);
             }
             if peer.is_due(soon) {
                 peer.connection.prefetch_outbound();
@@ -80,7 +83,7 @@ impl Engine {
             if peer.is_due(soon) {
                 peer.connection.prefetch_outbound_rtcp();
             } else if let Some(track) = entry.track.and_then(|at| peer.publishing.tracks.get(at)) {
-                prefetch(track);
+                track.prefetch();
             }
         }
         for (_, track) in self.tracks(expected) {
@@ -92,7 +95,7 @@ impl Engine {
         self.tracks(expected).for_each(|(entry, track)| track.track.prefetch_space(entry.bytes));
         for target in targets() {
             let slot = self.peer(target.place).and_then(|peer| peer.slots.get(target.slot));
-            slot.into_iter().for_each(prefetch);
+            slot.into_iter().for_each(Slot::prefetch);
         }
     }
 

@@ -1,12 +1,13 @@
 //! One transport: its association, what it publishes and what it receives.
 
 use std::{
+    mem::offset_of,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use media_model::{ConsultId, TransportId};
-use prefetch::{prefetch, prefetch_slice};
+use prefetch::{LINE_BYTES, prefetch, prefetch_front, prefetch_slice};
 
 use super::{parameters, publishing::Publishing, rounds::Rounds};
 use crate::{
@@ -21,34 +22,35 @@ use crate::{
 /// are the same; who has worn out so many is refused.
 const RETIRED_SSRCS_MAX: usize = 512;
 
-/// A transport.
+/// A transport. What every packet from it and to it needs stands first, in two lines of the processor's caches.
+#[repr(C, align(64))]
 pub struct Peer {
-    /// Its name outside.
-    pub id: TransportId,
-    /// Where it belongs.
-    pub consult: ConsultId,
-    /// As the roster has it; here only to name the reason why nothing is forwarded.
-    pub admitted: bool,
+    /// When everything is reported on.
+    pub rounds: Rounds,
+    /// The moment for which [`super::timers::Timers`] has it.
+    pub scheduled: Option<Instant>,
+    /// What it receives.
+    pub slots: Vec<Slot>,
+    /// What it may be sent again.
+    pub repair: RepairBudget,
+    /// Header extension ids, both ways.
+    pub extensions: ExtensionIds,
     /// ICE, DTLS, SRTP.
     pub connection: Connection,
     /// What it sends.
     pub publishing: Publishing,
-    /// What it receives.
-    pub slots: Vec<Slot>,
-    /// Header extension ids, both ways.
-    pub extensions: ExtensionIds,
+    /// As the roster has it; here only to name the reason why nothing is forwarded.
+    pub admitted: bool,
+    /// Its name outside.
+    pub id: TransportId,
+    /// Where it belongs.
+    pub consult: ConsultId,
     /// `CNAME` of what it receives.
     pub cname: Arc<str>,
     /// The way there and back, as its receiver reports tell.
     pub round_trip: Option<Duration>,
     /// How well it is connected.
     pub tally: Tally,
-    /// What it may be sent again.
-    pub repair: RepairBudget,
-    /// When everything is reported on.
-    pub rounds: Rounds,
-    /// The moment for which [`super::timers::Timers`] has it.
-    pub scheduled: Option<Instant>,
     /// Its datagrams in [`super::handshakes::Handshakes`].
     pub handshakes_waiting: u8,
     /// Whether its newest layout is going to be told.
@@ -68,6 +70,9 @@ pub struct Belonging {
 }
 
 impl Peer {
+    const FRONT_BYTES: usize = offset_of!(Self, connection);
+    const IS_TWO_LINES: () = assert!(Self::FRONT_BYTES <= 2 * LINE_BYTES);
+
     /// A transport with no media yet.
     pub fn new(now: Instant, whose: Belonging, connection: Connection) -> Self {
         Self {
@@ -147,7 +152,6 @@ impl Peer {
     /// … and one to it …
     pub fn prefetch_receiver(&self) {
         self.prefetch_common();
-        prefetch(&self.repair);
         self.connection.prefetch_outbound();
     }
 
@@ -159,10 +163,8 @@ impl Peer {
     }
 
     fn prefetch_common(&self) {
-        prefetch(&self.rounds);
-        prefetch(&self.scheduled);
-        prefetch(&self.slots);
-        prefetch(&self.extensions);
+        let () = Self::IS_TWO_LINES;
+        prefetch_front(self, Self::FRONT_BYTES);
     }
 
     /// Whether it is going to be served along with its next packet, if that comes before `soon`.

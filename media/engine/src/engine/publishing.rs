@@ -1,9 +1,9 @@
 //! What a transport sends: its tracks, and which SSRC belongs to which.
 
-use std::time::Instant;
+use std::{mem::offset_of, time::Instant};
 
 use media_model::{Codec, MediaKind, Mid, Source};
-use prefetch::{prefetch, prefetch_slice};
+use prefetch::{prefetch, prefetch_front, prefetch_slice};
 
 use super::routing::Target;
 use crate::{
@@ -14,18 +14,19 @@ use crate::{
     rtp::{Extensions, RtpHeader},
 };
 
-/// A track and where it goes.
+/// A track and where it goes. What every packet needs stands first.
+#[repr(C, align(64))]
 pub struct Published {
-    /// What was negotiated.
-    pub params: TrackParams,
-    /// Reception, repair, cache.
-    pub track: PublishedTrack,
-    /// Whether its publisher says that there is nothing to be seen or heard.
-    pub muted: bool,
-    /// Tells it from every other track that this transport ever had: its numbering is its own.
-    pub generation: u32,
     /// Where its packets go: what the route table says, and nothing else.
     pub targets: Vec<Target>,
+    /// Whether its publisher says that there is nothing to be seen or heard.
+    pub muted: bool,
+    /// Reception, repair, cache.
+    pub track: PublishedTrack,
+    /// What was negotiated.
+    pub params: TrackParams,
+    /// Tells it from every other track that this transport ever had: its numbering is its own.
+    pub generation: u32,
     /// The codec that the roster last heard of.
     codec_told: Option<Codec>,
     /// What the server has said of it.
@@ -41,18 +42,19 @@ pub enum Flow {
     Retransmission = 1,
 }
 
-/// Everything that a transport sends.
+/// Everything that a transport sends. What every packet needs stands first.
 #[derive(Default)]
+#[repr(C)]
 pub struct Publishing {
     /// One an m= line.
     pub tracks: Vec<Published>,
     /// The SSRC of each track's packets, and of their retransmissions: apart, so that who looks for a packet's track touches
     /// no other.
     bound: Vec<[Option<u32>; 2]>,
-    /// The publisher's clock, one for all of its tracks.
-    pub clock: PublisherClock,
     /// Whether it was agreed for any track that the publisher is told when its packets arrive.
     pub wants_transport_cc: bool,
+    /// The publisher's clock, one for all of its tracks.
+    pub clock: PublisherClock,
     /// How many tracks there ever were.
     generations: u32,
 }
@@ -127,9 +129,7 @@ impl Publishing {
 
     /// Has the processor fetch what every packet needs …
     pub fn prefetch(&self) {
-        prefetch(&self.tracks);
-        prefetch(&self.bound);
-        prefetch(&self.wants_transport_cc);
+        prefetch_front(self, offset_of!(Self, clock));
     }
 
     /// … then what tells the tracks apart …
@@ -182,6 +182,11 @@ impl Publishing {
 }
 
 impl Published {
+    /// Has the processor fetch what every packet needs.
+    pub fn prefetch(&self) {
+        prefetch_front(self, offset_of!(Self, track) + PublishedTrack::FRONT_BYTES);
+    }
+
     fn new(params: &TrackParams, generation: u32, now: Instant) -> Self {
         Self {
             track: PublishedTrack::new(params, now),

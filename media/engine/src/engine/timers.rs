@@ -1,20 +1,33 @@
 //! Who is due: at most one entry a transport, in a heap that knows where each of them stands.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Marks a place without an entry.
 const NOWHERE: u32 = u32::MAX;
 
-/// Deadlines by place: a binary heap, earliest first. Changing one costs a few comparisons with its neighbours; whoever is
+/// Entries below one: four stand in one or two lines of the processor's caches, and the heap is half as deep as with two.
+const WIDTH: usize = 4;
+
+/// Nanoseconds after [`Timers::origin`], and whose deadline it is.
+type Entry = (u64, u32);
+
+/// Deadlines by place: a heap, earliest first. Changing one costs a few comparisons with its neighbours; whoever is
 /// not due is not touched, and nothing is left behind by deadlines that were moved.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Timers {
-    heap: Vec<(Instant, usize)>,
+    /// No deadline is before it; one that is, is due.
+    origin: Instant,
+    heap: Vec<Entry>,
     /// Where each place's entry stands in the heap.
     position: Vec<u32>,
 }
 
 impl Timers {
+    /// Nobody is due.
+    pub fn new(origin: Instant) -> Self {
+        Self { origin, heap: Vec::new(), position: Vec::new() }
+    }
+
     /// Schedules a transport for `at`, unless it is due earlier anyway. `scheduled` is its own memory of that, so that the
     /// common case looks nowhere else.
     pub fn arm(&mut self, scheduled: &mut Option<Instant>, place: usize, at: Instant) {
@@ -26,12 +39,12 @@ impl Timers {
 
     /// The next place that is due. It has no entry any more.
     pub fn pop_due(&mut self, now: Instant) -> Option<usize> {
-        let (at, place) = *self.heap.first()?;
-        if at > now {
+        let (_, place) = *self.heap.first()?;
+        if self.next()? > now {
             return None;
         }
-        self.remove(place);
-        Some(place)
+        self.remove(place as usize);
+        Some(place as usize)
     }
 
     /// Forgets a place.
@@ -48,20 +61,22 @@ impl Timers {
 
     /// The moment of the next entry.
     pub fn next(&self) -> Option<Instant> {
-        self.heap.first().map(|(at, _)| *at)
+        let (after, _) = *self.heap.first()?;
+        self.origin.checked_add(Duration::from_nanos(after))
     }
 
     fn set(&mut self, place: usize, at: Instant) {
         if place >= self.position.len() {
             self.position.resize(place + 1, NOWHERE);
         }
+        let after = at.saturating_duration_since(self.origin).as_nanos() as u64;
         let entry = match self.position(place) {
             Some(entry) => {
-                self.heap[entry].0 = at;
+                self.heap[entry].0 = after;
                 entry
             }
             None => {
-                self.heap.push((at, place));
+                self.heap.push((after, place as u32));
                 self.heap.len() - 1
             }
         };
@@ -74,43 +89,41 @@ impl Timers {
 
     /// Moves an entry to where it belongs: up while it is earlier than the one above, or down while one below is earlier.
     fn settle(&mut self, mut at: usize) {
-        while at > 0 && self.heap[at].0 < self.heap[(at - 1) / 2].0 {
-            self.swap(at, (at - 1) / 2);
-            at = (at - 1) / 2;
-        }
-        loop {
-            let below = 2 * at + 1..self.heap.len().min(2 * at + 3);
-            let Some(least) = below.min_by_key(|below| self.heap[*below].0) else { break };
-            if self.heap[at].0 <= self.heap[least].0 {
+        let entry = self.heap[at];
+        while at > 0 {
+            let above = (at - 1) / WIDTH;
+            if self.heap[above].0 <= entry.0 {
                 break;
             }
-            self.swap(at, least);
+            self.put(at, self.heap[above]);
+            at = above;
+        }
+        loop {
+            let first = WIDTH * at + 1;
+            let below = first..self.heap.len().min(first + WIDTH);
+            let Some(least) = below.min_by_key(|below| self.heap[*below].0) else { break };
+            if entry.0 <= self.heap[least].0 {
+                break;
+            }
+            self.put(at, self.heap[least]);
             at = least;
         }
-        self.note(at);
+        self.put(at, entry);
     }
 
-    fn swap(&mut self, one: usize, other: usize) {
-        self.heap.swap(one, other);
-        self.note(one);
-        self.note(other);
-    }
-
-    fn note(&mut self, at: usize) {
-        let (_, place) = self.heap[at];
-        self.position[place] = at as u32;
+    fn put(&mut self, at: usize, entry: Entry) {
+        self.heap[at] = entry;
+        self.position[entry.1 as usize] = at as u32;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
     fn only_an_earlier_deadline_changes_anything_and_there_is_one_entry_a_place() {
-        let (mut timers, now, mut scheduled) = (Timers::default(), Instant::now(), None);
+        let (mut timers, now, mut scheduled) = (Timers::new(Instant::now()), Instant::now(), None);
         let after = |ms| now + Duration::from_millis(ms);
         for ms in [50, 80, 20, 70] {
             timers.arm(&mut scheduled, 3, after(ms));
@@ -123,7 +136,8 @@ mod tests {
 
     #[test]
     fn whatever_is_moved_and_removed_the_earliest_comes_first() {
-        let (mut timers, now) = (Timers::default(), Instant::now());
+        let now = Instant::now();
+        let mut timers = Timers::new(now);
         let mut wanted = std::collections::BTreeMap::new();
         let mut random = crate::random::Random::new(5);
         for _ in 0..20_000 {

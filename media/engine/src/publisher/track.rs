@@ -1,6 +1,9 @@
 //! A published track: from an opened packet to one that can be forwarded, exactly once.
 
-use std::time::{Duration, Instant};
+use std::{
+    mem::offset_of,
+    time::{Duration, Instant},
+};
 
 use media_model::{Codec, MediaKind, Mid, Source};
 
@@ -29,25 +32,29 @@ const PREVIOUS_SSRC_LINGERS: Duration = Duration::from_secs(2);
 /// Packets that one NACK asks for; 17 of them take four bytes at best, one at worst.
 const NACK_PACKETS_MAX: usize = 128;
 
-/// One m= line on which a transport sends.
+/// One m= line on which a transport sends. What every packet needs stands before the window, of which it needs a line.
 #[derive(Debug)]
+#[repr(C)]
 pub struct PublishedTrack {
-    mid: Mid,
-    source: Source,
-    codecs: Vec<CodecParams>,
     stream: Option<Stream>,
     previous: Option<PreviousStream>,
     restarts: u32,
     /// The format of the newest packet.
     current: Option<CodecParams>,
-    window: ReceivedWindow,
-    nack: NackList,
-    keyframe: KeyframeRequests,
-    cache: Cache<Meta>,
+    source: Source,
     now: Instant,
+    keyframe: KeyframeRequests,
+    nack: NackList,
+    cache: Cache<Meta>,
+    window: ReceivedWindow,
+    codecs: Vec<CodecParams>,
+    mid: Mid,
 }
 
 impl PublishedTrack {
+    /// What every packet needs, and the beginning of the window, which says what else it needs.
+    pub const FRONT_BYTES: usize = offset_of!(Self, window) + ReceivedWindow::FRONT_BYTES;
+
     /// A track of which nothing has come yet.
     pub fn new(params: &TrackParams, now: Instant) -> Self {
         Self {
@@ -201,6 +208,7 @@ impl PublishedTrack {
     /// Has the processor fetch what the next packet needs …
     pub fn prefetch_next(&self) {
         if let Some(newest) = self.window.newest() {
+            self.window.prefetch(newest + 1);
             self.cache.prefetch_entry(newest + 1);
         }
     }

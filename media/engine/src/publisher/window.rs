@@ -1,5 +1,9 @@
 //! Which packets of a track came already: a bitmap over extended sequence numbers, as RFC 3711 §3.3.2 has for replays.
 
+use std::mem::offset_of;
+
+use prefetch::prefetch;
+
 /// How far behind the newest packet one may still come. More than a second of video at 10 Mbit/s.
 const PACKETS: u64 = 2_048;
 const WORDS: usize = PACKETS as usize / 64;
@@ -17,12 +21,21 @@ pub enum Arrival {
 
 /// The newest packets, one bit each.
 #[derive(Debug)]
+#[repr(C)]
 pub struct ReceivedWindow {
     newest: Option<u64>,
     bits: [u64; WORDS],
 }
 
 impl ReceivedWindow {
+    /// Up to [`Self::newest`].
+    pub const FRONT_BYTES: usize = offset_of!(Self, bits);
+
+    /// Has the processor fetch where a packet is noted.
+    pub fn prefetch(&self, sequence: u64) {
+        self.bits.get(place(sequence).0).into_iter().for_each(prefetch);
+    }
+
     pub fn new() -> Self {
         Self { newest: None, bits: [0; WORDS] }
     }

@@ -1,8 +1,12 @@
 //! One RTP stream towards a subscriber: who stands in it now, and what becomes of that source's packets.
 
-use std::time::{Duration, Instant};
+use std::{
+    mem::offset_of,
+    time::{Duration, Instant},
+};
 
 use media_model::{Codec, MediaKind, ParticipantNumber, SlotIndex, Source};
+use prefetch::prefetch_front;
 
 use crate::{
     DropReason,
@@ -41,32 +45,35 @@ pub struct Newest {
 /// So long after the first report on another source comes the second; all others go with the transport's rounds.
 const SECOND_REPORT: Duration = Duration::from_millis(200);
 
-/// A slot of one kind, sound or picture.
+/// A slot of one kind, sound or picture. What every packet needs stands first.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub struct Slot {
-    params: SlotParams,
-    selector: Single,
     rewriter: Rewriter,
-    /// The format that the newest packet came in, so that the next one need not look for it.
-    current: Option<CodecParams>,
-    retransmission: Retransmission,
     shown: Option<Shown>,
     newest: Option<Newest>,
-    /// Of the newest packet's source ([`crate::forwarder::Numbers`]).
-    restarts: Option<u32>,
-    /// Packets below were sent with another mapping: the same bytes cannot be made again.
-    repeatable_from: u64,
     /// When its early reports are due, the first two on a source.
     report_at: Option<Instant>,
+    /// The format that the newest packet came in, so that the next one need not look for it.
+    current: Option<CodecParams>,
+    /// Of the newest packet's source ([`crate::forwarder::Numbers`]).
+    restarts: Option<u32>,
+    /// Since the slot exists, as sender reports count (RFC 3550 §6.4.1).
+    pub packets_sent: u32,
+    /// Payload octets, likewise.
+    pub octets_sent: u32,
+    selector: Single,
+    /// What it is sent with.
+    ssrc: u32,
+    params: SlotParams,
+    retransmission: Retransmission,
+    /// Packets below were sent with another mapping: the same bytes cannot be made again.
+    repeatable_from: u64,
     has_first_report: bool,
     /// `packets_sent` as last reported.
     packets_reported: u32,
     /// When that was.
     reported_last: Option<Instant>,
-    /// Since the slot exists, as sender reports count (RFC 3550 §6.4.1).
-    pub packets_sent: u32,
-    /// Payload octets, likewise.
-    pub octets_sent: u32,
     /// What the client has said of it.
     pub reported: Option<Reported>,
 }
@@ -96,6 +103,7 @@ impl Slot {
             rewriter: Rewriter::new(clock_rate_hz, index, random.next() as u32),
             retransmission: Retransmission::new(rtx_index),
             current: None,
+            ssrc: params.ssrc,
             params,
             shown: None,
             newest: None,
@@ -109,6 +117,11 @@ impl Slot {
             octets_sent: 0,
             reported: None,
         }
+    }
+
+    /// Has the processor fetch what every packet needs.
+    pub fn prefetch(&self) {
+        prefetch_front(self, offset_of!(Self, params));
     }
 
     /// Its place and kind.
@@ -139,6 +152,7 @@ impl Slot {
         if mapping_changed || params.codecs != self.params.codecs {
             self.repeatable_from = self.rewriter.index_next();
         }
+        self.ssrc = params.ssrc;
         self.params = params;
         self.current = None;
     }
@@ -224,7 +238,7 @@ impl Slot {
         self.packets_sent = self.packets_sent.wrapping_add(1);
         self.octets_sent = self.octets_sent.wrapping_add(content.payload.len() as u32);
         let stream =
-            Stream { ssrc: self.params.ssrc, payload_type, csrc: publisher.csrc(), index: rewritten.index };
+            Stream { ssrc: self.ssrc, payload_type, csrc: publisher.csrc(), index: rewritten.index };
         Ok(Departure { stream, rewritten, original: None })
     }
 

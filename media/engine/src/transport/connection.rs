@@ -23,12 +23,6 @@ use crate::{
     api::{IceCredentials, LeaveReason, TransmitBuffer},
 };
 
-/// Keys of both directions, from the moment when the client has proved who it is.
-struct Keys {
-    inbound: SrtpInbound,
-    outbound: SrtpOutbound,
-}
-
 /// Sealed: within what any path carries in one piece (RFC 8200 §5 asks for 1280 with IP and UDP).
 const RTCP_DATAGRAM_BYTES_MAX: usize = 1_200;
 
@@ -43,19 +37,23 @@ pub enum Progress {
     Gone(LeaveReason),
 }
 
-/// One transport's ICE, DTLS and SRTP.
+/// One transport's ICE, DTLS and SRTP. What every packet needs stands first.
+#[repr(C)]
 pub struct Connection {
     /// Where the client is.
     pub ice: IceLite,
     /// What its packets are answered with, for bandwidth estimation.
     pub feedback: TransportFeedback,
+    /// Keys of both directions, from the moment when the client has proved who it is: both or none. Not in one, so that who
+    /// has them fetched need not look whether they are there.
+    outbound: Option<SrtpOutbound>,
+    inbound: Option<SrtpInbound>,
     /// The server's own SSRC in receiver reports and feedback.
     pub rtcp_ssrc: u32,
     /// Apart from what every packet needs.
     dtls: Box<Dtls>,
     /// When DTLS has something to do, where whoever asks need not look at it.
     dtls_due: Option<Instant>,
-    keys: Option<Keys>,
     fingerprint: [u8; 32],
     connect_by: Instant,
 }
@@ -76,7 +74,8 @@ impl Connection {
             rtcp_ssrc,
             dtls_due: dtls.poll_timeout(),
             dtls,
-            keys: None,
+            outbound: None,
+            inbound: None,
             fingerprint,
             connect_by: now + CONNECT_TIMEOUT,
         }
@@ -84,7 +83,7 @@ impl Connection {
 
     /// Whether media can flow.
     pub fn is_connected(&self) -> bool {
-        self.keys.is_some()
+        self.outbound.is_some()
     }
 
     /// Takes a DTLS datagram from a validated address.
@@ -140,36 +139,36 @@ impl Connection {
 
     /// Opens an RTP packet in place.
     pub fn inbound(&mut self) -> Result<&mut SrtpInbound, DropReason> {
-        self.keys.as_mut().map(|keys| &mut keys.inbound).ok_or(DropReason::BeforeDtls)
+        self.inbound.as_mut().ok_or(DropReason::BeforeDtls)
     }
 
     /// Has the processor fetch what opening a packet takes …
     pub fn prefetch_inbound(&self) {
         prefetch(&self.feedback);
         self.ice.prefetch_carrying();
-        self.keys.iter().for_each(|keys| prefetch(&keys.inbound));
+        SrtpInbound::prefetch(&self.inbound);
     }
 
     /// … and, when that is there, what it points at.
-    pub fn prefetch_windows(&self) {
+    pub fn prefetch_windows(&self, ssrc: u32) {
         self.feedback.prefetch_next();
-        self.keys.iter().for_each(|keys| keys.inbound.prefetch_windows());
+        self.inbound.iter().for_each(|inbound| inbound.prefetch_window(ssrc));
     }
 
     /// Has the processor fetch what opening RTCP takes, when what opening a packet takes is there.
     pub fn prefetch_inbound_rtcp(&self) {
-        self.keys.iter().for_each(|keys| keys.inbound.prefetch_rtcp());
+        self.inbound.iter().for_each(SrtpInbound::prefetch_rtcp);
     }
 
     /// Has the processor fetch what sealing RTCP takes, when what sealing a packet takes is there.
     pub fn prefetch_outbound_rtcp(&self) {
-        self.keys.iter().for_each(|keys| keys.outbound.prefetch_rtcp());
+        self.outbound.iter().for_each(SrtpOutbound::prefetch_rtcp);
     }
 
     /// Has the processor fetch what sealing a packet takes.
     pub fn prefetch_outbound(&self) {
         self.ice.prefetch_selected();
-        self.keys.iter().for_each(|keys| prefetch(&keys.outbound));
+        prefetch(&self.outbound);
     }
 
     /// Writes an RTP packet and seals it where it leaves from; its sealed length.
@@ -179,12 +178,12 @@ impl Connection {
         out: &mut TransmitBuffer,
         write: impl FnOnce(&mut [u8]) -> Option<Plain>,
     ) -> Result<usize, DropReason> {
-        let keys = self.keys.as_ref().ok_or(DropReason::SubscriberNotConnected)?;
+        let outbound = self.outbound.as_ref().ok_or(DropReason::SubscriberNotConnected)?;
         let (remote, local) = self.ice.selected().ok_or(DropReason::SubscriberNotConnected)?;
         let mut sealed = 0;
         out.push(remote, local, bytes_max + OVERHEAD_BYTES_MAX, |space| {
             let plain = space.get_mut(..bytes_max).and_then(write);
-            sealed = plain.and_then(|plain| keys.outbound.seal_plain(&plain, space)).unwrap_or(0);
+            sealed = plain.and_then(|plain| outbound.seal_plain(&plain, space)).unwrap_or(0);
             sealed
         });
         if sealed == 0 { Err(DropReason::SendBufferFull) } else { Ok(sealed) }
@@ -197,14 +196,14 @@ impl Connection {
         out: &mut TransmitBuffer,
         write: impl FnOnce(&mut TransportFeedback, &mut [u8]) -> Option<usize>,
     ) -> Result<usize, DropReason> {
-        let keys = self.keys.as_mut().ok_or(DropReason::SubscriberNotConnected)?;
+        let outbound = self.outbound.as_mut().ok_or(DropReason::SubscriberNotConnected)?;
         let (remote, local) = self.ice.selected().ok_or(DropReason::SubscriberNotConnected)?;
         let mut sealed = 0;
         let feedback = &mut self.feedback;
         let has_room = out.push(remote, local, RTCP_DATAGRAM_BYTES_MAX, |space| {
             let space_for_plain = space.get_mut(..RTCP_DATAGRAM_BYTES_MAX - OVERHEAD_BYTES_MAX);
             let plain = space_for_plain.and_then(|space| write(feedback, space)).filter(|length| *length > 0);
-            sealed = plain.and_then(|length| keys.outbound.seal_rtcp(space, length)).unwrap_or(0);
+            sealed = plain.and_then(|length| outbound.seal_rtcp(space, length)).unwrap_or(0);
             sealed
         });
         if has_room { Ok(sealed) } else { Err(DropReason::SendBufferFull) }
@@ -244,7 +243,7 @@ impl Connection {
         let outbound = SrtpOutbound::new(connected.profile, keys.server_key(), keys.server_salt());
         match (inbound, outbound) {
             (Ok(inbound), Ok(outbound)) => {
-                self.keys = Some(Keys { inbound, outbound });
+                (self.inbound, self.outbound) = (Some(inbound), Some(outbound));
                 Progress::Connected
             }
             _ => Progress::Gone(LeaveReason::DtlsFailed),

@@ -132,9 +132,11 @@ impl TransportFeedback {
         self.due = self.due.map(|due| if rests && due > soon { due } else { due.min(now) });
     }
 
-    /// Has the processor fetch where the next arrivals are noted.
+    /// Has the processor fetch where the next arrival is noted, and the one that it is compared with.
     pub fn prefetch_next(&self) {
-        self.arrivals.get(place(self.end)).into_iter().for_each(prefetch);
+        for sequence in [self.end, (self.end + 1).saturating_sub(MUCH_NEWS as u64)] {
+            self.arrivals.get(place(sequence)).into_iter().for_each(prefetch);
+        }
     }
 
     /// When [`Self::poll`] has something to say next.

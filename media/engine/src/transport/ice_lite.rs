@@ -27,17 +27,18 @@ use crate::{DropReason, api::IceCredentials};
 /// Where the client is, and the address of ours that it reaches.
 pub type Pair = (SocketAddr, IpAddr);
 
-/// One transport's ICE agent.
+/// One transport's ICE agent. What every packet needs stands first.
 #[derive(Debug)]
+#[repr(C)]
 pub struct IceLite {
+    selected: Option<Pair>,
+    /// Where the client's newest authentic packet came from, which may be elsewhere until it has nominated.
+    carrying: Option<Pair>,
     current: Generation,
     /// The credentials before a restart, while the new ones have nominated nothing.
     previous: Option<Generation>,
     /// The pairs that were checked most recently, newest last.
     valid: Vec<Pair>,
-    selected: Option<Pair>,
-    /// Where the client's newest authentic packet came from, which may be elsewhere until it has nominated.
-    carrying: Option<Pair>,
     checked_at: Instant,
 }
 

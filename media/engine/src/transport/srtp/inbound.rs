@@ -1,8 +1,8 @@
 //! Opening what a transport receives: authenticated first, remembered afterwards.
 
-use std::ops::Range;
+use std::{mem::offset_of, ops::Range};
 
-use prefetch::prefetch;
+use prefetch::{prefetch, prefetch_front};
 
 use super::{
     cipher::{CmSha1Keys, GCM_TAG_BYTES, GcmKeys, SHA1_TAG_BYTES, SessionKeys, Unauthenticated},
@@ -35,12 +35,13 @@ pub struct Opened {
 }
 
 /// Keys and replay windows of one direction: from the client to the server.
+#[repr(C)]
 pub struct SrtpInbound {
-    profile: Profile,
     rtp_keys: SessionKeys,
-    rtp: SsrcTable<RTP_WINDOW_WORDS>,
+    profile: Profile,
     /// Apart from what every packet needs.
     rtcp: Box<Rtcp>,
+    rtp: SsrcTable<RTP_WINDOW_WORDS>,
 }
 
 struct Rtcp {
@@ -135,9 +136,14 @@ impl SrtpInbound {
         Ok(plain_len)
     }
 
-    /// Has the processor fetch the replay windows of RTP.
-    pub fn prefetch_windows(&self) {
-        self.rtp.prefetch();
+    /// Has the processor fetch what opening an RTP packet takes, if there is something …
+    pub fn prefetch(of: &Option<Self>) {
+        prefetch_front(of, offset_of!(Self, rtp) + SsrcTable::<RTP_WINDOW_WORDS>::FRONT_BYTES);
+    }
+
+    /// … and, when that is there, the replay window.
+    pub fn prefetch_window(&self, ssrc: u32) {
+        self.rtp.window(ssrc).into_iter().for_each(prefetch);
     }
 
     /// Has the processor fetch what opening RTCP takes.

@@ -1,7 +1,8 @@
 //! Replay windows (RFC 3711 §3.3.2) and the bounded table of the SSRCs that they belong to.
 
+use std::mem::offset_of;
+
 use media_model::limits::TRANSPORT_SSRCS_MAX;
-use prefetch::prefetch_slice;
 
 /// Which of the last `64 * WORDS` indices have come already.
 #[derive(Debug, Clone)]
@@ -59,13 +60,17 @@ impl<const WORDS: usize> ReplayWindow<WORDS> {
 /// The replay windows of a transport, by SSRC. Entries are made for authenticated packets only and never given up:
 /// a window that was forgotten would let everything be replayed that it had seen.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct SsrcTable<const WORDS: usize> {
+    windows: Vec<ReplayWindow<WORDS>>,
     /// Apart from the windows, so that looking one up reads one or two cache lines.
     ssrcs: [u32; TRANSPORT_SSRCS_MAX],
-    windows: Vec<ReplayWindow<WORDS>>,
 }
 
 impl<const WORDS: usize> SsrcTable<WORDS> {
+    /// With the SSRCs that come first: few transports have more.
+    pub(super) const FRONT_BYTES: usize = offset_of!(Self, ssrcs) + 8 * size_of::<u32>();
+
     pub(super) fn new() -> Self {
         Self { ssrcs: [0; TRANSPORT_SSRCS_MAX], windows: Vec::new() }
     }
@@ -89,11 +94,6 @@ impl<const WORDS: usize> SsrcTable<WORDS> {
     /// How many SSRCs it holds.
     pub(super) fn len(&self) -> usize {
         self.windows.len()
-    }
-
-    /// Has the processor fetch the windows.
-    pub(super) fn prefetch(&self) {
-        prefetch_slice(&self.windows);
     }
 
     fn position(&self, ssrc: u32) -> Option<usize> {
