@@ -157,7 +157,12 @@ impl Case for Crowd {
             self.datagrams.iter().filter(move |(sender, _)| latest.replace(*sender) != Some(*sender));
         self.world.engine.expect(
             self.world.now,
-            coming.map(|(sender, data)| Coming { remote: clients[*sender].address, local: SERVER, data }),
+            coming.map(|(sender, data)| Coming {
+                remote: clients[*sender].address,
+                local: SERVER,
+                data,
+                datagrams: if data.len() < VIDEO_BYTES { 1 } else { VIDEO_BURST },
+            }),
         );
         for (sender, data) in &mut self.datagrams {
             let datagram = Datagram { remote: self.world.clients[*sender].address, local: SERVER, data };

@@ -27,11 +27,16 @@ pub fn prefetch_slice<T>(values: &[T]) {
 #[inline]
 fn prefetch_bytes(start: *const u8, bytes: usize) {
     #[cfg(target_arch = "x86_64")]
-    for offset in (0..bytes).step_by(LINE_BYTES) {
+    {
         use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        // Into the second level: a whole batch does not fit the first.
-        // SAFETY: a hint, whatever the address; nothing is read that a program could see.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(start.wrapping_add(offset).cast()) };
+        // Also the line that only the end reaches into.
+        let into_line = start.addr() % LINE_BYTES;
+        let first = start.wrapping_sub(into_line);
+        for offset in (0..into_line + bytes).step_by(LINE_BYTES) {
+            // Into the second level: a whole batch does not fit the first.
+            // SAFETY: a hint, whatever the address; nothing is read that a program could see.
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(first.wrapping_add(offset).cast()) };
+        }
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = (start, bytes, LINE_BYTES);

@@ -69,7 +69,7 @@ impl Engine {
     fn note_report(&mut self, now: Instant, place: usize, block: &ReportBlock) {
         let ntp = self.epoch.ntp_at(now);
         let Some(peer) = self.peer_mut(place) else { return };
-        let Some(slot) = peer.slots.iter_mut().find(|s| s.params().ssrc == block.ssrc) else { return };
+        let Some(slot) = peer.slots.iter_mut().find(|s| s.ssrc() == block.ssrc) else { return };
         peer.tally.note(&mut slot.reported, block, slot.packets_sent);
         if block.last_sr == 0 {
             return;
@@ -85,7 +85,7 @@ impl Engine {
 
     fn note_picture_loss(&mut self, now: Instant, place: usize, ssrc: u32) {
         let Some(peer) = self.peer_mut(place) else { return };
-        let shown = peer.slots.iter().find(|s| s.params().ssrc == ssrc).and_then(Slot::shown);
+        let shown = peer.slots.iter().find(|s| s.ssrc() == ssrc).and_then(Slot::shown);
         if let Some(shown) = shown {
             self.request_keyframe(now, shown);
         }
@@ -101,7 +101,7 @@ impl Engine {
         out: &mut TransmitBuffer,
     ) -> usize {
         let Some(peer) = self.peer_mut(place) else { return 0 };
-        let asked = |slot: &Slot| slot.params().ssrc == nack.media_ssrc && slot.answers_nack();
+        let asked = |slot: &Slot| slot.ssrc() == nack.media_ssrc && slot.answers_nack();
         let Some(slot) = peer.slots.iter().position(asked) else { return 0 };
         let mut requests = 0;
         for sequence in nack.sequences().take(requests_max) {

@@ -146,14 +146,16 @@ impl Engine {
         if let Some(due) = track.due_at() {
             self.timers.arm(scheduled, place, due);
         }
-        let packet = packet?;
+        // Not moved: it was written just now, and copying it would wait for everything that was written before, the payload's
+        // place in the cache among it.
+        let packet = packet.as_ref().map_err(|reason| *reason)?;
         if !publisher.admitted {
             return Err(DropReason::NotAdmitted);
         }
         if track.muted {
             return Err(DropReason::Muted);
         }
-        if self.forward(now, clock, track, &packet, out) {
+        if self.forward(now, clock, track, packet, out) {
             track.request_keyframe(now);
             if let Some(due) = track.due_at() {
                 self.timers.arm(scheduled, place, due);

@@ -29,9 +29,14 @@ pub struct Coming<'a> {
     pub remote: SocketAddr,
     /// The local address that it was sent to.
     pub local: IpAddr,
-    /// Its bytes.
+    /// Its bytes, and those that follow it.
     pub data: &'a [u8],
+    /// Datagrams of the train.
+    pub datagrams: usize,
 }
+
+/// Packets of a train for which places are fetched.
+const PACKETS_MAX: usize = 8;
 
 /// A message's sender, and what it sent.
 #[derive(Debug, Clone, Copy, Default)]
@@ -39,6 +44,7 @@ struct Expected {
     place: Option<usize>,
     ssrc: u32,
     bytes: usize,
+    packets: usize,
     is_rtcp: bool,
     /// Which of the sender's tracks it belongs to.
     track: Option<usize>,
@@ -77,7 +83,9 @@ impl Engine {
         }
         for entry in expected.iter_mut() {
             let Some(peer) = entry.place.and_then(|place| self.peer(place)) else { continue };
-            if !entry.is_rtcp {
+            if entry.is_rtcp {
+                peer.connection.prefetch_inbound_rtcp_window(entry.ssrc);
+            } else {
                 entry.track = peer.publishing.place_of(entry.ssrc);
             }
             if peer.is_due(soon) {
@@ -86,9 +94,9 @@ impl Engine {
                 track.prefetch();
             }
         }
-        for (_, track) in self.tracks(expected) {
+        for (entry, track) in self.tracks(expected) {
             prefetch_slice(&track.targets);
-            track.track.prefetch_next();
+            track.track.prefetch_next(entry.packets);
         }
         let targets = || self.tracks(expected).flat_map(|(_, track)| track.targets.iter().take(TARGETS_MAX));
         targets().filter_map(|target| self.peer(target.place)).for_each(Peer::prefetch_receiver);
@@ -109,15 +117,18 @@ impl Engine {
     }
 
     fn look_up(&self, message: &Coming<'_>) -> Expected {
-        // RFC 3550 §5.1: the SSRC, in the clear also in SRTP.
-        let Some(ssrc) = message.data.get(8..).and_then(|rest| rest.first_chunk()) else {
+        let is_rtcp = classify(message.data) == Ok(Protocol::Rtcp);
+        // RFC 3550 §5.1 and §6.4.1: the sender's SSRC, in the clear also in SRTP and SRTCP.
+        let offset = if is_rtcp { 4 } else { 8 };
+        let Some(ssrc) = message.data.get(offset..).and_then(|rest| rest.first_chunk()) else {
             return Expected::default();
         };
         Expected {
             place: self.demux.peek(message.remote, message.local),
             ssrc: u32::from_be_bytes(*ssrc),
             bytes: message.data.len(),
-            is_rtcp: classify(message.data) == Ok(Protocol::Rtcp),
+            packets: message.datagrams.min(PACKETS_MAX),
+            is_rtcp,
             track: None,
         }
     }

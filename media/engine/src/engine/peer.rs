@@ -22,7 +22,7 @@ use crate::{
 /// are the same; who has worn out so many is refused.
 const RETIRED_SSRCS_MAX: usize = 512;
 
-/// A transport. What every packet from it and to it needs stands first, in two lines of the processor's caches.
+/// A transport. What every packet from it and to it needs stands first: the connection begins with the rest of it.
 #[repr(C, align(64))]
 pub struct Peer {
     /// When everything is reported on.
@@ -35,12 +35,12 @@ pub struct Peer {
     pub repair: RepairBudget,
     /// Header extension ids, both ways.
     pub extensions: ExtensionIds,
+    /// As the roster has it; here only to name the reason why nothing is forwarded.
+    pub admitted: bool,
     /// ICE, DTLS, SRTP.
     pub connection: Connection,
     /// What it sends.
     pub publishing: Publishing,
-    /// As the roster has it; here only to name the reason why nothing is forwarded.
-    pub admitted: bool,
     /// Its name outside.
     pub id: TransportId,
     /// Where it belongs.
@@ -70,8 +70,9 @@ pub struct Belonging {
 }
 
 impl Peer {
+    /// As a publisher; as a subscriber all but the last of it, which is in the line where the connection begins.
     const FRONT_BYTES: usize = offset_of!(Self, connection);
-    const IS_TWO_LINES: () = assert!(Self::FRONT_BYTES <= 2 * LINE_BYTES);
+    const IS_TWO_LINES: () = assert!(offset_of!(Self, admitted) == 2 * LINE_BYTES);
 
     /// A transport with no media yet.
     pub fn new(now: Instant, whose: Belonging, connection: Connection) -> Self {
@@ -158,6 +159,7 @@ impl Peer {
     /// … and, when what a sender needs is there, what reports from it and to it take.
     pub fn prefetch_reports(&self) {
         prefetch(&self.tally);
+        self.connection.prefetch_deadlines();
         prefetch_slice(&self.slots);
         prefetch_slice(&self.publishing.tracks);
     }

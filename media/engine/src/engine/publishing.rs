@@ -207,7 +207,7 @@ impl Published {
 
     /// Sound or picture.
     pub fn kind(&self) -> MediaKind {
-        self.params.source.kind()
+        self.track.source().kind()
     }
 
     /// Notes that somebody waits for a key frame. One that is muted has none to give; whoever unmutes it asks.

@@ -156,12 +156,12 @@ impl Engine {
     fn sender_info(&self, now: Instant, slot: &mut Slot) -> Option<SenderInfo> {
         let (shown, newest) = slot.take_report(now)?;
         let publishing = &self.peers.get(shown.from)?.as_ref()?.publishing;
-        let published = publishing.tracks.iter().find(|t| t.params.source == shown.source)?;
+        let published = publishing.tracks.iter().find(|t| t.track.source() == shown.source)?;
         let captured =
             published.track.capture_time(&publishing.clock, newest.source_timestamp, newest.arrival);
         let since = now.saturating_duration_since(captured);
         Some(SenderInfo {
-            ssrc: slot.params().ssrc,
+            ssrc: slot.ssrc(),
             ntp: self.epoch.ntp_at(now),
             rtp_timestamp: newest.timestamp.wrapping_add(slot.ticks(since)),
             packet_count: slot.packets_sent,

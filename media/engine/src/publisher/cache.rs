@@ -124,10 +124,10 @@ impl<M: Copy> Cache<M> {
         }
     }
 
-    /// Has the processor fetch what says where the next payload is going to stand …
-    pub fn prefetch_entry(&self, sequence: u64) {
-        let place = sequence.checked_rem(self.entries.len() as u64);
-        place.and_then(|place| self.entries.get(place as usize)).into_iter().for_each(prefetch);
+    /// Has the processor fetch what says where the next payloads are going to stand …
+    pub fn prefetch_entries(&self, sequence: u64, count: usize) {
+        let first = sequence.checked_rem(self.entries.len() as u64).unwrap_or(0) as usize;
+        self.entries.iter().skip(first).take(count).for_each(prefetch);
         self.chunks.get(self.current).into_iter().for_each(prefetch);
     }
 

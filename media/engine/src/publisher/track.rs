@@ -205,11 +205,11 @@ impl PublishedTrack {
         }
     }
 
-    /// Has the processor fetch what the next packet needs …
-    pub fn prefetch_next(&self) {
+    /// Has the processor fetch what the next packets need …
+    pub fn prefetch_next(&self, packets: usize) {
         if let Some(newest) = self.window.newest() {
             self.window.prefetch(newest + 1);
-            self.cache.prefetch_entry(newest + 1);
+            self.cache.prefetch_entries(newest + 1, packets);
         }
     }
 

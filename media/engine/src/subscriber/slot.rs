@@ -129,6 +129,11 @@ impl Slot {
         (self.params.slot, self.params.kind)
     }
 
+    /// What it is sent with.
+    pub fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
     /// What was negotiated.
     pub fn params(&self) -> &SlotParams {
         &self.params
@@ -237,8 +242,7 @@ impl Slot {
         self.rewriter.commit(&rewritten);
         self.packets_sent = self.packets_sent.wrapping_add(1);
         self.octets_sent = self.octets_sent.wrapping_add(content.payload.len() as u32);
-        let stream =
-            Stream { ssrc: self.ssrc, payload_type, csrc: publisher.csrc(), index: rewritten.index };
+        let stream = Stream { ssrc: self.ssrc, payload_type, csrc: publisher.csrc(), index: rewritten.index };
         Ok(Departure { stream, rewritten, original: None })
     }
 

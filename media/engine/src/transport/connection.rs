@@ -155,9 +155,20 @@ impl Connection {
         self.inbound.iter().for_each(|inbound| inbound.prefetch_window(ssrc));
     }
 
-    /// Has the processor fetch what opening RTCP takes, when what opening a packet takes is there.
+    /// Has the processor fetch what opening RTCP takes, when what opening a packet takes is there …
     pub fn prefetch_inbound_rtcp(&self) {
         self.inbound.iter().for_each(SrtpInbound::prefetch_rtcp);
+    }
+
+    /// … and, when that is there, its replay window.
+    pub fn prefetch_inbound_rtcp_window(&self, ssrc: u32) {
+        self.inbound.iter().for_each(|inbound| inbound.prefetch_rtcp_window(ssrc));
+    }
+
+    /// Has the processor fetch what [`Self::poll_timeout`] looks at.
+    pub fn prefetch_deadlines(&self) {
+        self.ice.prefetch_consent();
+        prefetch(&self.dtls_due);
     }
 
     /// Has the processor fetch what sealing RTCP takes, when what sealing a packet takes is there.

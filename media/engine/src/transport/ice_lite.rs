@@ -194,6 +194,11 @@ impl IceLite {
         prefetch(&self.carrying);
     }
 
+    /// Has the processor fetch until when the client has consented.
+    pub fn prefetch_consent(&self) {
+        prefetch(&self.checked_at);
+    }
+
     /// Where to send: the nominated pair, or the first valid one before any nomination.
     pub fn selected(&self) -> Option<Pair> {
         self.selected

@@ -58,8 +58,9 @@ impl Batch {
     pub fn coming(&self) -> impl Iterator<Item = Coming<'_>> + Clone {
         let places = self.bytes.chunks_exact(RECEIVE_PLACE_BYTES);
         self.messages.iter().zip(places).map(|(message, place)| {
-            let Message { length, remote, local, .. } = *message;
-            Coming { remote, local, data: place.get(..length).unwrap_or_default() }
+            let Message { length, segment, remote, local } = *message;
+            let datagrams = length.div_ceil(segment.max(1));
+            Coming { remote, local, data: place.get(..length).unwrap_or_default(), datagrams }
         })
     }
 

@@ -35,7 +35,7 @@ pub struct Opened {
 }
 
 /// Keys and replay windows of one direction: from the client to the server.
-#[repr(C)]
+#[repr(C, align(64))]
 pub struct SrtpInbound {
     rtp_keys: SessionKeys,
     profile: Profile,
@@ -146,9 +146,14 @@ impl SrtpInbound {
         self.rtp.window(ssrc).into_iter().for_each(prefetch);
     }
 
-    /// Has the processor fetch what opening RTCP takes.
+    /// Has the processor fetch what opening RTCP takes …
     pub fn prefetch_rtcp(&self) {
         prefetch(&*self.rtcp);
+    }
+
+    /// … and, when that is there, the replay window.
+    pub fn prefetch_rtcp_window(&self, ssrc: u32) {
+        self.rtcp.windows.window(ssrc).into_iter().for_each(prefetch);
     }
 
     /// How many SSRCs sent authenticated RTP or RTCP; what the replay windows cost in memory follows from it.

@@ -28,6 +28,7 @@ pub struct Plain {
 }
 
 /// Keys of one direction: from the server to the client.
+#[repr(align(64))]
 pub struct SrtpOutbound {
     profile: Profile,
     rtp_keys: SessionKeys,
