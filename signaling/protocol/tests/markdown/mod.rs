@@ -144,6 +144,9 @@ fn type_name(schema: &Value) -> String {
         let name = reference.rsplit('/').next().unwrap_or_default();
         return format!("[{name}](#{})", name.to_lowercase());
     }
+    if let Some(any) = schema["anyOf"].as_array() {
+        return any.iter().map(type_name).collect::<Vec<_>>().join(" or ");
+    }
     match &schema["type"] {
         Value::String(name) if name == "array" => format!("array of {}", type_name(&schema["items"])),
         Value::String(name) => name.clone(),
