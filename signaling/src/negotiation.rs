@@ -9,14 +9,17 @@ use signaling_protocol::{client::Offer, error::ErrorCode, ticket::TicketId};
 
 use crate::{
     Shared,
-    consult::{Coming, Ground, Moment, Placed, Seat, refusal_code},
+    consult::{Coming, Ground, Moment, Seat, refusal_code},
     journal::Way,
     limits::SHARD_TIMEOUT,
     sdp::{self, Negotiated, Ours, SdpError},
+    session::Notice,
 };
 
 /// An offer that was answered, and that the shard has taken.
 pub(crate) struct Answered {
+    /// What goes before the answer: a page that hears first that it is muted does not turn itself on.
+    pub(crate) muted: Vec<Notice>,
     pub(crate) sdp: String,
     /// The new transport, where there is one.
     pub(crate) transport: Option<TransportId>,
@@ -43,11 +46,12 @@ pub(crate) async fn negotiate(
     } else {
         shared.registry().join(Moment::now(), seat, way, session, agreed.negotiated)
     }?;
-    let Placed::Joining(transport, replied) = placed else {
-        return Ok(Answered { sdp, transport: None, ufrag });
+    let muted = placed.muted;
+    let Some((transport, replied)) = placed.joining else {
+        return Ok(Answered { muted, sdp, transport: None, ufrag });
     };
     match tokio::time::timeout(SHARD_TIMEOUT, replied).await {
-        Ok(Ok(Ok(()))) => Ok(Answered { sdp, transport: Some(transport), ufrag }),
+        Ok(Ok(Ok(()))) => Ok(Answered { muted, sdp, transport: Some(transport), ufrag }),
         Ok(Ok(Err(refusal))) => Err(refusal_code(refusal)),
         Ok(Err(_)) | Err(_) => {
             shared.registry().remove_transport(Moment::now(), transport, false);

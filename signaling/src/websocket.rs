@@ -283,12 +283,18 @@ impl Connection {
             Output::Negotiate(offer) => {
                 let answered = negotiation::negotiate(&self.shared, seat, Way::WebSocket, None, &offer).await;
                 let is_answered = answered.is_ok();
-                self.session.handle_answer(Instant::now(), answered.map(|answered| answered.sdp));
+                let answer = answered.map(|answered| {
+                    let told = |notice| self.session.handle_notice(Instant::now(), notice);
+                    answered.muted.into_iter().for_each(told);
+                    answered.sdp
+                });
+                self.session.handle_answer(Instant::now(), answer);
                 if is_answered {
                     self.shared.registry().relay_layout(seat);
                 }
             }
-            Output::Mute { source, muted } => self.shared.registry().mute(seat, source, muted),
+            Output::Mute { source, muted: true, .. } => self.shared.registry().mute(seat, source),
+            Output::Mute { source, muted_by, .. } => self.shared.registry().unmute(seat, source, muted_by),
             Output::Chat(text) => {
                 if let Err(code) = chat::take(&self.shared, seat, text) {
                     self.session.handle_notice(Instant::now(), Notice::Objected(code));

@@ -45,6 +45,8 @@ export class Consult {
   #retiring: Peer | undefined;
   /** The media transport was lost while an offer was out: what comes after its answer. */
   #renewal: SlotCounts | undefined;
+  /** Who of the staff has muted what, until this person turns it on again. */
+  #mutedBy = new Map<Source, number>();
   #events: ConsultEvents;
   #server: string;
 
@@ -215,6 +217,8 @@ export class Consult {
     this.#peer = new Peer(slots, {
       send: (message) => this.#signaling.send(message),
       local: (source) => this.media.local(source),
+      mutedBy: (source) => this.#mutedBy.get(source),
+      unmuted: (source) => this.#mutedBy.delete(source),
       slotAdded: (slot) => {
         const player = new SlotPlayer(slot, () => this.#events.changed(), () => this.#blockSound());
         player.applyLayout(this.layout);
@@ -239,6 +243,9 @@ export class Consult {
   }
 
   #muted(source: Source, by: number): void {
+    // Each connection is told again of what this page knows, and what its person has turned on meanwhile is about to be told.
+    if (this.#mutedBy.get(source) === by) return;
+    this.#mutedBy.set(source, by);
     if (source === 'camera' || source === 'microphone') this.media.turnOff(source);
     else this.media.stopScreen();
     this.#events.muted(source, this.layout.participants.get(by));

@@ -8,6 +8,8 @@ export type Device = 'camera' | 'microphone';
 
 export interface DeviceState {
   on: boolean;
+  /** Whether it is to be on as soon as there is one: it may be turned off while it is still being opened. */
+  isWanted: boolean;
   problem: DeviceProblem | undefined;
   track: MediaStreamTrack | null;
 }
@@ -27,8 +29,8 @@ export function problemOf(error: unknown): DeviceProblem {
 
 export class LocalMedia {
   readonly devices: Record<Device, DeviceState> = {
-    camera: { on: false, problem: undefined, track: null },
-    microphone: { on: false, problem: undefined, track: null },
+    camera: { on: false, isWanted: true, problem: undefined, track: null },
+    microphone: { on: false, isWanted: true, problem: undefined, track: null },
   };
   screen: MediaStream | undefined;
   #changed: (source: Source) => void;
@@ -59,33 +61,28 @@ export class LocalMedia {
       const stream = await media.getUserMedia({ ...WANTED.camera, ...WANTED.microphone });
       for (const track of stream.getTracks()) this.#use(track.kind === 'video' ? 'camera' : 'microphone', track);
     } catch {
-      await this.turnOn('microphone');
-      await this.turnOn('camera');
+      await this.#acquire('microphone');
+      await this.#acquire('camera');
     }
   }
 
   async turnOn(device: Device): Promise<void> {
     const state = this.devices[device];
+    state.isWanted = true;
     if (state.track !== null && state.track.readyState === 'live') {
       state.track.enabled = true;
       state.on = true;
       this.#changed(device);
       return;
     }
-    try {
-      if (navigator.mediaDevices === undefined) return this.#fail(device, 'insecure');
-      const stream = await navigator.mediaDevices.getUserMedia(WANTED[device]);
-      const [track] = stream.getTracks();
-      if (track !== undefined) this.#use(device, track);
-    } catch (error) {
-      this.#fail(device, problemOf(error));
-    }
+    await this.#acquire(device);
   }
 
   /** The camera is let go, so that its light goes out; the microphone is kept, so that unmuting is instant. */
   turnOff(device: Device): void {
     const state = this.devices[device];
     state.on = false;
+    state.isWanted = false;
     if (device === 'camera') {
       state.track?.stop();
       state.track = null;
@@ -129,16 +126,28 @@ export class LocalMedia {
     for (const track of this.screen?.getTracks() ?? []) track.stop();
   }
 
+  async #acquire(device: Device): Promise<void> {
+    try {
+      if (navigator.mediaDevices === undefined) return this.#fail(device, 'insecure');
+      const stream = await navigator.mediaDevices.getUserMedia(WANTED[device]);
+      const [track] = stream.getTracks();
+      if (track !== undefined) this.#use(device, track);
+    } catch (error) {
+      this.#fail(device, problemOf(error));
+    }
+  }
+
   #use(device: Device, track: MediaStreamTrack): void {
     if (this.#isClosed) return track.stop();
     const state = this.devices[device];
     state.track?.stop();
     state.track = track;
-    state.on = true;
     state.problem = undefined;
     track.onended = () => {
       if (state.track === track) this.#fail(device, 'unplugged');
     };
+    if (!state.isWanted) return this.turnOff(device);
+    state.on = true;
     this.#changed(device);
   }
 

@@ -78,7 +78,7 @@ export type ClientMessage =
   | { type: 'hello'; ticket: string }
   | { type: 'hello'; resume_token: string }
   | { type: 'offer'; sdp: string; tracks: OfferedTrack[]; slots: OfferedSlot[] }
-  | { type: 'mute'; source: Source; muted: boolean }
+  | { type: 'mute'; source: Source; muted: boolean; muted_by?: number }
   | { type: 'admit'; participant: number }
   | { type: 'remove'; participant: number }
   | { type: 'mute_other'; participant: number; source: Source }

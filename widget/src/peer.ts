@@ -23,6 +23,10 @@ export interface LocalTrack {
 export interface PeerEvents {
   send(message: ClientMessage): boolean;
   local(source: Source): LocalTrack;
+  /** Who of the staff has muted it, until `unmuted`. */
+  mutedBy(source: Source): number | undefined;
+  /** The server was told that this person has turned it on again. */
+  unmuted(source: Source): void;
   slotAdded(slot: ReceiveSlot): void;
   /** Whether media flows. */
   path(connected: boolean): void;
@@ -130,9 +134,13 @@ export class Peer {
 
   tellMuted(source: Source): void {
     const { muted } = this.#events.local(source);
+    // What its person has turned on again: staff's mute holds until the server is told so, whatever was told before.
+    const by = muted ? undefined : this.#events.mutedBy(source);
     // Before the first offer there is nothing to mute, and while one is in flight the server may not know the line yet: `answered` makes up for it.
-    if (this.#inFlight || !this.#told.has(source) || this.#told.get(source) === muted) return;
-    if (this.#events.send({ type: 'mute', source, muted })) this.#told.set(source, muted);
+    if (this.#inFlight || !this.#told.has(source) || (this.#told.get(source) === muted && by === undefined)) return;
+    if (!this.#events.send({ type: 'mute', source, muted, ...(by === undefined ? {} : { muted_by: by }) })) return;
+    this.#told.set(source, muted);
+    if (!muted) this.#events.unmuted(source);
   }
 
   /** A successor is on its way: goes on sending, so that the others see no gap, and does nothing else. */
@@ -193,7 +201,9 @@ export class Peer {
 
   #sendOffer(): void {
     const sdp = this.#connection.localDescription?.sdp ?? '';
-    const lines = describeLines(this.#senders, this.#slots.values(), (source) => this.#events.local(source).muted);
+    // An offer ends no mute of staff's: what its person has just turned on is told behind the answer.
+    const isOff = (source: Source) => this.#events.local(source).muted || this.#events.mutedBy(source) !== undefined;
+    const lines = describeLines(this.#senders, this.#slots.values(), isOff);
     for (const track of lines.tracks) this.#told.set(track.source, track.muted);
     this.#answerTimer = setTimeout(() => this.#giveUp(), ANSWER_TIMEOUT_MS);
     if (!this.#events.send({ type: 'offer', sdp, ...lines })) this.#giveUp();

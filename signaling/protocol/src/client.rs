@@ -24,6 +24,9 @@ pub enum ClientMessage {
         source: Source,
         /// The new state.
         muted: bool,
+        /// With `muted: false` after a `muted`: its `by`. Without it a mute by staff stays, and you are told `muted` again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        muted_by: Option<ParticipantNumber>,
     },
     /// Lets somebody in who waits. Staff only.
     Admit {
@@ -216,6 +219,7 @@ mod tests {
             r#"{"type":"leave"}"#.to_owned(),
             r#"{"type":"hello","ticket":"a"}"#.to_owned(),
             r#"{"type":"mute","source":"screen_audio","muted":true}"#.to_owned(),
+            r#"{"type":"mute","source":"camera","muted":false,"muted_by":1}"#.to_owned(),
             r#"{"type":"mute_other","participant":2,"source":"microphone"}"#.to_owned(),
             r#"{"type":"offer","sdp":"v=0"}"#.to_owned(),
             r#"{"text":"two\nlines","type":"chat"}"#.to_owned(),

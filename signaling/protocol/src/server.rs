@@ -39,7 +39,8 @@ pub enum ServerMessage {
         /// When the server took it, in milliseconds since 1970-01-01T00:00:00Z.
         at_ms: u64,
     },
-    /// Somebody of the staff has muted one of your sources: turn it off, as if you had. You may turn it on again.
+    /// Somebody of the staff has muted one of your sources: turn it off, as if you had, also where it is only being opened. You may turn it
+    /// on again, when the person wants to. Comes at once, and until then again with the first offer of each connection, before its `answer`.
     Muted {
         /// Which.
         source: Source,

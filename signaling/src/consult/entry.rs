@@ -150,7 +150,7 @@ impl Registry {
         member.dismiss(Notice::Goodbye(GoodbyeReason::Replaced));
         member.connection = Some(connection);
         member.notices = Some(notices);
-        member.is_layout_due = true;
+        (member.is_layout_due, member.are_mutes_due) = (true, true);
         let earlier = std::mem::replace(&mut member.ticket, claim.ticket);
         let is_new = earlier != claim.ticket && !member.earlier_tickets.contains(&earlier);
         if is_new && member.earlier_tickets.len() < EARLIER_TICKETS_MAX {

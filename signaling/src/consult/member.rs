@@ -93,6 +93,8 @@ pub(crate) struct Member {
     pub(crate) lines_waiting: usize,
     /// The connection is new and was told no layout yet: where the transport lives on, no event brings one.
     pub(crate) is_layout_due: bool,
+    /// The connection is new and was not told yet what staff has muted before.
+    pub(crate) are_mutes_due: bool,
 }
 
 /// One transport, as far as signaling is concerned.
@@ -157,6 +159,7 @@ impl Member {
             refusals: Refusals::default(),
             lines_waiting: 0,
             is_layout_due: false,
+            are_mutes_due: false,
         }
     }
 
@@ -213,13 +216,24 @@ impl Member {
         false
     }
 
-    /// Has an offer mute what staff has muted. Gives what there is to be told: of each source that is offered as if it were not.
+    /// Who of the staff has muted this source of theirs.
+    pub(crate) fn muter(&self, source: Source) -> Option<ParticipantNumber> {
+        self.muted_by.iter().find(|(known, _)| *known == source).map(|(_, by)| *by)
+    }
+
+    /// Has an offer mute what staff has muted. Gives what there is to be told: of each source that is offered as if it were not; and of
+    /// all, where the connection is new. A page that is loaded again has its devices later than its first offer, and turns them on.
     /// Who publishes by WHIP has no other way to turn it on again than to publish anew.
-    pub(crate) fn keep_muted(&self, way: Way, media: &mut MediaParams) -> Vec<Notice> {
+    pub(crate) fn keep_muted(&mut self, way: Way, media: &mut MediaParams) -> Vec<Notice> {
         let mut news = Vec::new();
-        for (source, by) in self.muted_by.iter().filter(|_| way == Way::WebSocket) {
+        if way != Way::WebSocket {
+            return news;
+        }
+        let is_new = std::mem::take(&mut self.are_mutes_due);
+        for (source, by) in &self.muted_by {
             let offered = media.tracks.iter_mut().filter(|track| track.source == *source && !track.muted);
-            if offered.map(|track| track.muted = true).count() > 0 {
+            let is_offered = offered.map(|track| track.muted = true).count() > 0;
+            if is_offered || is_new {
                 news.push(Notice::Muted { source: *source, by: *by });
             }
         }

@@ -52,7 +52,7 @@ pub(crate) use self::{
     member::{Coming, ConnectionId, refusal_code},
     remembered::Remembered,
     tickets::Tickets,
-    transports::{Ground, Placed},
+    transports::Ground,
 };
 use self::{ended::Ended, member::Member, parting::Partings, roster::Consult};
 use crate::{

@@ -10,13 +10,23 @@ use crate::{
 };
 
 impl Registry {
-    /// Silences or darkens one of one's own sources, or ends that.
-    pub(crate) fn mute(&mut self, seat: Seat, source: Source, muted: bool) {
-        let Some(member) = self.seated(seat) else { return };
-        if !muted {
-            member.muted_by.retain(|(known, _)| *known != source);
+    /// Silences or darkens one of one's own sources.
+    pub(crate) fn mute(&mut self, seat: Seat, source: Source) {
+        if self.seated(seat).is_some() {
+            self.set_muted(seat.consult, seat.participant, source, true);
         }
-        self.set_muted(seat.consult, seat.participant, source, muted);
+    }
+
+    /// Ends that. What staff has muted stays so unless it is said whose mute is to end: a page that turns on by itself what it has just
+    /// opened may not have read `muted` yet, which is on its way to it.
+    pub(crate) fn unmute(&mut self, seat: Seat, source: Source, muted_by: Option<ParticipantNumber>) {
+        let Some(member) = self.seated(seat) else { return };
+        if let Some(by) = member.muter(source).filter(|by| Some(*by) != muted_by) {
+            let told = member.tell(Notice::Muted { source, by });
+            return self.count_cut(usize::from(!told));
+        }
+        member.muted_by.retain(|(known, _)| *known != source);
+        self.set_muted(seat.consult, seat.participant, source, false);
     }
 
     /// The entry of staff's silencing or darkening one of somebody else's sources: it is kept before [`Self::mute_other`]. None where
@@ -52,13 +62,6 @@ impl Registry {
         member.muted_by.push((source, by.participant));
         let told = member.tell(Notice::Muted { source, by: by.participant });
         self.count_cut(usize::from(!told));
-    }
-
-    /// Tells the connection that sits here what was muted of what it offered.
-    pub(super) fn tell_muted(&mut self, seat: Seat, news: Vec<Notice>) {
-        let Some(member) = self.seated(seat) else { return };
-        let cut = news.into_iter().map(|notice| member.tell(notice)).filter(|told| !told).count();
-        self.count_cut(cut);
     }
 
     fn set_muted(&mut self, consult: ConsultId, participant: ParticipantNumber, source: Source, muted: bool) {

@@ -40,11 +40,11 @@ pub(crate) struct Ground {
 }
 
 /// A negotiation on its way to the shard.
-pub(crate) enum Placed {
-    /// A new transport: the shard still has to say whether it takes it.
-    Joining(TransportId, oneshot::Receiver<Result<(), Refusal>>),
-    /// The running transport goes on with other parameters.
-    Renegotiated,
+pub(crate) struct Placed {
+    /// A new transport: the shard still has to say whether it takes it. Otherwise the running one goes on with other parameters.
+    pub(crate) joining: Option<(TransportId, oneshot::Receiver<Result<(), Refusal>>)>,
+    /// What the client is to be told before the answer.
+    pub(crate) muted: Vec<Notice>,
 }
 
 impl Registry {
@@ -124,8 +124,7 @@ impl Registry {
             self.forget_transport(id);
             return Err(ErrorCode::Internal);
         }
-        self.tell_muted(seat, muted);
-        Ok(Placed::Joining(id, replied))
+        Ok(Placed { joining: Some((id, replied)), muted })
     }
 
     /// Gives the running transport other parameters.
@@ -160,8 +159,7 @@ impl Registry {
             agreed.answer = String::new();
         }
         transport.agreed = Arc::new(agreed);
-        self.tell_muted(seat, muted);
-        Ok(Placed::Renegotiated)
+        Ok(Placed { joining: None, muted })
     }
 
     /// Removes a transport at once, both directions; `broke` where its person did not mean to be without.

@@ -78,7 +78,7 @@ pub(crate) enum Output {
     /// Answer the offer and call [`Session::handle_answer`].
     Negotiate(Offer),
     /// Pass to the consult.
-    Mute { source: Source, muted: bool },
+    Mute { source: Source, muted: bool, muted_by: Option<ParticipantNumber> },
     /// Pass to the consult.
     Admit(ParticipantNumber),
     /// Pass to the consult.
@@ -184,8 +184,8 @@ impl Session {
             }
             // Every track starts as its offer says: before there is an offer there is nothing to mute.
             (Admitted, ClientMessage::Mute { .. }) => {}
-            (Negotiated, ClientMessage::Mute { source, muted }) => {
-                self.outputs.push_back(Output::Mute { source, muted });
+            (Negotiated, ClientMessage::Mute { source, muted, muted_by }) => {
+                self.outputs.push_back(Output::Mute { source, muted, muted_by });
             }
             (Admitted | Negotiated, ClientMessage::Admit { participant }) => {
                 self.outputs.push_back(Output::Admit(participant));

@@ -70,7 +70,8 @@ fn short(output: &Output) -> String {
         Output::Enter(_) => "enter".into(),
         Output::Welcome { by } => format!("welcome by {by}"),
         Output::Negotiate(_) => "negotiate".into(),
-        Output::Mute { source, muted } => format!("mute {source:?} {muted}"),
+        Output::Mute { source, muted, muted_by: None } => format!("mute {source:?} {muted}"),
+        Output::Mute { source, muted, muted_by: Some(by) } => format!("mute {source:?} {muted} after {by}"),
         Output::Admit(number) => format!("admit {number}"),
         Output::Remove(number) => format!("remove {number}"),
         Output::MuteOther(number, source) => format!("mute {source:?} of {number}"),
@@ -116,6 +117,8 @@ fn a_consult_from_hello_to_leave() {
     peer.session.handle_answer(peer.now, Ok("answer".into()));
     assert_eq!(peer.drain(), ["send answer"]);
     assert_eq!(peer.says(r#"{"type":"mute","source":"camera","muted":true}"#), ["mute Camera true"]);
+    let unmute = r#"{"type":"mute","source":"camera","muted":false,"muted_by":2}"#;
+    assert_eq!(peer.says(unmute), ["mute Camera false after 2"]);
     assert_eq!(peer.says(r#"{"type":"chat","text":"hello"}"#), ["chat"]);
     assert_eq!(peer.says(r#"{"type":"admit","participant":2}"#), ["admit 2"]);
     assert_eq!(peer.says(r#"{"type":"leave"}"#), ["close 1000 true"]);

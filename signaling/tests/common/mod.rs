@@ -310,9 +310,27 @@ impl Peer {
     }
 
     pub async fn offer(&mut self, certificate: u8) {
-        let tracks = [json!({"mid": "0", "source": "microphone", "muted": false})];
+        self.offer_muted(certificate, false).await;
+    }
+
+    /// An offer with the microphone in this state.
+    pub async fn offer_muted(&mut self, certificate: u8, muted: bool) {
+        let tracks = [json!({"mid": "0", "source": "microphone", "muted": muted})];
         self.says(
             &json!({"type": "offer", "sdp": sdp(certificate, "sendonly"), "tracks": tracks}).to_string(),
+        )
+        .await;
+    }
+
+    /// An offer with microphone and camera, both in this state.
+    pub async fn offer_both(&mut self, certificate: u8, muted: bool) {
+        let audio = sdp(certificate, "sendonly").replace("BUNDLE 0", "BUNDLE 0 1");
+        let (_, line) = audio.split_once("m=audio").expect("a line");
+        let video = line.replace("111", "96").replace("mid:0", "mid:1").replace("opus/48000/2", "VP8/90000");
+        let track = |mid: &str, source: &str| json!({"mid": mid, "source": source, "muted": muted});
+        let tracks = [track("0", "microphone"), track("1", "camera")];
+        self.says(
+            &json!({"type": "offer", "sdp": format!("{audio}m=video{video}"), "tracks": tracks}).to_string(),
         )
         .await;
     }

@@ -12,6 +12,17 @@ export function installPlainDevices() {
     });
 }
 
+/** Devices that take this long to be opened, besides. */
+export function installSlowDevices(ms) {
+  const devices = navigator.mediaDevices;
+  if (devices === undefined) return;
+  const real = devices.getUserMedia.bind(devices);
+  devices.getUserMedia = async (constraints) => {
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    return real(constraints);
+  };
+}
+
 /** A camera painted by the page, so that many people fit into one browser. No microphone. */
 export function installPaintedCamera(rgb) {
   if (navigator.mediaDevices === undefined) return;
@@ -143,6 +154,11 @@ export function installProbe() {
         if (each.type === 'inbound-rtp' && each.kind === 'video') counts[each.mid ?? each.id] = each.framesDecoded ?? 0;
       }
       return counts;
+    },
+    /** Packets of sound received so far, of everybody. */
+    soundPackets: async () => {
+      const received = [...((await room().stats()) ?? new Map()).values()].filter((each) => each.type === 'inbound-rtp' && each.kind === 'audio');
+      return received.reduce((sum, each) => sum + each.packetsReceived, 0);
     },
     /** The video that is sent, of one source: codec, counts and what the sender believes the path to bear. */
     sending: async () => {

@@ -44,7 +44,7 @@ pub fn client() -> Vec<(String, String)> {
             tracks: vec![track("0", Source::Microphone, false), track("1", Source::Camera, true)],
             slots: vec![slot("2"), slot("3")],
         }),
-        ClientMessage::Mute { source: Source::Microphone, muted: true },
+        ClientMessage::Mute { source: Source::Microphone, muted: false, muted_by: Some(number(1)) },
         ClientMessage::Admit { participant: number(3) },
         ClientMessage::Remove { participant: number(3) },
         ClientMessage::MuteOther { participant: number(3), source: Source::Microphone },
