@@ -13,6 +13,7 @@
 //! | `engine/control.rs` | RTCP from clients: reports, NACK, key frame requests |
 //! | `engine/reports.rs` | RTCP to clients: reports, NACK, key frame requests, feedback |
 //! | `engine/shedding.rs` | video that is withheld while the shard falls behind |
+//! | `engine/serving.rs` | what is due for a transport, alone or along with a packet |
 //! | `engine/rounds.rs` | when a transport's reports are due |
 //! | `engine/planted.rs` | packets given to the wrong person, in a test build only |
 //! | `engine/timers.rs` | who is due |
@@ -32,22 +33,16 @@ mod publishing;
 mod reports;
 mod rounds;
 mod routing;
+mod serving;
 mod shedding;
 mod timers;
 
 pub use lookahead::Coming;
 pub use shedding::SHEDDING_STEPS;
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
-use media_model::{
-    ConsultId, ShardId, TransportId,
-    limits::{DATAGRAM_BYTES_MAX, TRANSPORT_MEDIA_MAX},
-};
+use media_model::{ConsultId, ShardId, TransportId};
 
 use self::{events::Events, handshakes::Handshakes, peer::Peer, timers::Timers};
 use crate::{
@@ -146,39 +141,6 @@ impl Engine {
         self.counters.bytes_sent += (before - out.bytes_free()) as u64;
     }
 
-    /// Works off one step of a handshake, and does what is due, for whom it is due, while there is room for what they are
-    /// told. Who has to wait is due at once, when `out` has been sent.
-    pub fn handle_timeout(&mut self, now: Instant, out: &mut TransmitBuffer) {
-        let before = out.bytes_free();
-        self.step_handshake(now, out);
-        while has_room_to_serve(out)
-            && let Some(place) = self.timers.pop_due(now)
-        {
-            self.serve_and_arm(now, now, place, out);
-        }
-        self.counters.bytes_sent += (before - out.bytes_free()) as u64;
-    }
-
-    /// Does what a transport is due in a moment along with a datagram of its own: the shard is awake and sends anyway.
-    fn serve_along(&mut self, now: Instant, place: usize, out: &mut TransmitBuffer) {
-        let soon = now + SERVED_EARLY_MAX;
-        let is_due = self.peer_mut(place).is_some_and(|peer| peer.is_due(soon));
-        if is_due && has_room_to_serve(out) {
-            self.timers.remove(place);
-            self.serve_and_arm(now, soon, place, out);
-        }
-    }
-
-    fn serve_and_arm(&mut self, now: Instant, soon: Instant, place: usize, out: &mut TransmitBuffer) {
-        let Some(peer) = self.peer_mut(place) else { return };
-        peer.scheduled = None;
-        self.serve(now, soon, place, out);
-        if let Some(peer) = self.peers.get_mut(place).and_then(Option::as_mut) {
-            let at = peer.deadline().max(now + TIMER_STEP_MIN);
-            self.timers.arm(&mut peer.scheduled, place, at);
-        }
-    }
-
     /// When [`Engine::handle_timeout`] has something to do; perhaps nothing by then.
     pub fn poll_timeout(&self) -> Option<Instant> {
         [self.timers.next(), self.handshakes.due()].into_iter().flatten().min()
@@ -220,28 +182,4 @@ impl Engine {
     fn place_at(&mut self, datagram: &Datagram<'_>) -> Result<usize, DropReason> {
         self.demux.transport_at(datagram.remote, datagram.local).ok_or(DropReason::AddressUnknown)
     }
-
-    /// Sees to it that a transport is served in time, after something of it changed.
-    fn arm(&mut self, place: usize) {
-        if let Some(peer) = self.peers.get_mut(place).and_then(Option::as_mut) {
-            let at = peer.deadline();
-            self.timers.arm(&mut peer.scheduled, place, at);
-        }
-    }
 }
-
-/// Whether whatever one transport is told fits for sure. An empty buffer has to do.
-fn has_room_to_serve(out: &TransmitBuffer) -> bool {
-    let fits = out.datagrams_free() >= SERVE_DATAGRAMS_MAX
-        && out.bytes_free() >= SERVE_DATAGRAMS_MAX * DATAGRAM_BYTES_MAX;
-    fits || out.is_empty()
-}
-
-/// A request for every track, reports and feedback.
-const SERVE_DATAGRAMS_MAX: usize = TRANSPORT_MEDIA_MAX + 16;
-
-/// Reports and feedback may go so much early: no longer than the longest silence of somebody who speaks.
-const SERVED_EARLY_MAX: Duration = Duration::from_millis(20);
-
-/// What is due again at once, because there was no room for it, is not tried in a circle.
-const TIMER_STEP_MIN: Duration = Duration::from_millis(1);

@@ -146,8 +146,6 @@ impl Engine {
         if let Some(due) = track.due_at() {
             self.timers.arm(scheduled, place, due);
         }
-        // Not moved: it was written just now, and copying it would wait for everything that was written before, the payload's
-        // place in the cache among it.
         let packet = packet.as_ref().map_err(|reason| *reason)?;
         if !publisher.admitted {
             return Err(DropReason::NotAdmitted);
@@ -155,7 +153,9 @@ impl Engine {
         if track.muted {
             return Err(DropReason::Muted);
         }
-        if self.forward(now, clock, track, packet, out) {
+        let wants_keyframe = self.forward(now, clock, track, packet, out);
+        track.track.keep(packet);
+        if wants_keyframe {
             track.request_keyframe(now);
             if let Some(due) = track.due_at() {
                 self.timers.arm(scheduled, place, due);

@@ -10,7 +10,7 @@ use std::{
 
 use prefetch::prefetch_slice;
 
-use super::{Engine, SERVED_EARLY_MAX, peer::Peer, publishing::Published};
+use super::{Engine, peer::Peer, publishing::Published, serving::SERVED_EARLY_MAX};
 use crate::{
     demux::{Protocol, classify},
     subscriber::Slot,
@@ -75,7 +75,7 @@ impl Engine {
                 peer.connection.prefetch_windows(entry.ssrc);
             }
             if peer.is_due(soon) {
-                peer.connection.prefetch_outbound();
+                peer.prefetch_served();
             }
             if entry.is_rtcp || peer.is_due(soon) {
                 peer.prefetch_reports();
@@ -104,6 +104,19 @@ impl Engine {
         for target in targets() {
             let slot = self.peer(target.place).and_then(|peer| peer.slots.get(target.slot));
             slot.into_iter().for_each(Slot::prefetch);
+        }
+    }
+
+    /// Prepares for serving those in these places.
+    pub(super) fn expect_to_serve(&self, places: &[Option<usize>]) {
+        let peers = || places.iter().flatten().filter_map(|place| self.peer(*place));
+        for peer in peers() {
+            peer.prefetch_served();
+            peer.publishing.prefetch();
+        }
+        for peer in peers() {
+            peer.prefetch_reports();
+            peer.connection.prefetch_outbound_rtcp();
         }
     }
 

@@ -156,10 +156,16 @@ impl Peer {
         self.connection.prefetch_outbound();
     }
 
-    /// … and, when what a sender needs is there, what reports from it and to it take.
-    pub fn prefetch_reports(&self) {
+    /// … and telling it what it is due …
+    pub fn prefetch_served(&self) {
+        self.prefetch_common();
         prefetch(&self.tally);
-        self.connection.prefetch_deadlines();
+        prefetch(&self.cname);
+        self.connection.prefetch_served();
+    }
+
+    /// … and, when that is there or what a sender needs, what reports from it and to it take.
+    pub fn prefetch_reports(&self) {
         prefetch_slice(&self.slots);
         prefetch_slice(&self.publishing.tracks);
     }

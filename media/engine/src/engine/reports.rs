@@ -13,10 +13,11 @@ use std::{
 };
 
 use super::{
-    Engine, SERVE_DATAGRAMS_MAX,
+    Engine,
     peer::Peer,
     publishing::Published,
     rounds::{Other, QUIET_INTERVAL, QUIET_PACKETS},
+    serving::SERVE_DATAGRAMS_MAX,
 };
 use crate::{
     api::TransmitBuffer,

@@ -45,6 +45,19 @@ pub struct TrackPacket<'a> {
 pub type CachedPacket<'a> = TrackPacket<'a>;
 
 impl Meta {
+    /// Of a packet.
+    pub fn of(packet: &TrackPacket<'_>) -> Self {
+        Self {
+            timestamp: packet.timestamp,
+            marker: packet.marker,
+            codec: packet.codec,
+            facts: packet.facts,
+            audio_level: packet.audio_level,
+            orientation: packet.orientation,
+            restarts: packet.restarts,
+        }
+    }
+
     /// The whole packet.
     pub fn packet<'a>(&self, sequence: u64, payload: &'a [u8]) -> TrackPacket<'a> {
         TrackPacket {

@@ -218,6 +218,12 @@ impl PublishedTrack {
         self.cache.prefetch_space(payload_bytes);
     }
 
+    /// Keeps a packet that [`Self::receive`] or [`Self::receive_rtx`] has given out just now, for who asks for it again. What is
+    /// not to be seen or heard is not kept. After it was forwarded: the cache's memory is slow to come.
+    pub fn keep(&mut self, packet: &TrackPacket<'_>) {
+        self.cache.insert(self.now, packet.sequence, Meta::of(packet), packet.payload);
+    }
+
     /// A packet of the last second.
     ///
     /// # Errors
@@ -318,7 +324,8 @@ impl PublishedTrack {
         if facts.keyframe {
             self.keyframe.arrived();
         }
-        let meta = Meta {
+        Ok(TrackPacket {
+            sequence,
             timestamp: header.timestamp,
             marker: header.marker,
             codec,
@@ -326,9 +333,8 @@ impl PublishedTrack {
             audio_level: extensions.audio_level,
             orientation: extensions.orientation,
             restarts: self.restarts,
-        };
-        self.cache.insert(self.now, sequence, meta, payload);
-        Ok(meta.packet(sequence, payload))
+            payload,
+        })
     }
 }
 

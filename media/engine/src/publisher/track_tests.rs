@@ -46,13 +46,17 @@ fn header(ssrc: u32, payload_type: u8, sequence: u64) -> RtpHeader {
 }
 
 fn receive(track: &mut PublishedTrack, now: Instant, index: u64, payload: &[u8]) -> Result<u64, DropReason> {
-    track.receive(now, index, &header(SSRC, VP8, index), &NONE, payload).map(|p| p.sequence)
+    track.receive(now, index, &header(SSRC, VP8, index), &NONE, payload).map(|p| {
+        track.keep(&p);
+        p.sequence
+    })
 }
 
 fn receive_rtx(track: &mut PublishedTrack, now: Instant, index: u64) -> Result<u64, DropReason> {
     let payload = [&(index as u16).to_be_bytes(), DELTA].concat();
     let recovered = track.receive_rtx(now, &header(RTX_SSRC, VP8_RTX, 7), &NONE, &payload)?;
     assert_eq!((recovered.payload, recovered.codec), (DELTA, Codec::Vp8));
+    track.keep(&recovered);
     Ok(recovered.sequence)
 }
 

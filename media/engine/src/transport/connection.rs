@@ -10,7 +10,7 @@
 use std::{sync::Arc, time::Instant};
 
 use media_model::limits::CONNECT_TIMEOUT;
-use prefetch::prefetch;
+use prefetch::{prefetch, prefetch_front};
 
 use super::{
     dtls::{Connected, Dtls, DtlsEvent, Identity},
@@ -165,14 +165,18 @@ impl Connection {
         self.inbound.iter().for_each(|inbound| inbound.prefetch_rtcp_window(ssrc));
     }
 
-    /// Has the processor fetch what [`Self::poll_timeout`] looks at.
-    pub fn prefetch_deadlines(&self) {
+    /// Has the processor fetch what is looked at when something may be due, and where RTCP goes.
+    pub fn prefetch_served(&self) {
+        self.ice.prefetch_selected();
         self.ice.prefetch_consent();
         prefetch(&self.dtls_due);
+        prefetch(&self.feedback);
+        prefetch_front(&self.outbound, SrtpOutbound::FRONT_BYTES);
     }
 
     /// Has the processor fetch what sealing RTCP takes, when what sealing a packet takes is there.
     pub fn prefetch_outbound_rtcp(&self) {
+        self.feedback.prefetch_next();
         self.outbound.iter().for_each(SrtpOutbound::prefetch_rtcp);
     }
 

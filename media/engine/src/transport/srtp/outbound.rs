@@ -1,5 +1,7 @@
 //! Sealing what a transport sends, in the send buffer.
 
+use std::mem::offset_of;
+
 use prefetch::prefetch;
 
 use super::{
@@ -28,17 +30,20 @@ pub struct Plain {
 }
 
 /// Keys of one direction: from the server to the client.
-#[repr(align(64))]
+#[repr(C, align(64))]
 pub struct SrtpOutbound {
-    profile: Profile,
-    rtp_keys: SessionKeys,
     /// Apart from what every packet needs.
     rtcp_keys: Box<SessionKeys>,
     /// Of the next SRTCP packet. One count for all senders: an index must not come twice for any one of them.
     rtcp_index: u32,
+    profile: Profile,
+    rtp_keys: SessionKeys,
 }
 
 impl SrtpOutbound {
+    /// What SRTCP takes, beside its keys.
+    pub const FRONT_BYTES: usize = offset_of!(Self, rtp_keys);
+
     /// Derives the session keys.
     ///
     /// # Errors
