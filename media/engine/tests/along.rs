@@ -56,3 +56,24 @@ fn nobody_is_told_of_arrivals_who_did_not_agree_to_it() {
     let (feedback, reports) = told(&world, 0);
     assert_eq!((feedback.len(), reports.len() >= 2), (0, true));
 }
+
+#[test]
+fn who_is_due_within_five_milliseconds_is_told_together() {
+    let mut world = World::with_participants(1);
+    let listeners = [(2, 3), (3, 9), (4, 100)].map(|(number, later)| {
+        let listener = world.join(number, true);
+        world.check(listener);
+        world.advance(later);
+        listener
+    });
+    speak(&mut world);
+    let clocks = listeners.map(|listener| {
+        let compounds = world.clients[listener].rtcp.iter();
+        let told = compounds.filter(|(_, compound)| {
+            Compound::new(compound).any(|packet| matches!(packet, Ok(Packet::SenderReport(_))))
+        });
+        // But the first two, which are early.
+        told.map(|(at, _)| *at).skip(2).collect::<Vec<_>>()
+    });
+    assert!(!clocks[0].is_empty() && clocks[0] == clocks[1] && clocks[1] != clocks[2], "{clocks:?}");
+}
