@@ -70,7 +70,7 @@ pub struct Belonging {
 }
 
 impl Peer {
-    /// As a publisher; as a subscriber all but the last of it, which is in the line where the connection begins.
+    /// Two lines, and the first bytes of the third, in which the connection begins.
     const FRONT_BYTES: usize = offset_of!(Self, connection);
     const IS_TWO_LINES: () = assert!(offset_of!(Self, admitted) == 2 * LINE_BYTES);
 

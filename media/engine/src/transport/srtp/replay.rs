@@ -69,7 +69,7 @@ pub(super) struct SsrcTable<const WORDS: usize> {
 
 impl<const WORDS: usize> SsrcTable<WORDS> {
     /// With the SSRCs that come first: few transports have more.
-    pub(super) const FRONT_BYTES: usize = offset_of!(Self, ssrcs) + 8 * size_of::<u32>();
+    pub(super) const FRONT_BYTES: usize = offset_of!(Self, ssrcs) + size_of::<[u32; 8]>();
 
     pub(super) fn new() -> Self {
         Self { ssrcs: [0; TRANSPORT_SSRCS_MAX], windows: Vec::new() }
