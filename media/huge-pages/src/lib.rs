@@ -116,7 +116,8 @@ impl Keeper {
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
                     self.refused.insert(stretch);
                 }
-                // No huge page is free, or what stood there was given back just now.
+                // Somebody holds one of its pages for a moment, or it was given back just now: at the next look.
+                Err(error) if !is_for_want_of_pages(&error) => {}
                 Err(_) => {
                     self.looks_left_out = LOOKS_LEFT_OUT;
                     return Ok(());
@@ -153,6 +154,11 @@ fn resident_pages(pagemap: &File, stretch: usize) -> io::Result<usize> {
     pagemap.read_exact_at(&mut entries, (stretch / PAGE_BYTES * ENTRY_BYTES) as u64)?;
     let (entries, _) = entries.as_chunks::<ENTRY_BYTES>();
     Ok(entries.iter().filter(|entry| u64::from_ne_bytes(**entry) & PRESENT != 0).count())
+}
+
+/// Whether no huge page could be had, or charged to whom it would belong (madvise(2)).
+fn is_for_want_of_pages(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::OutOfMemory || error.kind() == io::ErrorKind::ResourceBusy
 }
 
 fn collapse(stretch: usize) -> io::Result<()> {
