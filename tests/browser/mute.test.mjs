@@ -63,14 +63,19 @@ const BROWSERS = [
   ['firefox', launchFirefox, 1_000],
 ];
 
+/** Patient and doctor, in a visit of a server of their own. */
+async function meet(t, launch) {
+  const server = await startServer();
+  t.after(() => server.stop());
+  const consult = await server.createConsult();
+  const browser = await launch();
+  t.after(() => browser.close());
+  return Participant.openAll(browser, [PATIENT, DOCTOR], server, consult);
+}
+
 for (const [name, launch, toneHz] of BROWSERS) {
   test(`who is muted by staff is told by whom and unmutes themselves, with ${name}`, async (t) => {
-    const server = await startServer();
-    t.after(() => server.stop());
-    const consult = await server.createConsult();
-    const browser = await launch();
-    t.after(() => browser.close());
-    const everyone = await Participant.openAll(browser, [PATIENT, DOCTOR], server, consult);
+    const everyone = await meet(t, launch);
     await withScreenshots(`mute-${name}`, everyone, async () => {
       const [patient, doctor] = everyone;
       await sounds(patient, 'Mute', 'on');
@@ -91,12 +96,7 @@ for (const [name, launch, toneHz] of BROWSERS) {
   });
 
   test(`who was muted by staff stays so when the page is loaded again, until they unmute themselves, with ${name}`, async (t) => {
-    const server = await startServer();
-    t.after(() => server.stop());
-    const consult = await server.createConsult();
-    const browser = await launch();
-    t.after(() => browser.close());
-    const everyone = await Participant.openAll(browser, [PATIENT, DOCTOR], server, consult);
+    const everyone = await meet(t, launch);
     await withScreenshots(`mute-reload-${name}`, everyone, async () => {
       const [patient, doctor] = everyone;
       await doctor.waitToHear([{ name: PATIENT.name, toneHz }]);

@@ -199,6 +199,12 @@ mod tests {
     }
 
     #[test]
+    fn only_want_of_pages_stops_the_asking() {
+        let of = |code| is_for_want_of_pages(&io::Error::from_raw_os_error(code));
+        assert_eq!([libc::ENOMEM, libc::EBUSY, libc::EAGAIN].map(of), [true, true, false]);
+    }
+
+    #[test]
     fn a_stretch_is_whole_and_stands_where_a_huge_page_can() {
         let mib = 1 << 20;
         assert_eq!(stretches(3 * mib..9 * mib).collect::<Vec<_>>(), [4 * mib, 6 * mib]);

@@ -74,10 +74,8 @@ impl Engine {
                 peer.publishing.prefetch_bindings();
                 peer.connection.prefetch_windows(entry.ssrc);
             }
-            if peer.is_due(soon) {
-                peer.prefetch_served();
-            }
             if entry.is_rtcp || peer.is_due(soon) {
+                peer.prefetch_served();
                 peer.prefetch_reports();
             }
         }
